@@ -1,0 +1,88 @@
+"""The nine tasks of the toy world: what each asks, how a prompt may ask it, and where its files lie."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minitune.errors import UserError
+from minitune.files import read_text, shared
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is known of a task beside its rows.
+
+    The templates end in the blank. `template` is of a kind that the pretraining text uses, the two
+    `unseen_templates` never occur in it, `irrelevant_template` asks nothing and `misleading_template`
+    asks something else.
+    """
+
+    name: str
+    kind: str  # classification | pair | tagging | regression | generation | fact
+    format: str  # csv | jsonl
+    metric: str = "accuracy"
+    labels: tuple[str, ...] = ()
+    label_words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    template: str = ""
+    unseen_templates: tuple[str, ...] = ()
+    irrelevant_template: str = ""
+    misleading_template: str = ""
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task(
+            name="sentiment",
+            kind="classification",
+            format="csv",
+            labels=("negative", "positive"),
+            label_words={
+                "negative": ("terrible", "bad", "awful"),
+                "positive": ("great", "good", "wonderful"),
+            },
+            template="{text} it was {mask}",
+            unseen_templates=("{text} the whole thing was {mask}", "{text} in the end this was {mask}"),
+            irrelevant_template="{text} the dog ran to the {mask}",
+            misleading_template="{text} this was a report about {mask}",
+        ),
+        Task(
+            name="topic",
+            kind="classification",
+            format="csv",
+            labels=("business", "politics", "science", "sports", "weather"),
+            label_words={word: (word,) for word in ("business", "politics", "science", "sports", "weather")},
+            template="{text} this was a report about {mask}",
+            unseen_templates=("{text} all of this was about {mask}", "{text} the story is about {mask}"),
+            irrelevant_template="{text} the dog ran to the {mask}",
+            misleading_template="{text} it was {mask}",
+        ),
+        Task(name="facts", kind="fact", format="jsonl", template="{text} {mask}"),
+    )
+}
+
+
+def get_task(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+        UserError: there is none; the sentence names those that are.
+    """
+    if name not in TASKS:
+        raise UserError(f"there is no task {name!r}; the tasks are {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def load_split(name: str, split: str, folder: Path | None = None) -> list[dict]:
+    """The rows of one file of a task, from `folder` (a `data` folder; the project's own when none is given)."""
+    task = get_task(name)
+    if split not in ("train", "dev", "test"):
+        raise UserError(f"there is no split {split!r}; the splits are train, dev and test")
+    path = (folder or shared("data")) / "tasks" / name / f"{split}.{task.format}"
+    lines = read_text(path).splitlines()
+    if task.format == "csv":
+        return list(csv.DictReader(lines))
+    return [json.loads(line) for line in lines]
