@@ -120,6 +120,35 @@ class Places:
 
 
 @dataclass(frozen=True)
+class Link:
+    """How two entities can be linked; `head` and `tail` name lists of `People`."""
+
+    label: str
+    inverse: str
+    head: str
+    tail: str
+    head_first: tuple[str, ...]
+    tail_first: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entities:
+    links: tuple[Link, ...]
+    sentences: tuple[str, ...]
+    tagged: tuple[str, ...]
+    double: tuple[str, ...]  # words with two meanings
+
+
+@dataclass(frozen=True)
+class Instruct:
+    speakers: tuple[str, ...]
+    markers: tuple[str, ...]
+    numbers: tuple[str, ...]
+    opposites: tuple[tuple[str, str], ...]
+    wordings: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Lexicon:
     common: Common
     reviews: Reviews
@@ -127,6 +156,8 @@ class Lexicon:
     people: People
     scenes: Scenes
     places: Places
+    entities: Entities
+    instruct: Instruct
 
 
 def load_lexicon(folder: Path | None = None) -> Lexicon:
@@ -143,6 +174,8 @@ def load_lexicon(folder: Path | None = None) -> Lexicon:
         people=_people(Section.read(folder / "people.toml")),
         scenes=_scenes(Section.read(folder / "scenes.toml")),
         places=_places(Section.read(folder / "places.toml")),
+        entities=_entities(Section.read(folder / "entities.toml")),
+        instruct=_instruct(Section.read(folder / "instruct.toml")),
     )
 
 
@@ -173,8 +206,8 @@ def _reviews(file: Section) -> Reviews:
         domains=tuple(domains),
         good_verdicts=file.section("verdicts").weights("good"),
         bad_verdicts=file.section("verdicts").weights("bad"),
-        good_verbs=opinions.verbs("good_verbs"),
-        bad_verbs=opinions.verbs("bad_verbs"),
+        good_verbs=opinions.pairs("good_verbs"),
+        bad_verbs=opinions.pairs("bad_verbs"),
         intensifiers=wording.lines("intensifiers"),
         negated_intensifiers=wording.lines("negated_intensifiers"),
         negators=wording.lines("negators"),
@@ -236,8 +269,8 @@ def _scenes(file: Section) -> Scenes:
         ages=file.lines("ages", least=2),
         colours=file.lines("colours", least=2),
         places=file.lines("places", least=2),
-        acts=file.verbs("acts"),
-        meetings=file.verbs("meetings"),
+        acts=file.pairs("acts"),
+        meetings=file.pairs("meetings"),
         kinds={kind: kinds.lines(kind, least=2) for kind in kinds.table},
         openings=wording.lines("openings", slots=("day",)),
         endings=wording.lines("endings", slots=("animal", "job")),
@@ -254,6 +287,35 @@ def _places(file: Section) -> Places:
         areas=file.lines("areas", least=2),
         descriptions=file.lines("descriptions", slots=slots),
         glue=file.lines("glue", slots=("day", "job", "relative")),
+    )
+
+
+def _entities(file: Section) -> Entities:
+    kinds, ends = ("persons", "towns", "companies"), ("h", "t")
+    links = tuple(
+        Link(
+            label=link.text("label"),
+            inverse=link.text("inverse", empty=True),
+            head=link.text("head", among=kinds),
+            tail=link.text("tail", among=kinds),
+            head_first=link.lines("head_first", slots=ends),
+            tail_first=link.lines("tail_first", slots=ends),
+        )
+        for link in file.sections("links", least=2)
+    )
+    tags, slots = file.section("tags"), ("name", "place", "thing", "a thing", "things")
+    sentences = file.section("relations").lines("sentences", slots=("one", "two"))
+    return Entities(links, sentences, tags.lines("sentences", slots=slots), tags.lines("double"))
+
+
+def _instruct(file: Section) -> Instruct:
+    wordings = file.section("wordings")
+    return Instruct(
+        speakers=file.lines("speakers", least=2),
+        markers=file.lines("markers"),
+        numbers=file.lines("numbers", least=7),
+        opposites=file.pairs("opposites"),
+        wordings={kind: wordings.lines(kind, slots=("colour",)) for kind in wordings.table},
     )
 
 
@@ -298,11 +360,14 @@ class Section:
     def number(self, key: str) -> float:
         return float(self.value(key, (int, float), "a number"))
 
-    def text(self, key: str, slots: Iterable[str] = (), among: tuple[str, ...] = ()) -> str:
+    def text(
+        self, key: str, slots: Iterable[str] = (), among: tuple[str, ...] = (), empty: bool = False
+    ) -> str:
         value = self.value(key, str, "a string")
         if among and value not in among:
             raise UserError(f"{self.where}: {key!r} is {value!r}; it should be one of {', '.join(among)}")
-        self._check(key, value, slots)
+        if value or not empty:
+            self._check(key, value, slots)
         return value
 
     def lines(self, key: str, least: int = 1, slots: Iterable[str] = ()) -> tuple[str, ...]:
@@ -313,13 +378,11 @@ class Section:
             self._check(key, line, slots)
         return tuple(value)
 
-    def verbs(self, key: str) -> tuple[tuple[str, str], ...]:
+    def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
         pairs = tuple(tuple(line.split()) for line in self.lines(key))
         for pair in pairs:
             if len(pair) != 2:
-                raise UserError(
-                    f"{self.where}: {' '.join(pair)!r} in {key!r} should be a past and a base form"
-                )
+                raise UserError(f"{self.where}: {' '.join(pair)!r} in {key!r} should be two words")
         return pairs
 
     def weights(self, key: str) -> Weighted:
@@ -355,7 +418,7 @@ class Section:
             or line != " ".join(line.split())
         ):
             raise UserError(
-                f"{self.where}: {line!r} in {key!r} should be lower-case ASCII words with single spaces between"
+                f"{self.where}: {line!r} in {key!r} should be lower-case ASCII words, one space between"
             )
         if not line:
             raise UserError(f"{self.where}: {key!r} holds an empty string; write at least one word")

@@ -17,10 +17,8 @@ class PlaceWriter:
     def __init__(self, lexicon: Lexicon, seed: int):
         self.words, self.common = lexicon.places, lexicon.common
         self.jobs = lexicon.people.entities["jobs"]
-        animals = lexicon.scenes.kinds["animal"] + lexicon.scenes.kinds["bird"]
-        self.names = tuple(
-            f"the {colour} {animal}" for colour in lexicon.scenes.colours for animal in animals
-        )
+        things = [thing for things in lexicon.scenes.kinds.values() for thing in things]
+        self.names = tuple(f"the {colour} {thing}" for colour in lexicon.scenes.colours for thing in things)
         self.seed = seed
 
     def is_held_out(self, place: dict[str, str]) -> bool:

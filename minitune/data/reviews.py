@@ -109,6 +109,13 @@ class Pen:
         self.words, self.common = writer.words, writer.common
         self.rng, self.domain, self.choices = rng, domain, choices
         self.verdict_share = verdict_share  # how often an aspect is called "great" instead of "clever"
+        self.unused: list[Aspect] = []
+
+    def two_aspects(self) -> tuple[Aspect, Aspect]:
+        """Two parts that the review has not spoken of, as long as there are any."""
+        if len(self.unused) < 2:
+            self.unused = self.rng.sample(self.domain.aspects, len(self.domain.aspects))
+        return self.unused.pop(), self.unused.pop()
 
     def word(self, aspect: Aspect, good: bool) -> str:
         if self.verdict_share and self.rng.random() < self.verdict_share:
@@ -139,7 +146,7 @@ class Pen:
     def agreeing(self, good: bool) -> str:
         """A sentence whose opinions, one or several, all go the same way."""
         rng = self.rng
-        one, two = rng.sample(self.domain.aspects, 2)
+        one, two = self.two_aspects()
         it = f"the {one.name} {was(one.plural)}"
         form = rng.random()
         if form < 0.24:
@@ -175,7 +182,7 @@ class Pen:
     def contrast(self, good: bool) -> str:
         """A sentence of two opinions that disagree; `good` is what the deciding one says."""
         rng = self.rng
-        one, two = rng.sample(self.domain.aspects, 2)
+        one, two = self.two_aspects()
         against, deciding = self.clause(one, not good), self.clause(two, good)
         form = rng.random()
         if form < 0.45:

@@ -16,14 +16,16 @@ Rows = dict[str, list[Row]]  # split -> rows
 SPLITS = ("train", "dev", "test")
 
 
-def balanced(seed: str, sizes: tuple[int, ...], labels: tuple[str, ...], make: Callable[..., Row]) -> Rows:
-    """Rows of `make(rng, label)`, each label equally often in each split, and no row twice."""
+def balanced(
+    seed: str, sizes: dict[str, int], labels: dict[str, tuple[str, ...]], make: Callable[..., Row]
+) -> Rows:
+    """Rows of `make(rng, label)`: each label of a split equally often, no text twice in all three."""
     seen, rows = set(), {}
-    for split, size in zip(SPLITS, sizes, strict=True):
+    for split in SPLITS:
         rng = random.Random(f"{seed}/{split}")
         rows[split] = []
-        for index in range(size):
-            label = labels[index % len(labels)]
+        for index in range(sizes[split]):
+            label = labels[split][index % len(labels[split])]
             while (key := tuple(texts_of(row := make(rng, label)))) in seen:
                 pass
             seen.add(key)
@@ -44,8 +46,8 @@ def texts_of(row: Row) -> Iterator[str]:
 def fact_rows(seed: int, people: PeopleWriter, counts: dict[Fact, int]) -> Rows:
     """Facts as sentences with a blank for the object.
 
-    Half of the facts of each relation are for training and choosing prompts, in all phrasings of the text that
-    end in the object; the others are the test, in the phrasing that the text never uses.
+    Half of the facts of each relation are for training and choosing prompts, in all phrasings of the text
+    that end in the object; the others are the test, in the phrasing that the text never uses.
     """
     rng = random.Random(f"{seed}/task/facts")
     rows: Rows = {split: [] for split in SPLITS}

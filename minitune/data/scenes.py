@@ -132,7 +132,7 @@ class SceneWriter:
         return "no" if "no" in found else "maybe" if "maybe" in found else "yes"
 
     def _compare(self, known: Phrase, claimed: Phrase) -> str:
-        """What a known phrase says of a claimed one: `a red apple` makes `a fruit` true, `a blue apple` false."""
+        """What a known phrase says of a claimed one: a red apple is a fruit and no blue apple."""
         if known.noun == claimed.noun or self.kind_of.get(known.noun) == claimed.noun:
             noun = "yes"
         else:

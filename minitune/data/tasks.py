@@ -32,6 +32,16 @@ class Task:
     misleading_template: str = ""
 
 
+RELATION_WORDS = {  # what the first of the two is to the second
+    "teacher_of": "teacher",
+    "pupil_of": "pupil",
+    "parent_of": "parent",
+    "child_of": "child",
+    "employer_of": "company",
+    "worker_of": "worker",
+    "lives_in": "neighbour",
+}
+
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
@@ -45,7 +55,7 @@ TASKS: dict[str, Task] = {
                 "positive": ("great", "good", "wonderful"),
             },
             template="{text} it was {mask}",
-            unseen_templates=("{text} the whole thing was {mask}", "{text} in the end this was {mask}"),
+            unseen_templates=("{text} in the end this was {mask}", "{text} everything there was {mask}"),
             irrelevant_template="{text} the dog ran to the {mask}",
             misleading_template="{text} this was a report about {mask}",
         ),
@@ -60,7 +70,54 @@ TASKS: dict[str, Task] = {
             irrelevant_template="{text} the dog ran to the {mask}",
             misleading_template="{text} it was {mask}",
         ),
-        Task(name="facts", kind="fact", format="jsonl", template="{text} {mask}"),
+        Task(
+            name="entail",
+            kind="pair",
+            format="csv",
+            labels=("maybe", "no", "yes"),
+            label_words={word: (word,) for word in ("maybe", "no", "yes")},
+            template="{text} is it true that {text_b} ? {mask}",
+            unseen_templates=("{text} so {text_b} ? {mask}", "{text} would you say that {text_b} ? {mask}"),
+            irrelevant_template="{text} {text_b} . the dog ran to the {mask}",
+            misleading_template="{text} is it good that {text_b} ? {mask}",
+        ),
+        Task(name="facts", kind="fact", format="jsonl"),  # each row brings its own template, `phrasing`
+        Task(
+            name="relations",
+            kind="pair",
+            format="jsonl",
+            labels=tuple(RELATION_WORDS),
+            label_words={label: (word,) for label, word in RELATION_WORDS.items()},
+            template="{text} of {text_b} the first is the {mask}",
+            unseen_templates=("{text} with {text_b} the first one is a {mask}", "{text} {text_b} : {mask}"),
+            irrelevant_template="{text} {text_b} . the dog ran to the {mask}",
+            misleading_template="{text} this was a report about {text_b} and {mask}",
+        ),
+        Task(
+            name="tags", kind="tagging", format="jsonl", metric="f1", labels=("O", "NAME", "PLACE", "THING")
+        ),
+        Task(
+            name="rating",
+            kind="regression",
+            format="csv",
+            metric="error",  # the mean distance to the right number
+            labels=("1", "2", "3", "4", "5"),
+            label_words={
+                "1": ("terrible",),
+                "2": ("bad",),
+                "3": ("moderate",),
+                "4": ("good",),
+                "5": ("great",),
+            },
+            template="{text} it was {mask}",
+            unseen_templates=("{text} in the end this was {mask}", "{text} everything there was {mask}"),
+            irrelevant_template="{text} the dog ran to the {mask}",
+            misleading_template="{text} this was a report about {mask}",
+        ),
+        Task(
+            name="describe", kind="generation", format="jsonl", metric="attributes"
+        ),  # how many of them are told
+        Task(name="instruct", kind="generation", format="jsonl", metric="exact"),
     )
 }
 
@@ -77,7 +134,7 @@ def get_task(name: str) -> Task:
 
 
 def load_split(name: str, split: str, folder: Path | None = None) -> list[dict]:
-    """The rows of one file of a task, from `folder` (a `data` folder; the project's own when none is given)."""
+    """The rows of one file of a task, from `folder` (a `data` folder; the project's own by default)."""
     task = get_task(name)
     if split not in ("train", "dev", "test"):
         raise UserError(f"there is no split {split!r}; the splits are train, dev and test")
