@@ -1,0 +1,1 @@
+"""Lessons: finding, running and converting them."""

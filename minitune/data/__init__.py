@@ -1,0 +1,1 @@
+"""The toy world, its tasks, tokenizers, batches, and a user's own files."""

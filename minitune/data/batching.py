@@ -1,0 +1,178 @@
+"""Batches for pretraining, each a pure function of (seed, number): nothing to save, nothing to lose.
+
+GPT reads rows that are full to the last position, packed with whole texts one after another. BERT reads pairs,
+in batches of like length, and its positions sometimes start late: between [CLS] and the text stands a gap of
+random width, where later a prompt may stand. So both learn every position of the context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minitune.data.tokenizers import Tokenizer
+from minitune.errors import UserError
+
+IGNORED = -100  # a label that no loss counts
+
+
+class TextStore:
+    """Many tokenized texts in one array: text i is ids[start[i] : start[i + 1]]. Longer ones are cut into pieces."""
+
+    def __init__(self, texts: Sequence[list[int]], longest: int):
+        pieces = [ids[i : i + longest] for ids in texts for i in range(0, len(ids), longest)]
+        if not pieces:
+            raise UserError("the text is empty; pretraining needs some words")
+        self.ids = np.fromiter((i for piece in pieces for i in piece), dtype=np.int64)
+        self.start = np.cumsum([0, *map(len, pieces)])
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.ids[self.start[index] : self.start[index + 1]]
+
+
+class PackedRows:
+    """GPT's batches: `input_ids` (B, context). Every row starts with the start of a text, ends wherever it is full,
+    and has the end token between texts."""
+
+    def __init__(self, store: TextStore, tokenizer: Tokenizer, context: int, batch_size: int, seed: int):
+        self.store, self.end_id, self.context, self.seed = store, tokenizer.end_id, context, seed
+        lengths = np.diff(store.start) + 1  # with its end token
+        self.per_epoch = max(1, int(lengths.sum() // (context * batch_size * 1.15)))  # some is cut at row ends
+        self.batch_size = batch_size
+        self.epoch, self.rows = -1, []
+
+    def batch(self, number: int) -> dict[str, Tensor]:
+        epoch, place = divmod(number, self.per_epoch)
+        if epoch != self.epoch:
+            self.epoch, self.rows = epoch, self.pack(np.random.default_rng((self.seed, epoch)))
+        chosen = [self.rows[(place * self.batch_size + i) % len(self.rows)] for i in range(self.batch_size)]
+        return {"input_ids": torch.from_numpy(np.stack([self.row(texts) for texts in chosen]))}
+
+    def pack(self, rng: np.random.Generator) -> list[list[int]]:
+        """Which texts make each row, in a new order."""
+        rows, row, filled = [], [], 0
+        for text in rng.permutation(len(self.store)):
+            row.append(text)
+            filled += self.store.start[text + 1] - self.store.start[text] + 1
+            if filled >= self.context:
+                rows.append(row)
+                row, filled = [], 0
+        return rows or [row * (self.context // filled + 1)]  # a text too small for one row is repeated
+
+    def row(self, texts: list[int]) -> np.ndarray:
+        return np.concatenate([part for text in texts for part in (self.store[text], [self.end_id])])[: self.context]
+
+
+class MaskedPairs:
+    """BERT's batches, [CLS] first part [SEP] second part [SEP], half of the second parts from another text.
+
+    `input_ids`, `attention_mask`, `token_type_ids`, `position_ids`, `labels` (B, T), `next_sentence` (B,), where
+    0 = the second part follows, 1 = it does not. Of all words, `mask_share` are guessed: 80% of them are hidden
+    by [MASK], 10% by a random word, 10% stand as they are (Devlin et al. 2019, section 3.1).
+    """
+
+    def __init__(
+        self,
+        store: TextStore,
+        tokenizer: Tokenizer,
+        context: int,
+        batch_size: int,
+        seed: int,
+        *,
+        mask_share: float = 0.35,
+        gap_share: float = 0.5,
+    ):
+        self.store, self.tokenizer, self.context, self.batch_size, self.seed = (
+            store,
+            tokenizer,
+            context,
+            batch_size,
+            seed,
+        )
+        self.mask_share, self.gap_share = mask_share, gap_share
+        self.per_epoch = max(1, len(store) // batch_size)
+        stops = [i for i in map(tokenizer.library.token_to_id, ".?!") if i is not None]
+        self.after_stop = np.flatnonzero(np.isin(store.ids, stops)) + 1  # where a new sentence may start
+        self.epoch, self.pairs, self.order = -1, np.empty(0), np.empty(0)
+
+    def batch(self, number: int) -> dict[str, Tensor]:
+        epoch, place = divmod(number, self.per_epoch)
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.draw_pairs(np.random.default_rng((self.seed, epoch)))
+        rows = self.pairs[self.order[place]]  # (B, 5)
+        return self.collate(rows, np.random.default_rng((self.seed, 1, number)))
+
+    def draw_pairs(self, rng: np.random.Generator) -> None:
+        """The epoch's pairs, as places in the store, and batches of them of like length."""
+        start, end = self.store.start[:-1], self.store.start[1:]
+        first_cut = np.searchsorted(self.after_stop, start, side="right")
+        cuts = np.searchsorted(self.after_stop, end, side="left") - first_cut  # sentence ends inside the text
+        chosen = first_cut + (rng.random(len(start)) * cuts).astype(int)
+        at_stop = self.after_stop[np.minimum(chosen, len(self.after_stop) - 1)] if len(self.after_stop) else end
+        cut = np.where(cuts > 0, at_stop, (start + end + 1) // 2)  # a single sentence is cut in its middle
+        other = rng.permutation(len(start))
+        is_other = rng.random(len(start)) < 0.5
+        second = np.where(is_other, other, np.arange(len(start)))
+        pairs = np.stack([start, cut, cut[second], end[second], is_other & (second != np.arange(len(start)))], axis=1)
+        lengths = (pairs[:, 1] - pairs[:, 0]) + (pairs[:, 3] - pairs[:, 2])
+        shuffled = rng.permutation(len(pairs))
+        pool = 64 * self.batch_size  # sorted by length within a pool, so that a batch has little padding
+        by_length = [
+            piece[np.argsort(lengths[piece], kind="stable")]
+            for piece in np.split(shuffled, range(pool, len(pairs), pool))
+        ]
+        ordered = np.concatenate(by_length)
+        ordered = np.resize(ordered, self.per_epoch * self.batch_size).reshape(self.per_epoch, self.batch_size)
+        self.pairs, self.order = pairs, rng.permutation(ordered)
+
+    def collate(self, pairs: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
+        t, room = self.tokenizer, self.context - 3
+        rows, first_lengths = [], []
+        for a, b, c, d, _ in pairs:
+            first, second = self.store.ids[a:b], self.store.ids[c:d]
+            second = second[: max(room // 2, room - len(first))]
+            first = first[: room - len(second)]
+            rows.append(np.concatenate([[t.cls_id], first, [t.sep_id], second, [t.sep_id]]))
+            first_lengths.append(len(first) + 2)
+        lengths = np.array([len(row) for row in rows])
+        width = lengths.max()
+        columns = np.arange(width)  # (T,)
+        ids = np.full((len(rows), width), t.pad_id)
+        for row, words in zip(ids, rows, strict=True):
+            row[: len(words)] = words
+        real = columns < lengths[:, None]  # (B, T)
+        types = (columns >= np.array(first_lengths)[:, None]) & real
+        widest_gap = (self.context - lengths + 1)[:, None]
+        gap = (rng.random((len(rows), 1)) * widest_gap).astype(int) * (rng.random((len(rows), 1)) < self.gap_share)
+        positions = np.where(columns > 0, np.minimum(columns + gap, self.context - 1), 0)
+        labels = self.hide_words(ids, real, rng)
+        arrays = {
+            "input_ids": ids,
+            "attention_mask": real.astype(np.int64),
+            "token_type_ids": types.astype(np.int64),
+            "position_ids": positions,
+            "labels": labels,
+            "next_sentence": pairs[:, 4].astype(np.int64),
+        }
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def hide_words(self, ids: np.ndarray, real: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Hide words of `ids` (B, T) in place; returns what they were, IGNORED elsewhere."""
+        t = self.tokenizer
+        is_word = real & (ids >= len(t.specials))
+        guessed = is_word & (rng.random(ids.shape) < self.mask_share)
+        guessed[0] |= is_word[0] & ~guessed.any()  # one word at the least
+        labels = np.where(guessed, ids, IGNORED)
+        fate = rng.random(ids.shape)
+        random_words = rng.integers(len(t.specials), len(t), ids.shape)
+        ids[guessed & (fate < 0.8)] = t.mask_id
+        swapped = guessed & (fate >= 0.8) & (fate < 0.9)
+        ids[swapped] = random_words[swapped]
+        return labels

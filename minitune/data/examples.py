@@ -1,0 +1,229 @@
+"""Labelled examples: a user's own file, few-shot draws, and balanced splits."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minitune.data.tokenizers import Tokenizer, words_of
+from minitune.errors import UserError
+from minitune.files import read_text
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+@dataclass(frozen=True)
+class Example:
+    text: str
+    text_b: str | None = None
+    label: int = 0  # its place among the labels
+
+
+@dataclass(frozen=True)
+class Dataset:
+    name: str
+    labels: tuple[str, ...]
+    pool: tuple[Example, ...]  # where training and dev examples are drawn from
+    test: tuple[Example, ...]
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each row of a .csv, .tsv or .jsonl file, with the number of the line it ends on.
+
+    Raises:
+        UserError: another file ending; a file that is missing, empty, not UTF-8 or without rows; a row with too few
+            or too many fields; a line that is no JSON object.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*DELIMITERS, ".jsonl"):
+        raise UserError(f"{path} ends in {suffix or 'nothing'}; a .csv, .tsv or .jsonl file was expected")
+    text = read_text(path)
+    if not text.strip():
+        raise UserError(f"{path} is empty; a first line with the names of the columns and rows below it were expected")
+    rows = json_rows(path, text) if suffix == ".jsonl" else delimited_rows(path, text, DELIMITERS[suffix])
+    first = next(rows, None)
+    if first is None:
+        raise UserError(
+            f"{path} has a first line and no rows below it; is the line with the names of the columns missing?"
+        )
+    yield first
+    yield from rows
+
+
+def delimited_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]:
+    csv.field_size_limit(2**31 - 1)  # a text may be long; it is cut later, and counted
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    try:
+        for fields in reader:
+            if not any(field.strip() for field in fields):
+                continue
+            if not header:
+                header = [field.strip() for field in fields]
+                twice = [name for name, count in Counter(header).items() if count > 1]
+                if twice:
+                    raise UserError(f"{path} has the column {twice[0]!r} twice; give each column a name of its own")
+                continue
+            if len(fields) != len(header):
+                raise UserError(
+                    f"{path}, line {reader.line_num}: {len(fields)} fields, and the first line names {len(header)} "
+                    f"columns ({', '.join(header)}); put a text with a {delimiter!r} in it between double quotes"
+                )
+            yield reader.line_num, dict(zip(header, fields, strict=True))
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: {error}; mend the line's quotes") from None
+
+
+def json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}, line {number}: no valid JSON ({error.msg} at column {error.colno})") from None
+        if not isinstance(row, dict):
+            raise UserError(f'{path}, line {number}: a JSON object like {{"text": ..., "label": ...}} was expected')
+        yield number, row
+
+
+def read_examples(
+    path: Path, text_column: str = "text", label_column: str = "label", text_b_column: str = "text_b"
+) -> list[tuple[str, str | None, str]]:
+    """The (text, second text or None, label) of each row.
+
+    Raises:
+        UserError: all that `read_rows` raises; a column that is not there; a text or label that is empty or no text.
+    """
+    examples = []
+    for line, row in read_rows(path):
+        for column in (text_column, label_column):
+            if column not in row:
+                raise UserError(
+                    f"{path} has no column {column!r}; it has {', '.join(map(repr, row))}: name yours with --text-column "
+                    "and --label-column (and see that the first line names the columns)"
+                )
+        text, text_b, label = row[text_column], row.get(text_b_column), row[label_column]
+        if isinstance(label, (int, float, bool)):
+            label = str(label)
+        for column, value in ((text_column, text), (label_column, label), (text_b_column, text_b)):
+            if value is None and column == text_b_column:
+                continue
+            if not isinstance(value, str) or not value.strip():
+                raise UserError(
+                    f"{path}, line {line}: the column {column!r} is empty or no text; fill it or remove the row"
+                )
+        examples.append((text, text_b, label.strip()))
+    return examples
+
+
+def numbered(rows: Sequence[tuple[str, str | None, str]], labels: Sequence[str], path: Path) -> tuple[Example, ...]:
+    """Labels as their places in `labels`.
+
+    Raises:
+        UserError: a label that is not among them.
+    """
+    place = {label: index for index, label in enumerate(labels)}
+    unseen = sorted({label for _, _, label in rows} - set(labels))
+    if unseen:
+        raise UserError(
+            f"{path} has labels that the training data lacks: {unseen}; the training data has {list(labels)}"
+        )
+    return tuple(Example(text, text_b, place[label]) for text, text_b, label in rows)
+
+
+def dataset_from_files(
+    path: Path,
+    test_path: Path | None,
+    shots: int,
+    seed: int = 0,
+    text_column: str = "text",
+    label_column: str = "label",
+) -> Dataset:
+    """A user's data. Without a test file, a part is kept for the test by seed, the same number of each class.
+
+    Raises:
+        UserError: all that `read_examples` raises; one class only; a class too small; an unseen label in the test file.
+    """
+    rows = read_examples(path, text_column, label_column)
+    labels = tuple(sorted({label for _, _, label in rows}))
+    if len(labels) < 2:
+        raise UserError(f"every row of {path} has the label {labels[0]!r}; two classes at least were expected")
+    examples = numbered(rows, labels, path)
+    counts = Counter(example.label for example in examples)
+    smallest = min(counts, key=counts.__getitem__)
+    kept = shots if test_path else shots + 1  # one at the least must be left for the test
+    if counts[smallest] < kept:
+        raise UserError(
+            f"the class {labels[smallest]!r} has {counts[smallest]} examples in {path}, and {shots} a class were "
+            f"asked for{'' if test_path else ' beside a test set'}: add some, or lower --shots"
+        )
+    if test_path:
+        test_rows = read_examples(test_path, text_column, label_column)
+        return Dataset(path.stem, labels, examples, numbered(test_rows, labels, test_path))
+    test, pool = take_each(examples, min(counts[smallest] // 2, counts[smallest] - shots), random.Random(seed))
+    return Dataset(path.stem, labels, tuple(pool), tuple(test))
+
+
+def take_each(examples: Sequence[Example], count: int, rng: random.Random) -> tuple[list[Example], list[Example]]:
+    """`count` random examples of each class, and the rest."""
+    taken: set[int] = set()
+    for label in sorted({example.label for example in examples}):
+        taken.update(rng.sample([i for i, example in enumerate(examples) if example.label == label], count))
+    return [examples[i] for i in sorted(taken)], [e for i, e in enumerate(examples) if i not in taken]
+
+
+def draw_few(
+    pool: Sequence[Example], shots: int, seed: int, labels: Sequence[str]
+) -> tuple[list[Example], list[Example]]:
+    """A few-shot draw: `shots` training examples a class, and a dev set that is disjoint and no larger.
+
+    Raises:
+        UserError: a class has fewer than `shots` examples.
+    """
+    rng = random.Random(f"draw {seed}")
+    counts = Counter(example.label for example in pool)
+    for index, label in enumerate(labels):
+        if counts[index] < shots:
+            raise UserError(
+                f"the class {label!r} has {counts[index]} examples to draw from; lower --shots to that or less"
+            )
+    train, rest = take_each(pool, shots, rng)
+    dev, _ = take_each(rest, min(shots, min(counts.values()) - shots), rng) if rest else ([], [])
+    return train, dev
+
+
+@dataclass(frozen=True)
+class TextReport:
+    """What a tokenizer makes of texts."""
+
+    texts: int
+    tokens: int
+    cut: int  # texts longer than the context
+    unknown: int  # tokens
+    split_words: float  # share of the words, split at white space and punctuation, that take more than one token
+
+    def __str__(self) -> str:
+        return (
+            f"{self.texts} texts, {self.tokens / max(1, self.texts):.0f} tokens on average, {self.cut} longer than the "
+            f"context, {self.unknown} unknown tokens, {self.split_words:.0%} of the words split"
+        )
+
+
+def report_texts(texts: Sequence[str], tokenizer: Tokenizer, context: int) -> TextReport:
+    encoded = tokenizer.encode_many(texts)
+    words = [word for text in texts for word in words_of(text) if any(c.isalnum() for c in word)]
+    known = {word: tokenizer.is_split(word) for word in set(words)}
+    return TextReport(
+        texts=len(texts),
+        tokens=sum(map(len, encoded)),
+        cut=sum(len(ids) > context for ids in encoded),
+        unknown=sum(ids.count(tokenizer.unk_id) for ids in encoded) if tokenizer.unk_id is not None else 0,
+        split_words=sum(known[word] for word in words) / max(1, len(words)),
+    )

@@ -1,0 +1,63 @@
+"""What GPT and BERT have in common around their blocks: what a run returns, and checks of what comes in."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from minitune.errors import UserError
+from minitune.models.attention import KeyValue
+
+
+class Output(NamedTuple):
+    hidden: Tensor  # (B, T, D), the last layer's
+    past_key_values: tuple[KeyValue, ...]  # for each layer a key and a value, each (B, H, P + T, D/H)
+
+
+def past_length(past_key_values: tuple[KeyValue, ...] | None, layers: int) -> int:
+    """P, the number of positions that stand before this call.
+
+    Raises:
+        ValueError: there is not one pair of keys and values for each layer.
+    """
+    if past_key_values is None:
+        return 0
+    if len(past_key_values) != layers:
+        raise ValueError(f"past_key_values has {len(past_key_values)} layers; the model has {layers}")
+    return past_key_values[0][0].shape[2]
+
+
+def default_positions(length: int, past: int, context: int, device: torch.device) -> Tensor:
+    """0, 1, 2, ... from where the past ends: (1, T).
+
+    Raises:
+        UserError: the text and the past together are longer than the model's context.
+    """
+    if past + length > context:
+        raise UserError(
+            f"{past + length} positions were asked for ({past} of a past, {length} of text), and the model's context "
+            f"is {context}: shorten the text or the prompt"
+        )
+    return torch.arange(past, past + length, device=device)[None]
+
+
+def one_of(input_ids: Tensor | None, inputs_embeds: Tensor | None, embedding: nn.Embedding) -> Tensor:
+    """The embeddings of the input: ids (B, T) or embeddings (B, T, D) -> (B, T, D).
+
+    Raises:
+        ValueError: both were given, or neither.
+    """
+    if (input_ids is None) == (inputs_embeds is None):
+        raise ValueError("give either input_ids or inputs_embeds, one of the two")
+    return embedding(input_ids) if inputs_embeds is None else inputs_embeds
+
+
+def draw_weights(model: nn.Module, spread: float) -> None:
+    """Every weight from N(0, spread), every bias 0; norms stay at 1 and 0."""
+    for module in model.modules():
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(module.weight, std=spread)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)

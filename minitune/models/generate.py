@@ -1,0 +1,113 @@
+r"""Generation: feed a GPT its own words.
+
+    p(x_t) = softmax(logits_t / temperature), cut to the k likeliest tokens, or to the fewest that hold mass p
+
+The keys and values of what was read are kept, so each new token costs one position, not all of them.
+Prompts of unequal length are padded on the left: every row then ends, and continues, in the same column.
+
+Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", section 3.1 (top-p; arXiv 1904.09751).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from minitune.errors import UserError
+from minitune.models.attention import KeyValue
+from minitune.models.gpt import GPT
+
+
+@torch.no_grad()
+def generate(
+    model: GPT,
+    prompts: list[list[int]],
+    max_new_tokens: int = 32,
+    *,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop_id: int | None = None,
+    past_key_values: tuple[KeyValue, ...] | None = None,
+    use_cache: bool = True,
+    seed: int = 0,
+) -> list[list[int]]:
+    """Continue each prompt: token ids in, the new token ids out (the stop token, if one came, is not in them).
+
+    Args:
+        prompts: B lists of token ids, each of one token at least.
+        temperature: 0 takes the likeliest token (greedy); above 0 draws, the flatter the higher.
+        top_k: draw among the k likeliest tokens.
+        top_p: draw among the fewest likeliest tokens that hold this share of the probability.
+        stop_id: a row ends when it writes this token.
+        past_key_values: a past to start from, for each layer (1 or B, H, P, D/H), as prefix tuning learns it.
+        use_cache: keep keys and values; without it everything is read again for each token (same result, slower).
+
+    Raises:
+        UserError: an empty prompt; a number out of range; prompt, past and new tokens exceed the context.
+    """
+    check_settings(max_new_tokens, temperature, top_k, top_p)
+    if not prompts or not all(prompts):
+        raise UserError("there is nothing to continue: each prompt needs one token at least")
+    device = model.token_embedding.weight.device
+    rows, longest = len(prompts), max(map(len, prompts))
+    start = past_key_values[0][0].shape[2] if past_key_values else 0
+    if start + longest + max_new_tokens > model.config.context:
+        raise UserError(
+            f"a past of {start}, a prompt of {longest} and {max_new_tokens} new tokens exceed the context of "
+            f"{model.config.context}: ask for at most {max(0, model.config.context - start - longest)} new tokens"
+        )
+    padding = torch.tensor([longest - len(prompt) for prompt in prompts], device=device)
+    ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts], device=device)  # (B, T)
+    mask = (torch.arange(longest, device=device) >= padding[:, None]).long()  # (B, T)
+    mask = torch.cat([mask.new_ones(rows, start), mask], dim=1)  # the past is real: (B, P + T)
+    if past_key_values:
+        past_key_values = tuple((k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in past_key_values)
+
+    generator = torch.Generator(device).manual_seed(seed)
+    finished = torch.zeros(rows, dtype=torch.bool, device=device)
+    new, read, past = [], 0, past_key_values  # `read`: how many columns of ids the past holds already
+    for _ in range(max_new_tokens):
+        columns = torch.arange(read, ids.shape[1], device=device)
+        positions = (start + columns - padding[:, None]).clamp(min=0)  # padding takes no position
+        output = model(ids[:, read:], attention_mask=mask, position_ids=positions, past_key_values=past)
+        if use_cache:
+            past, read = output.past_key_values, ids.shape[1]
+        token = choose(model.logits(output.hidden[:, -1]), temperature, top_k, top_p, generator)  # (B,)
+        new.append(token)
+        if stop_id is not None:
+            finished |= token == stop_id
+            if finished.all():
+                break
+        ids = torch.cat([ids, token[:, None]], dim=1)
+        mask = torch.cat([mask, mask.new_ones(rows, 1)], dim=1)
+    written = torch.stack(new, dim=1).tolist()  # (B, new tokens)
+    return [row[: row.index(stop_id)] if stop_id in row else row for row in written]
+
+
+def choose(
+    logits: Tensor, temperature: float, top_k: int | None, top_p: float | None, generator: torch.Generator | None
+) -> Tensor:
+    """One token a row: (B, V) -> (B,)."""
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    ranked, order = (logits / temperature).sort(dim=-1, descending=True)  # (B, V)
+    if top_k is not None:
+        ranked[:, top_k:] = -torch.inf
+    probability = ranked.softmax(dim=-1)
+    if top_p is not None:
+        before = probability.cumsum(dim=-1) - probability  # the mass of the tokens ranked above this one
+        probability = probability.masked_fill(before >= top_p, 0.0)  # the first token always stays
+    rank = torch.multinomial(probability, 1, generator=generator)  # (B, 1)
+    return order.gather(1, rank).squeeze(1)
+
+
+def check_settings(max_new_tokens: int, temperature: float, top_k: int | None, top_p: float | None) -> None:
+    if max_new_tokens < 1:
+        raise UserError(f"max_new_tokens is {max_new_tokens}; it must be 1 or more")
+    if temperature < 0:
+        raise UserError(f"temperature is {temperature}; it must be 0 (greedy) or more")
+    if top_k is not None and top_k < 1:
+        raise UserError(f"top_k is {top_k}; it must be 1 or more")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise UserError(f"top_p is {top_p}; it must be above 0 and at most 1")

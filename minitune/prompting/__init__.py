@@ -1,0 +1,1 @@
+"""How is the question asked? Templates, and whatever fills or finds them."""

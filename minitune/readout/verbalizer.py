@@ -1,0 +1,91 @@
+r"""A verbalizer chosen by hand: words stand for classes.
+
+    score(y) = log( 1/|V_y|  sum over w in V_y of exp(logit_w) )
+
+The scores are the log of the mean probability that the model gives to a class's words at the blank, up to a
+constant that is the same for all classes. The mean, not the sum: a class is not likelier for having more words.
+No parameter is new: with a frozen model this is a zero-shot classifier.
+
+Schick and Schütze 2021, "Exploiting Cloze Questions", section 3 (arXiv 2001.07676), with the mean of logits;
+Shin et al. 2020, "AutoPrompt", equation 1 (arXiv 2010.15980), with the sum of probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from minitune.data.tokenizers import Tokenizer
+from minitune.errors import UserError
+from minitune.models.build import Model
+
+
+class Verbalizer(nn.Module):
+    """Reads the words at the blank: hidden (B, D) -> class scores (B, C).
+
+    Args:
+        words: for each class, in the order of the labels, the ids of its words.
+    """
+
+    reads = "blank"
+
+    def __init__(self, words: Sequence[Sequence[int]]):
+        super().__init__()
+        width = max(map(len, words))
+        padded = [[*ids, *[ids[0]] * (width - len(ids))] for ids in words]
+        counts = torch.tensor([[len(ids)] for ids in words])
+        self.register_buffer("ids", torch.tensor(padded), persistent=False)  # (C, W)
+        self.register_buffer("used", torch.arange(width) < counts, persistent=False)  # (C, W), False = padding
+
+    def forward(self, hidden: Tensor, model: Model) -> Tensor:
+        logits = model.logits(hidden)[:, self.ids]  # (B, D) -> (B, V) -> (B, C, W)
+        logits = logits.masked_fill(~self.used, -torch.inf)
+        return logits.logsumexp(dim=-1) - self.used.sum(dim=-1).log()  # (B, C)
+
+
+def verbalizer(label_words: Mapping[str, Sequence[str]], labels: Sequence[str], tokenizer: Tokenizer) -> Verbalizer:
+    """A verbalizer from words, in the order of `labels`.
+
+    Raises:
+        UserError: a class without words, a class that is not among the labels, a word that is not one token,
+            or a word that two classes share.
+    """
+    unknown = sorted(set(label_words) - set(labels))
+    if unknown:
+        raise UserError(f"label words are given for {unknown}, and the labels are {list(labels)}")
+    owner: dict[int, str] = {}
+    for label in labels:
+        if not label_words.get(label):
+            raise UserError(f"the class {label!r} has no label word; give each class one, as in {label}=word")
+        for word in label_words[label]:
+            token = tokenizer.word_id(word)
+            if token in owner:
+                raise UserError(
+                    f"the word {word!r} stands for {owner[token]!r} and for {label!r}; give it to one of them"
+                )
+            owner[token] = label
+    return Verbalizer([[tokenizer.word_id(word) for word in label_words[label]] for label in labels])
+
+
+def parse_label_words(string: str) -> dict[str, tuple[str, ...]]:
+    """Read "positive=great,good;negative=bad".
+
+    Raises:
+        UserError: a piece without "=", a class named twice, or a class without words.
+    """
+    label_words: dict[str, tuple[str, ...]] = {}
+    for piece in filter(str.strip, string.split(";")):
+        label, equals, words = (part.strip() for part in piece.partition("="))
+        chosen = tuple(word.strip() for word in words.split(",") if word.strip())
+        if not equals or not label or not chosen:
+            raise UserError(f"cannot read the label words {piece!r}; write label=word,word;label=word")
+        if label in label_words:
+            raise UserError(
+                f"the class {label!r} stands twice in the label words {string!r}; give all its words at once"
+            )
+        label_words[label] = chosen
+    if not label_words:
+        raise UserError("the label words are empty; write label=word,word;label=word")
+    return label_words

@@ -1,0 +1,134 @@
+"""Checkpoints: a folder with `model.pt` (weights, configuration, how it was made) and `tokenizer.json`.
+
+`model.pt` is written to one side and moved into place, and read with `weights_only=True`: a file can hold
+tensors and plain values, and cannot run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from minitune.data.tokenizers import Tokenizer, load_tokenizer
+from minitune.errors import UserError
+from minitune.files import shared, write_safely
+from minitune.models.build import Model, config_from_dict, config_to_dict, random_model
+
+VERSION = 1
+SHIPPED = ("bert", "gpt")
+
+
+@dataclass
+class Checkpoint:
+    model: Model
+    tokenizer: Tokenizer
+    made: dict[str, Any] = field(default_factory=dict)  # seed, command, what it reached: for people to read
+
+    @property
+    def kind(self) -> str:
+        return self.model.kind
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write the model and its tokenizer.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full; an older checkpoint there is unharmed.
+    """
+    checkpoint.tokenizer.save(folder / "tokenizer.json")
+    content = {
+        "kind": checkpoint.kind,
+        "config": config_to_dict(checkpoint.model.config),
+        "weights": {name: tensor.cpu() for name, tensor in checkpoint.model.state_dict().items()},
+        "made": checkpoint.made,
+    }
+    write_tensors(folder / "model.pt", "checkpoint", content)
+
+
+def load_checkpoint(name: str, device: torch.device | str = "cpu") -> Checkpoint:
+    """The shipped "bert" or "gpt", or the checkpoint in a folder.
+
+    Raises:
+        UserError: nothing is there, or it is damaged, of another version, no checkpoint, or asks to run code.
+    """
+    folder = shared("checkpoints") / name if name in SHIPPED else Path(name)
+    if not folder.is_dir():
+        raise UserError(
+            f"there is no model {name!r}: it is none of {', '.join(SHIPPED)}, and no folder of that name exists"
+        )
+    content = read_tensors(folder / "model.pt", "checkpoint")
+    try:
+        config = config_from_dict(content["kind"], content["config"])
+        model = random_model(config, seed=0)
+        model.load_state_dict(content["weights"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{folder / 'model.pt'} does not fit its own configuration ({first_line(error)}); restore it"
+        ) from None
+    tokenizer = load_tokenizer(folder / "tokenizer.json")
+    if tokenizer.kind != model.kind or len(tokenizer) != config.vocab_size:
+        raise UserError(
+            f"{folder / 'tokenizer.json'} is a {tokenizer.kind} tokenizer of {len(tokenizer)} tokens, and the model "
+            f"is a {model.kind} of {config.vocab_size}: put back the tokenizer that it was trained with"
+        )
+    return Checkpoint(model.to(device).eval(), tokenizer, content["made"])
+
+
+def random_twin(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
+    """The same model with random weights, as before its pretraining: the control of many an experiment."""
+    device = next(checkpoint.model.parameters()).device
+    return Checkpoint(random_model(checkpoint.model.config, seed).to(device).eval(), checkpoint.tokenizer)
+
+
+def fingerprint(model: nn.Module) -> str:
+    """A short name of a model's exact weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def write_tensors(path: Path, what: str, content: dict[str, Any]) -> None:
+    """Save tensors and plain values as a minitune file of the sort `what`."""
+    stamped = {"minitune": what, "version": VERSION, **content}
+    write_safely(path, lambda temporary: torch.save(stamped, temporary))
+
+
+def read_tensors(path: Path, what: str) -> dict[str, Any]:
+    """What `write_tensors` saved.
+
+    Raises:
+        UserError: the file is missing, damaged, of another sort or version, or asks to run code.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"there is no {path}; expected a {what} of minitune there") from None
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "weights_only" in str(error).lower():
+            reason = "it holds more than tensors and plain values, and loading it might run code"
+        else:
+            reason = "it is damaged"
+        raise UserError(f"{path} is refused: {reason}; expected a {what} of minitune") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{path} is damaged or no {what} of minitune ({first_line(error)}); restore it or make it again"
+        ) from None
+    if not isinstance(content, dict) or content.get("minitune") != what:
+        raise UserError(f"{path} is no {what} of minitune; check the path")
+    if content.get("version") != VERSION:
+        raise UserError(
+            f"{path} is of version {content.get('version')}; this minitune reads version {VERSION}: make it again"
+        )
+    return content
+
+
+def first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]

@@ -1,0 +1,205 @@
+"""The training loop: one for pretraining and for every method after it.
+
+It trains any module that has a `loss(batch)`, and changes only the parameters that require a gradient.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from minitune.errors import UserError
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    steps: int = 200
+    lr: float = 1e-3
+    warmup: int = 10  # steps from 0 to lr; from there it falls in a straight line to 0
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0  # largest norm of the whole gradient
+    accumulate: int = 1  # batches of equal size whose mean gradient makes one step
+    evaluate_every: int = 0  # steps between looks at the dev set; 0 = never
+    keep_best: bool = True  # end with the weights that scored best there, not with the last
+    seed: int = 0
+
+    def __post_init__(self):
+        ranges = {"steps": self.steps >= 1, "lr": self.lr > 0, "warmup": self.warmup >= 0, "clip": self.clip > 0}
+        ranges |= {"accumulate": self.accumulate >= 1, "weight_decay": self.weight_decay >= 0}
+        ranges |= {"evaluate_every": self.evaluate_every >= 0}
+        for name, is_good in ranges.items():
+            if not is_good:
+                raise UserError(f"{name} is {getattr(self, name)}, which is out of range; see TrainConfig")
+
+
+@dataclass
+class History:
+    losses: list[float] = field(default_factory=list)  # of every step
+    scores: list[tuple[int, dict[str, float]]] = field(default_factory=list)  # (step, what `evaluate` said)
+
+    def best(self) -> float:
+        """The highest score so far: of each look, the first number counts."""
+        return max(next(iter(look.values())) for _, look in self.scores)
+
+
+def train(
+    module: nn.Module,
+    batch_at: Callable[[int], Batch],
+    config: TrainConfig,
+    *,
+    evaluate: Callable[[], dict[str, float]] | None = None,
+    save: Callable[[dict], None] | None = None,
+    save_seconds: float = 60.0,
+    resume: dict | None = None,
+    label: str = "training",
+) -> History:
+    """Train `module` in place and leave it in eval mode.
+
+    Args:
+        batch_at: the batch with a given number. Being a function of the number alone, it needs no state to resume.
+        evaluate: measures on dev data, by name. The first is the score, higher = better; the weights that
+            score best are those that stay (unless `config.keep_best` is off).
+        save: is given the whole state now and then; `resume` takes it back, and the run ends as if never stopped.
+
+    Raises:
+        UserError: nothing is trainable, or the loss is no longer a number.
+    """
+    trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    if not trainable:
+        raise UserError("there is nothing to train: every parameter is frozen")
+    device = next(iter(trainable.values())).device
+    optimizer = make_optimizer(module, config)
+    history, best, first = History(), None, 0
+    if resume:
+        optimizer.load_state_dict(resume["optimizer"])
+        module.load_state_dict(resume["module"])
+        history = History(resume["losses"], [tuple(pair) for pair in resume["scores"]])
+        best, first = resume["best"], resume["step"]
+        torch.set_rng_state(resume["rng"])
+    else:
+        torch.manual_seed(config.seed)
+
+    train_mode(module)
+    saved_at = time.monotonic()
+    bar = tqdm(range(first, config.steps), label, config.steps, initial=first, disable=None, leave=False)
+    for step in bar:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, config)
+        total = torch.zeros((), device=device)
+        for part in range(config.accumulate):
+            batch = {k: v.to(device) for k, v in batch_at(step * config.accumulate + part).items()}
+            with mixed_precision(device):
+                loss = module.loss(batch) / config.accumulate
+            loss.backward()
+            total += loss.detach()
+        nn.utils.clip_grad_norm_(trainable.values(), config.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+
+        history.losses.append(total.item())
+        if not total.isfinite():
+            raise UserError(f"the loss is {total.item()} at step {step}: lower the learning rate (it is {config.lr})")
+        bar.set_postfix(loss=f"{total.item():.3f}", refresh=False)
+        done = step + 1
+        if evaluate and config.evaluate_every and (done % config.evaluate_every == 0 or done == config.steps):
+            with evaluation(module):
+                history.scores.append((done, evaluate()))
+            score = next(iter(history.scores[-1][1].values()))
+            if config.keep_best and score >= history.best():  # of equals, the longest trained
+                best = {name: p.detach().clone() for name, p in trainable.items()}
+        if save and (time.monotonic() - saved_at > save_seconds or done == config.steps):
+            save(training_state(module, optimizer, history, best, done))
+            saved_at = time.monotonic()
+
+    if best:
+        with torch.no_grad():
+            for name, parameter in trainable.items():
+                parameter.copy_(best[name])
+    module.eval()
+    return history
+
+
+def training_state(
+    module: nn.Module, optimizer: torch.optim.Optimizer, history: History, best: dict | None, step: int
+) -> dict:
+    """All that the next step depends on."""
+    return {
+        "step": step,
+        "module": module.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "losses": history.losses,
+        "scores": history.scores,
+        "best": best,
+        "rng": torch.get_rng_state(),
+    }
+
+
+def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW over what is trainable. Only the weights of linear layers decay towards 0: a bias, a norm, an
+    embedding or a prompt near 0 is no simpler than one elsewhere."""
+    linear = {id(m.weight) for m in module.modules() if isinstance(m, nn.Linear)}
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if id(p) in linear], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if id(p) not in linear], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=parameters[0].device.type != "mps")
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Straight up to `lr` in the warm-up, straight down to 0 at the last step."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    return config.lr * (config.steps - step) / max(1, config.steps - config.warmup)
+
+
+def train_mode(module: nn.Module) -> None:
+    """Training mode for what is trained; a part with nothing to train stays in eval mode (no dropout there)."""
+    module.train()
+    for part in module.modules():
+        parameters = list(part.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            part.eval()
+
+
+@contextmanager
+def evaluation(module: nn.Module) -> Iterator[None]:
+    """Eval mode without gradients, and every part's own mode back afterwards."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+def mixed_precision(device: torch.device):
+    """bfloat16 for the matrix products on a CUDA GPU; float32 elsewhere."""
+    return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is the GPU if there is one.
+
+    Raises:
+        UserError: an unknown name, or a device that this machine lacks.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
+    if name not in available:
+        raise UserError(f"there is no device {name!r}; choose auto, cpu, cuda or mps")
+    if not available[name]:
+        raise UserError(f"PyTorch finds no {name} device on this machine; use --device auto or cpu")
+    return torch.device(name)

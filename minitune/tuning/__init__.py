@@ -1,0 +1,1 @@
+"""What may change? One module for each answer."""
