@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from minitune.errors import UserError
@@ -35,7 +36,8 @@ def write_safely(path: Path, write: Callable[[Path], None]) -> None:
             f"cannot write {path}: {error}; free some space or choose another folder (what stood there is unharmed)"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it was moved, or could never be written
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
