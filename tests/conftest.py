@@ -1,0 +1,96 @@
+"""What many tests share: tiny models of odd sizes with weights that are all over the place, and tiny tokenizers.
+
+No number here is a default, no two sizes are equal that a mistake could swap, and everything is in float64.
+"""
+
+import pytest
+import torch
+from torch import nn
+
+from minitune.data.tokenizers import train_tokenizer
+from minitune.models import BERT, GPT, BERTConfig, GPTConfig
+
+LINES = [
+    "the plot was clever and gripping . the hero was witty and sharp .",
+    "a dull film with a dull hero . it was slow and sad .",
+    "the soup was great but the bread was awful . i liked the soup .",
+    "we stayed two nights . the bed was soft and the room was quiet .",
+    "is the book good ? it is great ! a clever plot and a great hero .",
+    "the film was awful . the plot was slow and the hero was dull .",
+    "great soup ! the room was sad but the bed was good .",
+    "it was good . it was bad . it was great . it was awful .",
+]
+
+
+def perturbed(model: nn.Module, seed: int, spread: float = 0.3) -> nn.Module:
+    """Every parameter drawn anew, norms and biases too: at their first values (1 and 0) many mistakes are invisible."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=spread, generator=generator)
+    return model.double().eval()
+
+
+def make_gpt(vocab_size: int = 57, **changes) -> GPT:
+    sizes = {"layers": 3, "width": 24, "heads": 3, "inner": 44, "context": 31} | changes
+    return perturbed(GPT(GPTConfig(vocab_size, **sizes)), seed=1)
+
+
+def make_bert(vocab_size: int = 57, **changes) -> BERT:
+    sizes = {"layers": 3, "width": 24, "heads": 3, "inner": 44, "context": 31, "token_types": 3} | changes
+    return perturbed(BERT(BERTConfig(vocab_size, **sizes)), seed=2)
+
+
+@pytest.fixture
+def gpt():
+    return make_gpt()
+
+
+@pytest.fixture
+def bert():
+    return make_bert()
+
+
+@pytest.fixture(params=["gpt", "bert"])
+def model(request):
+    """Both models, one after the other."""
+    return make_gpt() if request.param == "gpt" else make_bert()
+
+
+@pytest.fixture(scope="session")
+def gpt_tokenizer():
+    return train_tokenizer("gpt", LINES)
+
+
+@pytest.fixture(scope="session")
+def bert_tokenizer():
+    return train_tokenizer("bert", LINES)
+
+
+@pytest.fixture(params=["gpt", "bert"])
+def tokenizer(request):
+    """Both tokenizers, one after the other."""
+    return request.getfixturevalue(f"{request.param}_tokenizer")
+
+
+@pytest.fixture
+def ids():
+    """(B, T) = (4, 11)"""
+    return torch.randint(0, 57, (4, 11), generator=torch.Generator().manual_seed(3))
+
+
+@pytest.fixture
+def mask():
+    """(B, T) = (4, 11), padding on the right: rows of 11, 7, 3 and 10 real tokens."""
+    lengths = torch.tensor([11, 7, 3, 10])
+    return (torch.arange(11) < lengths[:, None]).long()
+
+
+def random_past(rows: int, length: int, layers: int = 3, heads: int = 3, size: int = 8, seed: int = 4):
+    """Keys and values as a method might have learned them: for each layer two of (B, H, P, D/H)."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw():
+        return torch.randn(rows, heads, length, size, dtype=torch.float64, generator=generator)
+
+    return tuple((draw(), draw()) for _ in range(layers))
