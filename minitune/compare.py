@@ -16,12 +16,14 @@ from minitune.data.examples import Dataset, Example, draw_few
 from minitune.errors import UserError
 from minitune.files import write_safely
 from minitune.methods import Method, Question
+from minitune.prompting.template import with_stop
 from minitune.report import interval, size, table
 from minitune.training.checkpoint import Checkpoint, random_twin
 from minitune.training.loop import train
 
 BATCH_SIZE = 16
 CONTROLS = ("shuffled-labels", "random-weights", "irrelevant-template")
+FIGURE_FORMATS = (".png", ".pdf", ".svg")
 IRRELEVANT = "{text} the capital of the country is {mask}"
 
 
@@ -73,7 +75,7 @@ def compare(
     if control is not None and control not in CONTROLS:
         raise UserError(f"there is no control {control!r}; choose one of {', '.join(CONTROLS)}")
     if control == "irrelevant-template":
-        question = replace(question, template=IRRELEVANT)
+        question = replace(question, template=with_stop(IRRELEVANT, checkpoint.kind))
     if control == "random-weights":
         checkpoint = random_twin(checkpoint)
     chosen = {name: (Method.parse(name), checkpoint) for name in methods}
@@ -154,6 +156,14 @@ def compare_json(rows: Sequence[Row], dataset: Dataset, checkpoint: Checkpoint, 
     }
 
 
+def check_figure_path(path: Path) -> None:
+    """Raises:
+    UserError: the file's ending is no format of figures.
+    """
+    if path.suffix not in FIGURE_FORMATS:
+        raise UserError(f"{path} is no name for a figure; let it end in one of {', '.join(FIGURE_FORMATS)}")
+
+
 def plot_rows(rows: Sequence[Row], title: str, path: Path) -> None:
     """One line a method: every draw as a dot, the mean and its 95% interval; chance by the majority row."""
     import matplotlib
@@ -174,5 +184,5 @@ def plot_rows(rows: Sequence[Row], title: str, path: Path) -> None:
     axes.set_xlabel("accuracy on test (dots: draws; diamond: mean with 95% interval)")
     axes.set_title(title, fontsize=11)
     axes.grid(axis="x", alpha=0.3)
-    write_safely(path, lambda temporary: figure.savefig(temporary, dpi=120, format=path.suffix[1:] or "png"))
+    write_safely(path, lambda temporary: figure.savefig(temporary, dpi=120, format=path.suffix[1:]))
     plt.close(figure)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from minitune.classifier import Classifier, collate
 from minitune.data.examples import Example
-from minitune.data.tasks import Task
+from minitune.data.tasks import Task, get_task, load_split
 from minitune.prompting.template import Template, with_stop
 from minitune.readout.verbalizer import verbalizer
 from minitune.training.checkpoint import Checkpoint
+from minitune.training.loop import evaluation
+
+OFTEN = 50  # a fact that the text states so often should be known
+
+
+def to_examples(rows: Sequence[dict], labels: Sequence[str]) -> list[Example]:
+    """Rows of a classification task as numbered examples."""
+    return [Example(row["text"], row.get("text_b"), labels.index(row["label"])) for row in rows]
 
 
 def zero_shot(checkpoint: Checkpoint, task: Task, examples: Sequence[Example], template: str | None = None) -> float:
@@ -22,8 +33,7 @@ def zero_shot(checkpoint: Checkpoint, task: Task, examples: Sequence[Example], t
     return Classifier(checkpoint.model, checkpoint.tokenizer, asked, readout.to(device)).accuracy(examples)
 
 
-@torch.no_grad()
-def recalled(checkpoint: Checkpoint, rows: Sequence[dict], batch_size: int = 128) -> list[bool]:
+def recall(checkpoint: Checkpoint, rows: Sequence[dict], batch_size: int = 128) -> list[bool]:
     """For each row of the `facts` task, whether the likeliest of all words at the blank is the object."""
     model, tokenizer = checkpoint.model, checkpoint.tokenizer
     device = next(model.parameters()).device
@@ -34,14 +44,46 @@ def recalled(checkpoint: Checkpoint, rows: Sequence[dict], batch_size: int = 128
         rendered = [template.render(Example(""), tokenizer, model.config.context) for template in asked]
         batch = collate(rendered, [0] * len(chosen), tokenizer)
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        hidden = model(batch["input_ids"], attention_mask=batch["attention_mask"]).hidden
-        at_blank = hidden[torch.arange(len(chosen), device=device), batch["blank"]]  # (B, T, D) -> (B, D)
-        likeliest = model.logits(at_blank).argmax(dim=-1).tolist()  # (B, V) -> (B,)
-        wanted = [tokenizer.word_id(row["object"]) for row in chosen]
-        hits += [a == b for a, b in zip(likeliest, wanted, strict=True)]
+        with evaluation(model):
+            hidden = model(batch["input_ids"], attention_mask=batch["attention_mask"]).hidden
+            at_blank = hidden[torch.arange(len(chosen), device=device), batch["blank"]]  # (B, T, D) -> (B, D)
+            likeliest = model.logits(at_blank).argmax(dim=-1).tolist()  # (B, V) -> (B,)
+        hits += [best == tokenizer.word_id(row["object"]) for best, row in zip(likeliest, chosen, strict=True)]
     return hits
 
 
-def to_examples(rows: Sequence[dict], labels: Sequence[str]) -> list[Example]:
-    """Rows of a classification task as numbered examples."""
-    return [Example(row["text"], row.get("text_b"), labels.index(row["label"])) for row in rows]
+def commonest_object(rows: Sequence[dict]) -> float:
+    """The accuracy of always naming the commonest object of each relation: what a prompt alone can give away."""
+    objects = Counter((row["relation"], row["object"]) for row in rows)
+    best = {relation: max(n for (r, _), n in objects.items() if r == relation) for relation, _ in objects}
+    return sum(best.values()) / len(rows)
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The questions that a model of the toy world is asked, on the dev or the test files."""
+
+    examples: dict[str, list[Example]]  # of each task
+    facts: list[dict]  # those that the text states often, in phrasings that it never uses
+
+    @classmethod
+    def load(cls, split: str, folder: Path | None = None) -> Probes:
+        """From the files of `folder` (a `data` folder; the project's own when none is given)."""
+        examples = {
+            name: to_examples(load_split(name, split, folder), get_task(name).labels) for name in ("sentiment", "topic")
+        }
+        return cls(examples, [row for row in load_split("facts", "test", folder) if row["count"] >= OFTEN])
+
+    def summary(self, checkpoint: Checkpoint) -> dict[str, float]:
+        """One number each for sentiment, topic and facts."""
+        scores = {name: zero_shot(checkpoint, get_task(name), examples) for name, examples in self.examples.items()}
+        hits = recall(checkpoint, self.facts)
+        return {**scores, "facts": sum(hits) / len(hits)}
+
+    def full(self, checkpoint: Checkpoint) -> dict[str, float]:
+        """The summary, the unseen templates, and what the facts score is to be measured by."""
+        scores = self.summary(checkpoint)
+        for name, examples in self.examples.items():
+            for template in get_task(name).unseen_templates:
+                scores[f"{name}: {template}"] = zero_shot(checkpoint, get_task(name), examples, template)
+        return {**scores, "facts: commonest object": commonest_object(self.facts)}

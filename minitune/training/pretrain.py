@@ -152,6 +152,8 @@ def pretrain(
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
     text = f"{text_name} ({len(texts)} texts, {digest})"
     settings, state_file, state = out / "run.json", out / "state.pt", None
+    if resume and (out / "model.pt").exists() and not state_file.exists():
+        raise UserError(f"the run in {out} is finished: there is nothing to resume")
     if resume:
         run = resumed_run(settings, {"kind": kind, "text": text})
         tokenizer = load_tokenizer(out / "tokenizer.json")
@@ -162,6 +164,10 @@ def pretrain(
     else:
         if state_file.exists():
             raise UserError(f"{out} holds an unfinished run: add --resume to go on with it, or choose another --out")
+        if (out / "model.pt").exists():
+            raise UserError(
+                f"{out} holds a finished model, and nothing is overwritten: choose another --out, or remove it"
+            )
         recipe = recipe or RECIPES.get(kind) or RECIPES["gpt"]
         tokenizer = tokenizer or train_tokenizer(kind, texts)
         work = Pretraining(kind, size, texts, tokenizer, seed, recipe)

@@ -1,0 +1,235 @@
+"""The commands. Each says what it reads, does its work elsewhere, and prints a table.
+
+Bad input is one sentence and exit status 2; Ctrl-C is 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from minitune import __version__
+from minitune.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except UserError as error:
+        print(f"minitune {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nminitune {options.command}: stopped; whatever was saved before is whole", file=sys.stderr)
+        return 130
+    return 0
+
+
+# ---- the commands ----
+
+
+def run_compare(options: argparse.Namespace) -> None:
+    from minitune import compare as comparison
+    from minitune.methods import DEFAULT, Method, all_methods
+    from minitune.questions import asked_otherwise, describe, file_data, task_data
+    from minitune.training.checkpoint import load_checkpoint
+    from minitune.training.loop import pick_device
+
+    if options.test_data and not options.data:
+        raise UserError("--test-data belongs to --data; a task has a test file of its own")
+    device = pick_device(options.device)
+    methods = {"all": all_methods(), None: list(DEFAULT)}.get(options.methods) or split_list(options.methods)
+    for name in methods:
+        Method.parse(name)  # an unknown one is refused before anything is read
+    comparison.check_figure_path(options.plot)
+    checkpoint = load_checkpoint(options.model, device)
+    if options.data:
+        columns = (options.text_column, options.label_column)
+        dataset, question = file_data(options.data, options.test_data, options.shots, checkpoint, *columns)
+    else:
+        dataset, question = task_data(options.task, checkpoint)
+    question = asked_otherwise(question, options.template, options.label_words, checkpoint)
+    if options.data:
+        print("\n".join(describe(dataset, question, checkpoint)))
+    if not question.label_words:
+        methods = [name for name in methods if Method.parse(name).read != "verbalizer"]
+        if not methods:
+            raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
+
+    rows = comparison.compare(dataset, checkpoint, question, methods, options.shots, options.seeds, options.control)
+    title = f"{dataset.name}, {checkpoint.kind}, {options.shots} examples a class, {options.seeds} draws"
+    title += f", control: {options.control}" if options.control else ""
+    print(f"\n{title}\n")
+    print(comparison.compare_table(rows))
+    if options.json:
+        result = comparison.compare_json(rows, dataset, checkpoint, options.shots, options.seeds)
+        save_json(options.json, result)
+    comparison.plot_rows(rows, title, options.plot)
+    print(f"\nfigure: {options.plot}")
+
+
+def run_pretrain(options: argparse.Namespace) -> None:
+    from minitune.pretraining import pretrain_on_file, pretrain_on_world, write_report
+    from minitune.training.loop import pick_device
+
+    out = options.out or Path("runs") / options.kind
+    settings = {name: getattr(options, name) for name in ("size", "steps", "minutes", "seed", "resume")}
+    settings["device"] = pick_device(options.device)
+    if options.text:
+        result, reached = pretrain_on_file(options.kind, options.text, out, **settings), {}
+    else:
+        result, reached = pretrain_on_world(options.kind, options.world, out, **settings)
+    print(write_report(out, result, reached))
+    print(f"\ncheckpoint and report: {out}")
+
+
+def run_data(options: argparse.Namespace) -> None:
+    from minitune.data.checks import prove, report
+    from minitune.data.folder import write_whole_world
+
+    if options.prove:
+        checks = prove(options.seed)
+        print(report(checks))
+        if not all(check.ok for check in checks):
+            raise UserError(f"the world of seed {options.seed} does not hold what it promises; see the table")
+        return
+    out = options.out or Path("runs") / f"world-{options.seed}"
+    write_whole_world(out, options.seed)
+    print(f"the world of seed {options.seed} is in {out}")
+
+
+def run_lesson(options: argparse.Namespace) -> None:
+    from minitune.course.lessons import find_lesson, lessons, run_lesson
+    from minitune.report import table
+
+    if options.number is None:
+        print(table(["lesson", "title"], [[f"{lesson.number:02}", lesson.title] for lesson in lessons()]))
+        return
+    run_lesson(find_lesson(options.number), options.fast, options.figures)
+
+
+def run_notebook(options: argparse.Namespace) -> None:
+    from minitune.course.lessons import find_lesson, notebook
+
+    print(notebook(find_lesson(options.number), options.out))
+
+
+def run_bench(options: argparse.Namespace) -> None:
+    from minitune.bench import bench, bench_table
+
+    rows = bench(options.seconds)
+    print(bench_table(rows))
+    if options.json:
+        save_json(options.json, rows)
+
+
+# ---- their options ----
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="minitune", description="How pretrained language models are tuned and prompted.")
+    top.add_argument("--version", action="version", version=f"minitune {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_compare(commands)
+    add_pretrain(commands)
+
+    data = commands.add_parser("data", help="write the toy world of a seed, or prove what it promises")
+    data.add_argument("--seed", type=whole_number, default=0)
+    data.add_argument("--out", type=Path, metavar="DIR", help="default: runs/world-SEED")
+    data.add_argument("--prove", action="store_true", help="measure every promise of the world, as a table")
+    data.set_defaults(run=run_data)
+
+    lesson = commands.add_parser("lesson", help="run a lesson, or list them")
+    lesson.add_argument("number", type=whole_number, nargs="?", metavar="N")
+    lesson.add_argument("--fast", action="store_true", help="in seconds: shows that it runs, not what it finds")
+    lesson.add_argument("--figures", type=Path, metavar="DIR", help="where figures go; default: runs/figures")
+    lesson.set_defaults(run=run_lesson)
+
+    notebook = commands.add_parser("notebook", help="write a lesson as a Jupyter notebook")
+    notebook.add_argument("number", type=whole_number, metavar="N")
+    notebook.add_argument("--out", type=Path, default=Path("runs/notebooks"), metavar="DIR")
+    notebook.set_defaults(run=run_notebook)
+
+    bench = commands.add_parser("bench", help="speed and memory on this machine, as ratios taken in one run")
+    bench.add_argument("--seconds", type=above_zero, default=10.0, help="for each measurement (default: 10)")
+    bench.add_argument("--json", type=Path, metavar="FILE")
+    bench.set_defaults(run=run_bench)
+    return top
+
+
+def add_compare(commands) -> None:
+    c = commands.add_parser("compare", help="methods side by side on a few examples of a task or of your own file")
+    c.add_argument("--task", default="sentiment", help="a task of the toy world (default: sentiment)")
+    c.add_argument("--data", type=Path, metavar="FILE", help="your own .csv, .tsv or .jsonl instead of a task")
+    c.add_argument("--test-data", type=Path, metavar="FILE", help="its test part; else some of --data is kept for it")
+    c.add_argument("--text-column", default="text", metavar="C")
+    c.add_argument("--label-column", default="label", metavar="C")
+    c.add_argument("--model", default="bert", metavar="bert|gpt|DIR")
+    c.add_argument("--methods", metavar="LIST|all", help="what@asked+read, separated by commas")
+    c.add_argument("--shots", type=one_or_more, default=16, metavar="K", help="training examples a class (default: 16)")
+    c.add_argument("--seeds", type=one_or_more, default=5, metavar="N", help="how many draws of them (default: 5)")
+    c.add_argument("--template", help='how a verbalizer asks, as in "{text} it was {mask} ."')
+    c.add_argument("--label-words", metavar="WORDS", help='as in "positive=great,good;negative=bad"')
+    c.add_argument("--control", metavar="shuffled-labels|random-weights|irrelevant-template")
+    c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+    c.add_argument("--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="default: %(default)s")
+    c.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps")
+    c.set_defaults(run=run_compare)
+
+
+def add_pretrain(commands) -> None:
+    p = commands.add_parser("pretrain", help="make a GPT or a BERT from text")
+    p.add_argument("kind", metavar="gpt|bert")
+    p.add_argument("--text", type=Path, metavar="FILE", help="any UTF-8 text, instead of the toy world")
+    p.add_argument("--size", default="micro", metavar="nano|micro|mini")
+    length = p.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=above_zero, metavar="M", help="about so long (default: 15)")
+    length.add_argument("--steps", type=one_or_more, metavar="N", help="exactly so long")
+    p.add_argument("--seed", type=whole_number, default=0, help="of the weights and the batches")
+    p.add_argument("--world", type=whole_number, default=0, metavar="SEED", help="which toy world (default: 0)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="default: runs/KIND")
+    p.add_argument("--resume", action="store_true", help="go on from the last save in --out")
+    p.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps")
+    p.set_defaults(run=run_pretrain)
+
+
+# ---- numbers and lists ----
+
+
+def whole_number(text: str) -> int:
+    return checked(text, int, lambda n: 0 <= n < 2**31, "a whole number from 0 on")
+
+
+def one_or_more(text: str) -> int:
+    return checked(text, int, lambda n: 1 <= n < 2**31, "a whole number from 1 on")
+
+
+def above_zero(text: str) -> float:
+    return checked(text, float, lambda n: 0 < n < 1e6, "a number above 0")
+
+
+def checked(text: str, convert, is_good, expected: str):
+    try:
+        number = convert(text)
+    except ValueError:
+        number = None
+    if number is None or not is_good(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range; {expected} was expected")
+    return number
+
+
+def split_list(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UserError("the list of methods is empty; write what@asked+read, separated by commas")
+    return list(dict.fromkeys(names))
+
+
+def save_json(path: Path, content) -> None:
+    from minitune.files import write_text
+
+    write_text(path, json.dumps(content, indent=2) + "\n")
+    print(f"saved: {path}")

@@ -1,0 +1,104 @@
+"""Lessons: files `lessons/NN_name.py` in percent format, found, run, and turned into notebooks.
+
+A cell starts with a line "# %%" (code) or "# %% [markdown]" (text, every line behind "# "). Plain `python` runs
+such a file, editors open it as a notebook, and `notebook` writes the .ipynb.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+
+from minitune.errors import UserError
+from minitune.files import read_text, shared, write_safely, write_text
+
+
+@dataclass(frozen=True)
+class Lesson:
+    number: int
+    path: Path
+
+    @property
+    def title(self) -> str:
+        first = next((line for line in read_text(self.path).splitlines() if line.startswith("# # ")), "# # untitled")
+        return re.sub(r"^Lesson \d+[:.]? *", "", first.removeprefix("# # "))
+
+
+def lessons() -> list[Lesson]:
+    """All lessons, in order."""
+    found = (re.fullmatch(r"(\d\d)_\w+\.py", path.name) for path in sorted(shared("lessons").glob("*.py")))
+    return [Lesson(int(match[1]), shared("lessons") / match[0]) for match in found if match]
+
+
+def find_lesson(number: int) -> Lesson:
+    """Raises:
+    UserError: there is no lesson of that number; the sentence names those that are.
+    """
+    for lesson in lessons():
+        if lesson.number == number:
+            return lesson
+    raise UserError(f"there is no lesson {number}; there are {', '.join(str(lesson.number) for lesson in lessons())}")
+
+
+def run_lesson(lesson: Lesson, fast: bool = False, figures: Path | None = None) -> None:
+    """Run a lesson from top to bottom; `fast` takes seconds and shows that it runs, not what it finds."""
+    os.environ["MINITUNE_FAST"] = "1" if fast else ""
+    if figures:
+        os.environ["MINITUNE_FIGURES"] = str(figures)
+    runpy.run_path(str(lesson.path), run_name="__main__")
+
+
+def is_fast() -> bool:
+    """Whether the lesson shall only show that it runs."""
+    return bool(os.environ.get("MINITUNE_FAST"))
+
+
+def show(figure, name: str) -> None:
+    """Save a lesson's matplotlib figure, by default under runs/figures, and say where."""
+    path = Path(os.environ.get("MINITUNE_FIGURES") or "runs/figures") / name
+    write_safely(path, lambda temporary: figure.savefig(temporary, dpi=110, format="png", bbox_inches="tight"))
+    print(f"figure: {path}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    kind: str  # "code" or "markdown"
+    text: str
+
+
+def cells(source: str) -> list[Cell]:
+    """The cells of a file in percent format, without their marks."""
+    found = []
+    for mark, body in re.findall(r"^# %%([^\n]*)\n(.*?)(?=^# %%|\Z)", source, flags=re.MULTILINE | re.DOTALL):
+        if "[markdown]" in mark:
+            lines = [re.sub(r"^# ?", "", line) for line in body.strip().splitlines()]
+            found.append(Cell("markdown", "\n".join(lines)))
+        elif body.strip():
+            found.append(Cell("code", body.strip()))
+    return found
+
+
+def notebook(lesson: Lesson, out: Path) -> Path:
+    """Write the lesson as a Jupyter notebook (format 4.5); returns its path."""
+    content = {
+        "cells": [
+            {
+                "id": f"cell-{index}",
+                "cell_type": cell.kind,
+                "metadata": {},
+                "source": cell.text.splitlines(keepends=True),
+                **({"outputs": [], "execution_count": None} if cell.kind == "code" else {}),
+            }
+            for index, cell in enumerate(cells(read_text(lesson.path)))
+        ],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path = out / f"{lesson.path.stem}.ipynb"
+    write_text(path, json.dumps(content, indent=1) + "\n")
+    return path
