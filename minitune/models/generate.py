@@ -10,6 +10,8 @@ Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", section 3.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -105,7 +107,7 @@ def choose(
 def check_settings(max_new_tokens: int, temperature: float, top_k: int | None, top_p: float | None) -> None:
     if max_new_tokens < 1:
         raise UserError(f"max_new_tokens is {max_new_tokens}; it must be 1 or more")
-    if temperature < 0:
+    if not 0 <= temperature < math.inf:
         raise UserError(f"temperature is {temperature}; it must be 0 (greedy) or more")
     if top_k is not None and top_k < 1:
         raise UserError(f"top_k is {top_k}; it must be 1 or more")
