@@ -134,19 +134,32 @@ def train_tokenizer(kind: str, texts: Iterable[str], min_frequency: int = 2, voc
         )
         texts = (" " + text for text in texts)
     elif kind == "bert":
-        library = Library(models.WordPiece(unk_token="[UNK]"))
-        library.normalizer = normalizers.BertNormalizer(lowercase=True)
-        library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        library.decoder = decoders.WordPiece()
+        library, texts = bert_library(models.WordPiece(unk_token="[UNK]")), list(texts)
         printable = sorted(set(string.printable) - set(string.whitespace) - set(string.ascii_uppercase))
+        # The trainer numbers pieces like "##a" as a hash map yields them, otherwise in each run, and breaks ties by
+        # number. Named beforehand they are the same in each, and any word of letters and digits can be spelled.
+        words = {word for text in texts for word in words_of(library.normalizer.normalize_str(text))}
+        inside = {letter for word in words for letter in word[1:]}
+        inside |= {letter for letter in printable if letter.isalnum()}
         trainer = trainers.WordPieceTrainer(
             vocab_size=vocab_size,
             min_frequency=min_frequency,
-            special_tokens=list(SPECIALS[kind]),
+            special_tokens=[*SPECIALS[kind], *sorted("##" + letter for letter in inside)],
             initial_alphabet=printable,
             show_progress=False,
         )
     else:
         raise UserError(f"there is no tokenizer for a model called {kind!r}; known are {sorted(SPECIALS)}")
     library.train_from_iterator(texts, trainer)
+    if kind == "bert":  # the same vocabulary, in which "##a" is no special token
+        library = bert_library(models.WordPiece(library.get_vocab(), unk_token="[UNK]"))
+        library.add_special_tokens(list(SPECIALS[kind]))
     return Tokenizer(library, kind)
+
+
+def bert_library(model: models.WordPiece) -> Library:
+    library = Library(model)
+    library.normalizer = normalizers.BertNormalizer(lowercase=True)
+    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    library.decoder = decoders.WordPiece()
+    return library
