@@ -122,7 +122,7 @@ class MaskedPairs:
         second = np.where(is_other, other, np.arange(len(start)))
         pairs = np.stack([start, cut, cut[second], end[second], is_other & (second != np.arange(len(start)))], axis=1)
         lengths = (pairs[:, 1] - pairs[:, 0]) + (pairs[:, 3] - pairs[:, 2])
-        shuffled = rng.permutation(len(pairs))
+        shuffled = rng.permutation(len(pairs))[: self.per_epoch * self.batch_size]
         pool = 64 * self.batch_size  # sorted by length within a pool, so that a batch has little padding
         by_length = [
             piece[np.argsort(lengths[piece], kind="stable")]
