@@ -1,0 +1,192 @@
+"""Lesson 01, tokenizers: nothing is lost, and nothing that a user writes becomes a special token."""
+
+import random
+
+import pytest
+
+from minitune.data.tokenizers import SPECIALS, Tokenizer, load_tokenizer, train_tokenizer, words_of
+from minitune.errors import UserError
+from tests.conftest import LINES
+
+pytestmark = pytest.mark.lesson01
+ODD = [
+    "",
+    " ",
+    "  two  spaces ",
+    "tab\tand\nlines\r\n",
+    "Ünï çødé",
+    "猫が好き",
+    "🎬👍🏽 great",
+    "a\u0301",
+    "\u200b",
+    "\x00\x07",
+]
+SPOKEN = ["[MASK]", "it was [MASK] .", "<|end|>", "a<|soft|>b", "[CLS][SEP][PAD]", "<|pad|> <|x|>", "[mask] [unk]"]
+
+
+def random_text(rng):
+    """A string of characters from anywhere in Unicode, with parts of special symbols among them."""
+    pieces = []
+    for _ in range(rng.randrange(30)):
+        code = rng.choice([rng.randrange(128), rng.randrange(0x3000), rng.randrange(0x110000)])
+        pieces.append(rng.choice(["<|", "|>", "[", "mask", "the ", chr(code) if not 0xD800 <= code < 0xE000 else " "]))
+    return "".join(pieces)
+
+
+# shapes
+
+
+def test_the_specials_come_first_and_have_names(tokenizer):
+    names = tokenizer.tokens(range(len(tokenizer.specials)))
+    assert tuple(names) == tokenizer.specials == SPECIALS[tokenizer.kind]
+    assert len({tokenizer.pad_id, tokenizer.soft_id, tokenizer.trigger_id, tokenizer.sep_id}) == 4
+    ids = (tokenizer.unk_id, tokenizer.cls_id, tokenizer.mask_id, tokenizer.end_id)
+    expected = (None, None, None, 1) if tokenizer.kind == "gpt" else (1, 2, 4, None)
+    assert ids == expected
+    assert len(tokenizer) == tokenizer.library.get_vocab_size() > 90
+
+
+# by hand
+
+
+def test_gpt_writes_a_word_the_same_wherever_it_stands(gpt_tokenizer):
+    great, soup = gpt_tokenizer.word_id("great"), gpt_tokenizer.word_id("soup")
+    assert gpt_tokenizer.encode("great soup") == [great, soup], "the first word of a text is another token"
+    assert gpt_tokenizer.tokens([great, soup]) == ["_great", "_soup"]
+
+
+def test_bert_folds_case_and_accents_and_marks_the_rest_of_a_word(bert_tokenizer):
+    assert bert_tokenizer.encode("Gréat SOUP") == bert_tokenizer.encode("great soup")
+    tokens = bert_tokenizer.tokens(bert_tokenizer.encode("zq"))
+    assert tokens == ["z", "##q"]
+    assert bert_tokenizer.encode("猫") == [bert_tokenizer.unk_id]
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_a_word_becomes_whole_when_it_is_frequent_enough(kind):
+    texts = ["zebra", "quokka"] * 3 + ["zebra"] + ["other words here"] * 5
+    tokenizer = train_tokenizer(kind, texts, min_frequency=4)
+    assert not tokenizer.is_split("zebra") and tokenizer.is_split("quokka"), "4 times is enough and 3 times is not"
+    assert tokenizer.is_split("a zebra") and tokenizer.is_split("") and tokenizer.is_split("猫")
+
+
+def test_words_of_splits_at_white_space_and_punctuation():
+    assert words_of("Don't stop, it's  7.5!") == ["Don", "'", "t", "stop", ",", "it", "'", "s", "7", ".", "5", "!"]
+
+
+# invariants
+
+
+def test_bpe_loses_nothing(gpt_tokenizer):
+    rng = random.Random(0)
+    for text in [*ODD, *SPOKEN, *(random_text(rng) for _ in range(300))]:
+        ids = gpt_tokenizer.encode(text)
+        assert gpt_tokenizer.decode(ids) == text, f"{text!r} came back changed"
+        assert all(i >= len(gpt_tokenizer.specials) for i in ids), f"{text!r} became a special token"
+
+
+def test_bpe_gives_every_letter_of_every_alphabet_a_token(gpt_tokenizer):
+    for word in ("猫", "Übermut", "🎬"):
+        assert gpt_tokenizer.encode(word) and gpt_tokenizer.unk_id is None
+
+
+def test_wordpiece_gives_back_the_words_that_it_knows(bert_tokenizer):
+    for text in ("the plot was clever", "awful soup", "is it dull"):
+        assert bert_tokenizer.decode(bert_tokenizer.encode(text)) == text
+
+
+def test_special_symbols_in_a_text_stay_text_also_after_save_and_load(tokenizer, tmp_path):
+    tokenizer.save(tmp_path / "deep" / "tokenizer.json")
+    loaded = load_tokenizer(tmp_path / "deep" / "tokenizer.json")
+    rng = random.Random(1)
+    for one in (tokenizer, loaded):
+        for text in [*SPOKEN, *tokenizer.specials, *(random_text(rng) for _ in range(100))]:
+            special = set(one.encode(text)) & set(range(len(one.specials))) - {one.unk_id}
+            message = f"{text!r} became {one.tokens(special)}: the switch is not in the file, set it at every load"
+            assert not special, message
+
+
+def test_loaded_equals_saved(tokenizer, tmp_path):
+    tokenizer.save(tmp_path / "t.json")
+    loaded = load_tokenizer(tmp_path / "t.json")
+    assert loaded.kind == tokenizer.kind and len(loaded) == len(tokenizer)
+    for text in ("the hero was witty .", *ODD, *SPOKEN):
+        assert loaded.encode(text) == tokenizer.encode(text)
+
+
+def test_many_at_once_equal_one_by_one(tokenizer):
+    rng = random.Random(2)
+    texts = [*ODD, *SPOKEN, *(random_text(rng) for _ in range(50))]
+    assert tokenizer.encode_many(texts) == [tokenizer.encode(text) for text in texts]
+    assert tokenizer.encode_many(text for text in texts[:3]) == [tokenizer.encode(text) for text in texts[:3]]
+
+
+def test_decoding_leaves_special_tokens_out(tokenizer):
+    ids = tokenizer.encode("great soup")
+    around = [tokenizer.pad_id, ids[0], tokenizer.soft_id, *ids[1:], tokenizer.sep_id]
+    assert tokenizer.decode(around) == "great soup"
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_the_same_texts_give_the_same_tokenizer(kind):
+    texts = [*LINES, "the cat saw the dogs", "cats naïve und Übermut", "猫 42", "αβγ βγδ γδα δαβ αβγδ"] * 2
+    one, *others = (train_tokenizer(kind, iter(texts)).library.to_str() for _ in range(4))
+    assert all(other == one for other in others), "the pieces of words were numbered by chance"
+
+
+def test_bert_can_spell_any_word_of_letters_and_digits(bert_tokenizer):
+    for word in ("q2w4e6r8", "zzz", "2024", "xylophones", "a1"):
+        assert bert_tokenizer.unk_id not in bert_tokenizer.encode(word)
+
+
+def test_only_the_specials_are_special(tokenizer):
+    added = tokenizer.library.get_added_tokens_decoder()
+    assert [added[i].content for i in sorted(added)] == list(tokenizer.specials)
+
+
+def test_a_vocabulary_has_room_for_so_many():
+    texts = [f"word{i} word{i}" for i in range(400)]
+    assert len(train_tokenizer("gpt", texts, vocab_size=300)) == 300
+    assert len(train_tokenizer("bert", texts, vocab_size=150)) == 150
+
+
+# what cannot be read
+
+
+@pytest.mark.parametrize(("word", "split"), [("zq", r"\+"), ("", "nothing"), ("two words", r"\+"), ("[MASK]", r"\+")])
+def test_a_word_that_is_no_single_token_is_refused_and_its_pieces_shown(tokenizer, word, split):
+    with pytest.raises(UserError, match=rf"is not one token of the {tokenizer.kind} tokenizer: it becomes .*{split}"):
+        tokenizer.word_id(word)
+
+
+def test_an_unknown_word_is_no_label_word(bert_tokenizer):
+    with pytest.raises(UserError, match=r"becomes \[UNK\]"):
+        bert_tokenizer.word_id("猫")
+    assert bert_tokenizer.is_split("猫")
+
+
+def test_a_file_that_is_no_tokenizer_is_refused(tokenizer, tmp_path):
+    path = tmp_path / "tokenizer.json"
+    tokenizer.save(path)
+    whole = path.read_text(encoding="utf-8")
+    for damaged in ("", "{}", whole[: len(whole) // 2], "[1, 2]"):
+        path.write_text(damaged, encoding="utf-8")
+        with pytest.raises(UserError, match=r"tokenizer.json is no tokenizer"):
+            load_tokenizer(path)
+    path.write_text(whole.replace("SOFT", "HARD").replace("|soft|", "|hard|"), encoding="utf-8")
+    with pytest.raises(UserError, match="other special tokens"):
+        load_tokenizer(path)
+    with pytest.raises(UserError, match="there is no file"):
+        load_tokenizer(tmp_path / "nowhere.json")
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(UserError, match="'t5'; known are"):
+        train_tokenizer("t5", ["a text"])
+
+
+def test_the_constructor_sets_the_switch(gpt_tokenizer):
+    gpt_tokenizer.library.encode_special_tokens = False
+    assert gpt_tokenizer.encode("<|end|>")[-1] == gpt_tokenizer.end_id
+    Tokenizer(gpt_tokenizer.library, "gpt")
+    assert gpt_tokenizer.end_id not in gpt_tokenizer.encode("<|end|>")
