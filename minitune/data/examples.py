@@ -88,6 +88,8 @@ def json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise UserError(f"{path}, line {number}: no valid JSON ({error.msg} at column {error.colno})") from None
+        except (ValueError, RecursionError) as error:  # a number or a nesting beyond all measure
+            raise UserError(f"{path}, line {number}: JSON that cannot be read ({error})") from None
         if not isinstance(row, dict):
             raise UserError(f'{path}, line {number}: a JSON object like {{"text": ..., "label": ...}} was expected')
         yield number, row
@@ -105,9 +107,10 @@ def read_examples(
     for line, row in read_rows(path):
         for column in (text_column, label_column):
             if column not in row:
+                where = f"{path}, line {line}," if path.suffix.lower() == ".jsonl" else path
                 raise UserError(
-                    f"{path} has no column {column!r}; it has {', '.join(map(repr, row))}: name yours with --text-column "
-                    "and --label-column (and see that the first line names the columns)"
+                    f"{where} has no column {column!r}, only {', '.join(map(repr, row))}: name yours with "
+                    "--text-column and --label-column (and see that the first line names the columns)"
                 )
         text, text_b, label = row[text_column], row.get(text_b_column), row[label_column]
         if isinstance(label, (int, float, bool)):
@@ -118,6 +121,11 @@ def read_examples(
             if not isinstance(value, str) or not value.strip():
                 raise UserError(
                     f"{path}, line {line}: the column {column!r} is empty or no text; fill it or remove the row"
+                )
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                raise UserError(
+                    f"{path}, line {line}: the column {column!r} holds half a character (a lone surrogate like "
+                    "\\ud83c); write it whole or remove it"
                 )
         examples.append((text, text_b, label.strip()))
     return examples
