@@ -42,7 +42,8 @@ class Verbalizer(nn.Module):
     def forward(self, hidden: Tensor, model: Model) -> Tensor:
         logits = model.logits(hidden)[:, self.ids]  # (B, D) -> (B, V) -> (B, C, W)
         logits = logits.masked_fill(~self.used, -torch.inf)
-        return logits.logsumexp(dim=-1) - self.used.sum(dim=-1).log()  # (B, C)
+        total = logits.logsumexp(dim=-1)  # (B, C, W) -> (B, C)
+        return total - self.used.sum(dim=-1).to(total.dtype).log()  # an integer's log would be float32
 
 
 def verbalizer(label_words: Mapping[str, Sequence[str]], labels: Sequence[str], tokenizer: Tokenizer) -> Verbalizer:
