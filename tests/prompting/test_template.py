@@ -1,0 +1,239 @@
+"""Lesson 06, templates: what is written where, token by token, and what is cut when it does not fit."""
+
+import random
+
+import pytest
+
+from minitune.data.examples import Example
+from minitune.errors import UserError
+from minitune.prompting.template import Part, Template, shorten, with_stop
+
+pytestmark = pytest.mark.lesson06
+PAIR = Example("the soup was great", "it was good !", label=1)
+ADVERSARIES = [
+    "[MASK]",
+    "it was {mask} .",
+    "{soft:3} {text_b}",
+    "[SEP] [CLS]",
+    "<|soft|><|end|>",
+    "{",
+    "}",
+    "{0}",
+    "%s",
+]
+
+
+def names(rendered, tokenizer):
+    return " ".join(tokenizer.tokens(rendered.ids))
+
+
+# shapes: what a template consists of
+
+
+def test_parsing():
+    template = Template.parse(" {text} it was {mask} , {soft:3}{ trigger:2 }so .{soft}  {text_b}{sep}")
+    assert template.parts == (
+        Part("text"), Part("words", "it was"), Part("mask"), Part("words", ","), Part("soft", count=3),
+        Part("trigger", count=2), Part("words", "so ."), Part("soft", count=1), Part("text_b"), Part("sep"),
+    )  # fmt: skip
+    assert (template.blanks, template.count("soft"), template.count("trigger")) == (1, 4, 2)
+    assert Template.parse(str(template)) == template
+    assert str(template) == "{text} it was {mask} , {soft:3} {trigger:2} so . {soft:1} {text_b} {sep}"
+
+
+@pytest.mark.parametrize(
+    ("string", "message"),
+    [
+        ("", "has no slot for the example"),
+        ("it was great .", "has no slot for the example"),
+        ("{soft:3} {sep}", "has no slot for the example"),
+        ("{text} {blank}", r"unknown slot \{blank\}; the slots are \{text\}, \{text_b\}, \{mask\}"),
+        ("{text} {}", r"unknown slot \{\}"),
+        ("{text:3} {mask}", r"unknown slot \{text:3\}"),
+        ("{text} {mask:2}", r"unknown slot \{mask:2\}"),
+        ("{Text} {mask}", r"unknown slot \{Text\}"),
+        ("{text.__class__} {mask}", "unknown slot"),
+        ("{text} {mask", "brace without its partner near '{mask'"),
+        ("{text} mask}", "brace without its partner near 'mask}'"),
+        ("{{text}}", "brace without its partner"),
+        ("{text} {soft:0}", r"\{soft:0\} .* whole number above 0, as in \{soft:8\}"),
+        ("{text} {soft:-1}", "whole number"),
+        ("{text} {trigger:two}", r"whole number above 0, as in \{trigger:8\}"),
+        ("{text} {soft:1.5}", "whole number"),
+        ("{text} {soft:²}", "whole number"),
+    ],
+)
+def test_a_template_that_cannot_be_read_is_refused(string, message):
+    with pytest.raises(UserError, match=message):
+        Template.parse(string)
+
+
+# by hand: token by token
+
+
+def test_bert_token_by_token(bert_tokenizer):
+    template = Template.parse("{text} {soft:2} it was {mask} . {trigger:1} {sep} {text_b}")
+    rendered = template.render(PAIR, bert_tokenizer, 40)
+    expected = "[CLS] the soup was great [SOFT] [SOFT] it was [MASK] . [TRIGGER] [SEP] it was good ! [SEP]"
+    assert names(rendered, bert_tokenizer) == expected
+    assert rendered.types == [0] * 13 + [1] * 5, "what follows {sep} has token type 1, the separator itself has 0"
+    assert rendered.blanks == [9] and rendered.cut == 0
+    origin = ["special", *["text"] * 4, "soft", "soft", "words", "words", "mask", "words", "trigger", "sep"]
+    assert rendered.origin == [*origin, *["text_b"] * 4, "special"]
+
+
+def test_gpt_token_by_token(gpt_tokenizer):
+    template = Template.parse("{soft:2} {text} {sep} it was {trigger:1} {mask}")
+    rendered = template.render(PAIR, gpt_tokenizer, 40)
+    assert names(rendered, gpt_tokenizer) == "<|soft|> <|soft|> _the _soup _was _great <|sep|> _it _was <|trigger|>"
+    message = "no token stands at GPT's blank: it is read at the token before it"
+    assert rendered.blanks == [9] == [len(rendered.ids) - 1], message
+    assert rendered.types == [0] * 10
+
+
+def test_several_blanks_for_bert(bert_tokenizer):
+    rendered = Template.parse("{mask} {text} {mask} {mask}").render(PAIR, bert_tokenizer, 40)
+    assert rendered.blanks == [1, 6, 7]
+    assert [rendered.ids[i] for i in rendered.blanks] == [bert_tokenizer.mask_id] * 3
+
+
+@pytest.mark.parametrize("soft", [1, 7])
+@pytest.mark.parametrize("trigger", [1, 3])
+def test_placeholders_are_as_many_as_written(tokenizer, soft, trigger):
+    template = Template.parse(f"{{soft:{soft}}} {{text}} {{trigger:{trigger}}} {{soft}} {{mask}}")
+    ids = template.render(PAIR, tokenizer, 60).ids
+    assert (ids.count(tokenizer.soft_id), ids.count(tokenizer.trigger_id)) == (soft + 1, trigger)
+
+
+# invariants
+
+
+def test_what_a_user_writes_is_text_and_nothing_else(tokenizer):
+    template = Template.parse("{soft:2} {text} it was {mask}")
+    plain = template.render(Example("soup"), tokenizer, 200)
+    special = [i for i in plain.ids if i < len(tokenizer.specials)]
+    for words in ADVERSARIES:
+        rendered = template.render(Example(f"{words} soup {words}"), tokenizer, 200)
+        specials = [i for i in rendered.ids if i < len(tokenizer.specials) and i != tokenizer.unk_id]
+        assert specials == special, f"{words!r} in a text became a special token"
+        assert [rendered.origin[i] for i in rendered.blanks] == [plain.origin[i] for i in plain.blanks]
+        assert rendered.blanks[0] == len(rendered.ids) - len(plain.ids) + plain.blanks[0]
+
+
+def test_white_space_around_a_text_or_a_slot_does_not_matter(tokenizer):
+    one = Template.parse("{text} it was {mask}").render(Example("great soup"), tokenizer, 30)
+    other = Template.parse("  {text}it was  {mask} ").render(Example("\n great soup  "), tokenizer, 30)
+    assert one == other
+
+
+def test_gpt_prompt_and_label_are_the_prompt_then_the_label(gpt_tokenizer):
+    """A space at the end of the prompt would split the label off as another token, " " + "great"."""
+    template = Template.parse("{text} it was {mask}")
+    for text, label in (("the soup was great .", "good"), ("a dull film", "awful"), ("猫", "slow")):
+        prompt = template.render(Example(text), gpt_tokenizer, 60).ids
+        written = gpt_tokenizer.encode(f"{text} it was {label}")
+        assert written == [*prompt, gpt_tokenizer.word_id(label)]
+
+
+def test_the_label_changes_nothing(tokenizer):
+    template = Template.parse("{text} it was {mask}")
+    one, other = (template.render(Example("soup", label=label), tokenizer, 30) for label in (0, 1))
+    assert one == other
+
+
+def test_rendering_twice_gives_the_same_and_changes_nothing(tokenizer):
+    template = Template.parse("{text} {sep} {text_b} {mask}")
+    short, long = template.render(PAIR, tokenizer, 7), template.render(PAIR, tokenizer, 60)
+    assert short.cut > 0 == long.cut
+    assert template.render(PAIR, tokenizer, 7) == short and template.render(PAIR, tokenizer, 60) == long
+
+
+def test_only_texts_are_cut_the_longest_first_at_the_end(tokenizer):
+    rng = random.Random(0)
+    parts = ["{text}", "{text_b}", "{soft:3}", "{trigger:2}", "{sep}", "it was great ,", "soup"]
+    for _ in range(400):
+        string = " ".join([*rng.sample(parts, rng.randrange(1, 8)), "{mask}"])
+        if "{text" not in string:
+            continue
+        template = Template.parse(string)
+        words = ["great", "soup", "plot", "hero", "was", "bad"]
+        texts = {name: " ".join(rng.choices(words, k=rng.randrange(1, 30))) for name in ("text", "text_b")}
+        example = Example(**texts)
+        whole = template.render(example, tokenizer, 500)
+        context = rng.randrange(8, 70)
+        fixed = sum(part not in ("text", "text_b") for part in whole.origin)
+        if fixed >= context:
+            with pytest.raises(UserError, match=rf"alone takes {fixed} tokens and the context holds {context}"):
+                template.render(example, tokenizer, context)
+            continue
+        rendered = template.render(example, tokenizer, context)
+        assert len(rendered.ids) == min(context, len(whole.ids)), "cut too much or too little"
+        assert rendered.cut == len(whole.ids) - len(rendered.ids)
+        kept = {}
+        for name in dict.fromkeys(whole.origin):
+            before = [i for i, part in zip(whole.ids, whole.origin, strict=True) if part == name]
+            after = [i for i, part in zip(rendered.ids, rendered.origin, strict=True) if part == name]
+            if name in texts:
+                assert after == before[: len(after)], f"{string}: {name} lost words elsewhere than at its end"
+                kept[name] = (len(after), len(before))
+            else:
+                assert after == before, f"{string}: {name} was cut, and only texts may be"
+        if len(kept) == 2 and rendered.cut:
+            (a, a_before), (b, b_before) = kept.values()
+            longest_first = abs(a - b) <= 1 or (a == a_before < b) or (b == b_before < a)
+            assert longest_first, f"{string}: {a_before} and {b_before} tokens became {a} and {b}"
+
+
+def test_shortening_by_hand():
+    texts = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10], [11]]
+    assert shorten(texts, room=7) == 4
+    assert texts == [[1, 2, 3], [7, 8, 9], [11]]
+    assert shorten(texts, room=7) == 0
+    assert shorten([], room=3) == 0
+
+
+def test_with_stop_lets_bert_see_the_end():
+    assert with_stop("{text} it was {mask}", "bert") == "{text} it was {mask} ."
+    assert with_stop("{text} it was {mask}", "gpt") == "{text} it was {mask}"
+    assert with_stop("{mask} : {text}", "bert") == "{mask} : {text}"
+
+
+# what a kind of model cannot do
+
+
+@pytest.mark.parametrize(
+    ("string", "message"),
+    [
+        ("{text} it was {mask} .", "does not end with its only blank, .* next word"),
+        ("{mask} {text}", "does not end with its only blank"),
+        ("{mask} {text} {mask}", "does not end with its only blank"),
+        ("{mask}", "nothing to read before the blank"),
+    ],
+)
+def test_gpt_fills_a_blank_only_at_the_end(string, message, gpt_tokenizer, bert_tokenizer):
+    template = Template.parse(string)
+    with pytest.raises(UserError, match=message):
+        template.check("gpt")
+    with pytest.raises(UserError, match=message):
+        template.render(PAIR, gpt_tokenizer, 40)
+    template.check("bert", needs_blank=True)
+    assert template.render(PAIR, bert_tokenizer, 40).blanks
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_a_verbalizer_needs_a_blank_and_a_head_does_not(kind):
+    template = Template.parse("{text} it was")
+    template.check(kind)
+    with pytest.raises(UserError, match=r"has no blank: write \{mask\}"):
+        template.check(kind, needs_blank=True)
+
+
+def test_a_text_that_is_asked_for_and_not_there(tokenizer):
+    with pytest.raises(UserError, match=r"asks for \{text_b\}, and the example has no such text"):
+        Template.parse("{text} {text_b} {mask}").render(Example("a text"), tokenizer, 30)
+
+
+def test_a_text_with_no_token_in_it(gpt_tokenizer, bert_tokenizer):
+    with pytest.raises(UserError, match="no token in it"):
+        Template.parse("{text}").render(Example("  "), gpt_tokenizer, 30)
+    assert len(Template.parse("{text}").render(Example("  "), bert_tokenizer, 30).ids) == 2
