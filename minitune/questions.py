@@ -101,6 +101,7 @@ def describe(dataset: Dataset, question: Question, checkpoint: Checkpoint) -> li
     if not question.label_words:
         lines.append(
             f"the labels {', '.join(dataset.labels)} are not single tokens of the model, so a verbalizer has no words "
-            f'and its rows are left out; give words with --label-words "{dataset.labels[0]}=...;{dataset.labels[1]}=..."'
+            f"and its rows are left out; give words, as in "
+            f'--label-words "{dataset.labels[0]}=...;{dataset.labels[1]}=..."'
         )
     return lines

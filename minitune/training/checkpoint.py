@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,19 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     Raises:
         UserError: the folder cannot be written, or the disk is full; an older checkpoint there is unharmed.
     """
-    checkpoint.tokenizer.save(folder / "tokenizer.json")
     content = {
         "kind": checkpoint.kind,
         "config": config_to_dict(checkpoint.model.config),
         "weights": {name: tensor.cpu() for name, tensor in checkpoint.model.state_dict().items()},
         "made": checkpoint.made,
     }
-    write_tensors(folder / "model.pt", "checkpoint", content)
+    stamped = {"minitune": "checkpoint", "version": VERSION, **content}
+
+    def write(temporary: Path) -> None:
+        torch.save(stamped, temporary)
+        checkpoint.tokenizer.save(folder / "tokenizer.json")  # the larger file is safe beside it, and moves in next
+
+    write_safely(folder / "model.pt", write)
 
 
 def load_checkpoint(name: str, device: torch.device | str = "cpu") -> Checkpoint:
@@ -108,6 +114,9 @@ def read_tensors(path: Path, what: str) -> dict[str, Any]:
         UserError: the file is missing, damaged, of another sort or version, or asks to run code.
     """
     try:
+        with zipfile.ZipFile(path) as parts:  # what torch.save writes, with a checksum of each part
+            if damaged := parts.testzip():
+                raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"there is no {path}; expected a {what} of minitune there") from None
@@ -117,7 +126,7 @@ def read_tensors(path: Path, what: str) -> dict[str, Any]:
         else:
             reason = "it is damaged"
         raise UserError(f"{path} is refused: {reason}; expected a {what} of minitune") from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError) as error:
         raise UserError(
             f"{path} is damaged or no {what} of minitune ({first_line(error)}); restore it or make it again"
         ) from None

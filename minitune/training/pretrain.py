@@ -82,10 +82,6 @@ class Pretraining:
     """The parts of a run: its texts as tokens, its batches, its model, its held-out loss."""
 
     def __init__(self, kind: str, size: str, texts: Sequence[str], tokenizer: Tokenizer, seed: int, recipe: Recipe):
-        if kind not in KINDS:
-            raise UserError(f"there is no model {kind!r} to pretrain; choose gpt or bert")
-        if size not in SIZES:
-            raise UserError(f"there is no size {size!r}; choose one of {', '.join(SIZES)}")
         config_class = KINDS[kind][1]
         config = config_class(len(tokenizer), context=CONTEXT, spread=recipe.spread, **SIZES[size])
         self.model: Model = random_model(config, seed)
@@ -149,6 +145,10 @@ def pretrain(
     Raises:
         UserError: out of range, nothing to resume, another text than the run was started with, or a run is there.
     """
+    if kind not in KINDS:
+        raise UserError(f"there is no model {kind!r} to pretrain; choose gpt or bert")
+    if size not in SIZES:
+        raise UserError(f"there is no size {size!r}; choose one of {', '.join(SIZES)}")
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
     text = f"{text_name} ({len(texts)} texts, {digest})"
     settings, state_file, state = out / "run.json", out / "state.pt", None
@@ -165,10 +165,8 @@ def pretrain(
         if state_file.exists():
             raise UserError(f"{out} holds an unfinished run: add --resume to go on with it, or choose another --out")
         if (out / "model.pt").exists():
-            raise UserError(
-                f"{out} holds a finished model, and nothing is overwritten: choose another --out, or remove it"
-            )
-        recipe = recipe or RECIPES.get(kind) or RECIPES["gpt"]
+            raise UserError(f"{out} holds a finished model, which stays as it is: choose another --out, or remove it")
+        recipe = recipe or RECIPES[kind]
         tokenizer = tokenizer or train_tokenizer(kind, texts)
         work = Pretraining(kind, size, texts, tokenizer, seed, recipe)
         work.model.to(device)

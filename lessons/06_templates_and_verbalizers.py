@@ -1,0 +1,214 @@
+# %% [markdown]
+# # Lesson 6: templates and verbalizers
+#
+# **You need** lessons 1 to 3. **To read:** 20 minutes. **To run:** about 3 minutes on two CPU cores.
+#
+# A pretrained BERT fills blanks. So turn the task into a blank: write the review, then "it was [MASK] .", and see
+# whether the model would rather say "great" or "terrible". Nothing is trained, and nothing is new: the question is asked
+# in the language that the model already speaks.
+#
+# Two choices make such a classifier. The **template** is how the question is asked. The **verbalizer** says which words
+# stand for which class. This lesson tries several of each.
+#
+# **Expected** (sentiment, 1,000 test reviews): zero-shot at least 0.85 through a template that the pretraining text
+# uses, at least 0.75 through two that it never uses, near 0.50 through one that asks nothing. Swapped words turn
+# zero-shot accuracy a into 1 - a, and hurt tuning too.
+
+# %%
+import torch
+from matplotlib import pyplot as plt
+
+from minitune.classifier import Classifier
+from minitune.compare import run_method
+from minitune.course.lessons import is_fast, show
+from minitune.data.examples import Example, draw_few
+from minitune.data.tasks import get_task
+from minitune.methods import Method, Question
+from minitune.probes import zero_shot
+from minitune.prompting.template import Template
+from minitune.questions import task_data
+from minitune.readout.verbalizer import Verbalizer, verbalizer
+from minitune.report import interval, table
+from minitune.training.checkpoint import load_checkpoint, random_twin
+
+bert = load_checkpoint("bert")
+tokenizer, task = bert.tokenizer, get_task("sentiment")
+
+# %% [markdown]
+# ## A template, token by token
+#
+# A template is text with slots. `{text}` is the example, `{mask}` the blank. Only the example's text is ever shortened;
+# everything else keeps its place.
+
+# %%
+template = Template.parse("{text} it was {mask} .")
+example = Example("the plot was dull but the cast was charming .")
+rendered = template.render(example, tokenizer, context=128)
+print(
+    table(
+        ["token", "from"],
+        [[token, part] for token, part in zip(tokenizer.tokens(rendered.ids), rendered.origin, strict=True)],
+    )
+)
+print("the blank is at", rendered.blanks)
+
+# %% [markdown]
+# ## A verbalizer, by hand
+#
+# Let a model give the four words of two classes these scores (logits) at the blank:
+#
+# | class | words | scores |
+# |---|---|---|
+# | good | great, lovely | 5, -5 |
+# | bad | terrible, awful | 2, 2 |
+#
+# Which class wins? The mean of the *scores* says bad: 0 against 2. The mean of the *probabilities* says good:
+# $(e^5 + e^{-5})/2 = 74.2$ against $e^2 = 7.4$. Papers use both (PET the first, AutoPrompt the second). We take the
+# probabilities: a class is as likely as its words are, and a rare synonym does no harm.
+
+
+# %%
+class FourWords(torch.nn.Module):
+    """A model of four words that always gives the scores of the table."""
+
+    def logits(self, hidden):
+        return torch.tensor([[5.0, -5.0, 2.0, 2.0]])
+
+
+by_hand = Verbalizer([[0, 1], [2, 3]])
+print("class scores:", by_hand(torch.zeros(1, 1), FourWords()).exp().tolist(), "  <- 74.2 and 7.4")
+
+# %% [markdown]
+# ## What the model says at the blank
+
+# %%
+with torch.no_grad():
+    for text in (
+        "the plot was clever and gripping .",
+        "the plot was not clever .",
+        "the plot was dull but the cast was charming .",
+        "the plot was charming but the cast was dull .",
+    ):
+        asked = template.render(Example(text), tokenizer, 128)
+        hidden = bert.model(torch.tensor([asked.ids])).hidden[0, asked.blanks[0]]
+        top = bert.model.logits(hidden).softmax(dim=-1).topk(5)
+        said = "  ".join(f"{w} {p:.2f}" for w, p in zip(tokenizer.tokens(top.indices), top.values, strict=True))
+        print(text.ljust(50), said)
+
+# %% [markdown]
+# ## Which template?
+#
+# "it was ___" is a phrase of the pretraining text. The two marked *unseen* never occur in it. The irrelevant one asks
+# nothing about the review; the misleading one asks something else. Beside each stands the same model with random
+# weights: if it did better than chance, the test would be rigged.
+
+# %%
+data, question = task_data("sentiment", bert)
+test = list(data.test[:100] if is_fast() else data.test)
+random_weights = random_twin(bert)
+asked = {
+    "as in the text": task.template,
+    "unseen": task.unseen_templates[0],
+    "unseen, too": task.unseen_templates[1],
+    "irrelevant": task.irrelevant_template,
+    "misleading": task.misleading_template,
+}
+rows = []
+for name, string in asked.items():
+    scores = [zero_shot(model, task, test, string) for model in (bert, random_weights)]
+    rows.append([f"{name}: {string}", *(f"{score:.3f}" for score in scores)])
+print(table(["template", "zero-shot", "random weights"], rows))
+
+# %% [markdown]
+# ## Which words?
+#
+# Five mappings of words to classes, zero-shot and after training on 16 examples a class (five draws). The last two are
+# the same words, given to the wrong classes: the model has to unlearn what it knows.
+#
+# Before looking, write down what you expect. Gao et al. (2021, table 4) found with a large model and 16 examples:
+# great/terrible 92.7, good/bad 92.5, cat/dog 91.5, dog/cat 86.2, terrible/great 83.2.
+
+# %%
+mappings = {
+    "great / terrible": ("great", "terrible"),
+    "good / bad": ("good", "bad"),
+    "cat / dog": ("cat", "dog"),
+    "bad / good (swapped)": ("bad", "good"),
+    "terrible / great (swapped)": ("terrible", "great"),
+}
+SEEDS, SHOTS = (1, 4) if is_fast() else (5, 16)
+measured = {}
+for name, (positive, negative) in mappings.items():
+    words = {"positive": (positive,), "negative": (negative,)}
+    own = Question(question.labels, question.template, words)
+    untrained = Classifier(
+        bert.model, tokenizer, Template.parse(own.template), verbalizer(words, question.labels, tokenizer)
+    )
+    tuned = []
+    for seed in range(SEEDS):
+        train_set, dev = draw_few(data.pool, SHOTS, seed, data.labels)
+        classifier = run_method(Method.parse("full+verbalizer"), bert, own, train_set, dev, seed)
+        tuned.append(classifier.accuracy(test))
+    measured[name] = (untrained.accuracy(test), tuned)
+    mean, low, high = interval(tuned)
+    print(f"{name:28} zero-shot {measured[name][0]:.3f}   tuned {mean:.3f} [{low:.3f}, {high:.3f}]")
+
+# %%
+figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+for height, (name, (untrained, tuned)) in enumerate(reversed(measured.items())):
+    mean, low, high = interval(tuned)
+    axes.plot(untrained, height, "s", color="tab:gray", label="zero-shot" if height == 0 else None)
+    axes.plot(tuned, [height] * len(tuned), "o", color="tab:blue", alpha=0.3, markersize=4)
+    axes.errorbar(
+        mean,
+        height,
+        xerr=[[mean - low], [high - mean]],
+        fmt="D",
+        color="tab:blue",
+        capsize=3,
+        label=f"tuned on {SHOTS} a class" if height == 0 else None,
+    )
+axes.set_yticks(range(len(measured)), list(reversed(measured)))
+axes.axvline(0.5, color="gray", linestyle=":")
+axes.set(
+    xlabel="accuracy on test (positive / negative)",
+    xlim=(0, 1.02),
+    title="The choice of words matters most without training",
+)
+axes.legend(frameon=False, loc="upper left", fontsize=8)
+show(figure, "06-mappings.png")
+
+# %% [markdown]
+# ![The choice of words](figures/06-mappings.png)
+#
+# ## What to notice
+#
+# - Zero-shot, the words are everything. Swapped, accuracy is one minus what it was.
+# - After training on a few examples, the gap between sensible and senseless words shrinks, and swapped words stay behind
+#   unrelated ones: it is easier to learn something new than to unlearn.
+# - A verbalizer adds no parameter at all. A classifier head adds some that start at random and must be learned from the
+#   same few examples.
+#
+# ## Common mistakes
+#
+# - **A label word that is split.** The blank is one token; a word of two can never be its answer. We refuse it.
+# - **Two classes sharing a word**, which makes ties and a bias. Refused too.
+# - **Words in another class order than the labels**: accuracy becomes one minus accuracy. Here words are given by name.
+# - **GPT with something after the blank.** GPT fills a blank by saying the next word, so the template must end there.
+#
+# ## Exercises
+#
+# 1. Find a template that does worse than 0.6 although it looks sensible to you. Why does the model not understand it?
+# 2. Use `"{text} it was {mask}"` with the shipped GPT and compare.
+# 3. Give each class all six verdict words instead of one. Does zero-shot accuracy rise?
+#
+# ## Three questions
+#
+# **1. Why must a template with an irrelevant question be near chance, zero-shot?** If it were not, the label words would
+# follow the review without being asked for, and "template" would mean nothing.
+#
+# **2. Why can cat/dog reach a good accuracy after training?** Training moves the hidden state at the blank towards one
+# word's embedding or the other's. Any two words that differ can serve as targets.
+#
+# **3. Is a random-weights model with a verbalizer useless after training as well?** No: then it is an ordinary
+# classifier trained from nothing. Zero-shot it is at chance, as it should be.
