@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import struct
 import zipfile
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from minitune.models.build import Model, config_from_dict, config_to_dict, rando
 
 VERSION = 1
 SHIPPED = ("bert", "gpt")
+BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error)
 
 
 @dataclass
@@ -48,13 +53,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "weights": {name: tensor.cpu() for name, tensor in checkpoint.model.state_dict().items()},
         "made": checkpoint.made,
     }
-    stamped = {"minitune": "checkpoint", "version": VERSION, **content}
-
-    def write(temporary: Path) -> None:
-        torch.save(stamped, temporary)
-        checkpoint.tokenizer.save(folder / "tokenizer.json")  # the larger file is safe beside it, and moves in next
-
-    write_safely(folder / "model.pt", write)
+    # the tokenizer once the larger file is written whole, and that file into place after it: both or none
+    save_tokenizer = partial(checkpoint.tokenizer.save, folder / "tokenizer.json")
+    write_tensors(folder / "model.pt", "checkpoint", content, before_the_move=save_tokenizer)
 
 
 def load_checkpoint(name: str, device: torch.device | str = "cpu") -> Checkpoint:
@@ -83,7 +84,7 @@ def load_checkpoint(name: str, device: torch.device | str = "cpu") -> Checkpoint
             f"{folder / 'tokenizer.json'} is a {tokenizer.kind} tokenizer of {len(tokenizer)} tokens, and the model "
             f"is a {model.kind} of {config.vocab_size}: put back the tokenizer that it was trained with"
         )
-    return Checkpoint(model.to(device).eval(), tokenizer, content["made"])
+    return Checkpoint(model.to(device).eval(), tokenizer, content.get("made", {}))
 
 
 def random_twin(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
@@ -101,10 +102,17 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def write_tensors(path: Path, what: str, content: dict[str, Any]) -> None:
+def write_tensors(
+    path: Path, what: str, content: dict[str, Any], before_the_move: Callable[[], None] = lambda: None
+) -> None:
     """Save tensors and plain values as a minitune file of the sort `what`."""
     stamped = {"minitune": what, "version": VERSION, **content}
-    write_safely(path, lambda temporary: torch.save(stamped, temporary))
+
+    def write(temporary: Path) -> None:
+        torch.save(stamped, temporary)
+        before_the_move()
+
+    write_safely(path, write)
 
 
 def read_tensors(path: Path, what: str) -> dict[str, Any]:
@@ -126,7 +134,7 @@ def read_tensors(path: Path, what: str) -> dict[str, Any]:
         else:
             reason = "it is damaged"
         raise UserError(f"{path} is refused: {reason}; expected a {what} of minitune") from None
-    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, *BAD_ZIP) as error:
         raise UserError(
             f"{path} is damaged or no {what} of minitune ({first_line(error)}); restore it or make it again"
         ) from None
