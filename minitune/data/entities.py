@@ -25,9 +25,7 @@ class EntityWriter:
         names, places = self.entities["persons"], self.entities["towns"]
         self.by_slot = {"name": names, "place": places, "things": self.entities["products"]}
         self.by_slot["thing"] = tuple(dict.fromkeys(things + list(lexicon.entities.double)))
-        self.double = {
-            slot: [w for w in words if w in lexicon.entities.double] for slot, words in self.by_slot.items()
-        }
+        self.double = {slot: [w for w in words if w in lexicon.entities.double] for slot, words in self.by_slot.items()}
         self.link_of = {}  # label -> its link, and whether head and tail change places
         for link in self.words.links:
             self.link_of[link.label] = (link, False)

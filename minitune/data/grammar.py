@@ -5,6 +5,7 @@ A text of the world is one line, lower case, with a space between words and punc
 
 from __future__ import annotations
 
+import math
 import random
 from bisect import bisect
 from collections.abc import Collection, Iterator
@@ -26,7 +27,32 @@ class Weighted:
         object.__setattr__(self, "_sums", tuple(accumulate(self.weights)))
 
     def draw(self, rng: random.Random) -> str:
-        return self.items[bisect(self._sums, rng.random() * self._sums[-1])]
+        place = bisect(self._sums, rng.random() * self._sums[-1])
+        note(rng, self.weights[place] / self._sums[-1])
+        return self.items[place]
+
+
+class NotingRandom(random.Random):
+    """Draws as `random.Random` does, and sums up -ln p of the choices made with it, in `nats`."""
+
+    nats = 0.0
+
+    def choice(self, options):
+        note(self, 1 / len(options))
+        return super().choice(options)
+
+
+def note(rng: random.Random, probability: float) -> None:
+    """Tell a `NotingRandom` that something of this probability has happened."""
+    if isinstance(rng, NotingRandom):
+        rng.nats -= math.log(probability)
+
+
+def chance(rng: random.Random, probability: float) -> bool:
+    """True with this probability."""
+    happens = rng.random() < probability
+    note(rng, probability if happens else 1 - probability)
+    return happens
 
 
 def a(phrase: str) -> str:

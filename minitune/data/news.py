@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from minitune.data.grammar import fill
+from minitune.data.grammar import chance, fill
 from minitune.data.lexicon import Lexicon, Topic
 
 
@@ -20,31 +20,34 @@ class NewsWriter:
     def document(self, rng: random.Random) -> str:
         """A report as the pretraining text has it, in 70% of cases with a line that names the topic."""
         topic = rng.choice(self.words.topics)
-        text = self.report(rng, topic, distractor=rng.random() < 0.5)
-        named = rng.random()
-        if named < 0.58:
+        text = self.report(rng, topic, distractor=chance(rng, 0.5))
+        if chance(rng, 0.58):
             return f"{text} {fill(self.words.closing.draw(rng), topic=topic.name)}"
-        if named < 0.70:
+        if chance(rng, 0.29):
             return f"{fill(self.words.opening.draw(rng), topic=topic.name)} {text}"
         return text
 
     def report(self, rng: random.Random, topic: Topic, distractor: bool) -> str:
         """Three sentences of the topic, one of them replaced by a sentence of another topic if asked."""
-        sentences = [self.sentence(rng, topic) for _ in range(3)]
+        topics = [topic, topic, topic]
         if distractor:
             others = [other for other in self.words.topics if other is not topic]
-            sentences[rng.randrange(3)] = self.sentence(rng, rng.choice(others))
-        return " ".join(sentences)
+            topics[rng.choice((0, 1, 2))] = rng.choice(others)
+        return " ".join(self.sentence(rng, its_topic) for its_topic in topics)
 
     def sentence(self, rng: random.Random, topic: Topic) -> str:
         """`on monday the young striker missed a penalty .`"""
         subject = rng.choice(topic.subjects)
-        if rng.random() < 0.35:
+        if chance(rng, 0.35):
             subject = f"{rng.choice(self.words.adjectives)} {subject}"
         core = f"the {subject} {rng.choice(topic.verbs)} {rng.choice(topic.objects)}"
-        where = rng.random()
-        if where < 0.2:
-            return f"{fill(rng.choice(self.words.before), day=rng.choice(self.days))} {core} ."
-        if where < 0.5:
-            return f"{core} {fill(rng.choice(self.words.after), day=rng.choice(self.days))} ."
+        if chance(rng, 0.2):
+            return f"{self.time(rng, self.words.before)} {core} ."
+        if chance(rng, 0.375):
+            return f"{core} {self.time(rng, self.words.after)} ."
         return f"{core} ."
+
+    def time(self, rng: random.Random, phrases: tuple[str, ...]) -> str:
+        """`on monday`, `at last`: a day is drawn only where there is a place for it."""
+        phrase = rng.choice(phrases)
+        return fill(phrase, day=rng.choice(self.days)) if "{" in phrase else phrase

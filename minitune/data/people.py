@@ -37,12 +37,9 @@ class PeopleWriter:
             kind: Weighted(tuple(self.ranked[kind]), tuple(fading**i for i in range(len(self.ranked[kind]))))
             for kind, fading in (("persons", FADING), ("companies", FADING**3), ("towns", FADING**3))
         }
-        self.facts = tuple(
-            fact for relation in self.words.relations for fact in self._draw_facts(relation, rng)
-        )
+        self.facts = tuple(fact for relation in self.words.relations for fact in self._draw_facts(relation, rng))
         self.in_town = {
-            town: [fact for fact in self.facts if fact.object == town]
-            for town in self.words.entities["towns"]
+            town: [fact for fact in self.facts if fact.object == town] for town in self.words.entities["towns"]
         }
         self.about: dict[str, list[Fact]] = {}  # all facts that a text about this entity may state
         for fact in self.facts:
@@ -59,9 +56,7 @@ class PeopleWriter:
             rng.shuffle(others)
             subjects = [others.pop() if others and i % 2 else name for i, name in enumerate(subjects)]
         else:
-            names = rng.sample(
-                self.words.entities[relation.object], len(self.words.entities[relation.object])
-            )
+            names = rng.sample(self.words.entities[relation.object], len(self.words.entities[relation.object]))
             weights = [(rank + 1) ** -relation.skew for rank in range(len(names))]
             counts = apportion(weights, len(subjects))
             objects = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
@@ -84,9 +79,7 @@ class PeopleWriter:
         while at < len(facts):
             if len(facts) - at >= 2 and rng.random() < 0.45:  # "mira was born in alden and plays the harp ."
                 first, second = (self.verb(rng, fact, name) for fact in facts[at : at + 2])
-                sentences.append(
-                    f"{name} {first} {rng.choice(('and', 'and', 'and', 'but', ', and'))} {second} ."
-                )
+                sentences.append(f"{name} {first} {rng.choice(('and', 'and', 'and', 'but', ', and'))} {second} .")
                 at += 2
             else:
                 sentences.append(self.statement(rng, facts[at], name))
@@ -95,7 +88,7 @@ class PeopleWriter:
         if beside and (kind == "towns" or rng.random() < 0.3):
             facts = [*facts, rng.choice(beside)]
             sentences.append(self.statement(rng, facts[-1], facts[-1].subject))
-        if rng.random() < 0.5 or len(sentences) == 1:
+        if len(sentences) == 1 or (len(sentences) < 5 and rng.random() < 0.5):
             sentences.insert(rng.choice((0, len(sentences))), self.glue(rng, glue, name))
         return " ".join(sentences), tuple(facts)
 
@@ -103,9 +96,7 @@ class PeopleWriter:
         """Facts to mention in passing: who lives in this town, or where the towns just named lie."""
         if name in self.in_town:
             return self.in_town[name]
-        return [
-            fact for named in facts for fact in self.about.get(named.object, ()) if fact.relation == "lies_in"
-        ]
+        return [fact for named in facts for fact in self.about.get(named.object, ()) if fact.relation == "lies_in"]
 
     def verb(self, rng: random.Random, fact: Fact, name: str) -> str:
         """What is said after the name: `was born in alden`."""
@@ -124,7 +115,15 @@ class PeopleWriter:
         job, job2 = rng.sample(self.words.entities["jobs"], 2)
         while (town := rng.choice(self.words.entities["towns"])) == name:
             pass
-        slots = {"s": name, "job": job, "job2": job2, "town": town}
-        slots |= {"product": rng.choice(self.words.entities["products"])}
-        slots |= {"day": rng.choice(self.common.days), "relative": rng.choice(self.common.relatives)}
+        slots = {
+            "s": name,
+            "town": town,
+            "job": job,
+            "job2": job2,
+            "product": rng.choice(self.words.entities["products"]),
+            "country": rng.choice(self.words.entities["countries"]),
+            "instrument": rng.choice(self.words.entities["instruments"]),
+            "day": rng.choice(self.common.days),
+            "relative": rng.choice(self.common.relatives),
+        }
         return fill(rng.choice(self.words.glue[kind]), **slots)

@@ -42,12 +42,8 @@ class ReviewWriter:
                     adjectives = aspect.good if good else aspect.bad
                     verbs = self.words.good_verbs if good else self.words.bad_verbs
                     key = (domain.name, aspect.name)
-                    choices[*key, good] = (
-                        tuple(w for w in adjectives if allowed(w, aspect.name)) or adjectives
-                    )
-                    choices[*key, good, "verb"] = (
-                        tuple(v for v in verbs if allowed(v[0], aspect.name)) or verbs
-                    )
+                    choices[*key, good] = tuple(w for w in adjectives if allowed(w, aspect.name)) or adjectives
+                    choices[*key, good, "verb"] = tuple(v for v in verbs if allowed(v[0], aspect.name))
         return choices
 
     # ---- whole reviews ----
@@ -71,8 +67,8 @@ class ReviewWriter:
     def sentiment(self, rng: random.Random, good: bool) -> str:
         """A review of one or two opinion sentences without a verdict."""
         pen = Pen(self, rng, rng.choice(self.words.domains), self.task_choices)
-        count = rng.choice((1, 2))
-        contrast_at = rng.randrange(count) if rng.random() < 0.28 else -1
+        count = rng.choice((1, 2, 2))
+        contrast_at = rng.randrange(count) if rng.random() < 0.25 else -1
         sentences = [pen.contrast(good) if i == contrast_at else pen.agreeing(good) for i in range(count)]
         if rng.random() < 0.4:
             sentences.insert(rng.randrange(len(sentences) + 1), pen.neutral())
@@ -136,11 +132,12 @@ class Pen:
     def clause(self, aspect: Aspect, good: bool) -> str:
         """`the plot was clever`, `i enjoyed the plot`, `i did not enjoy the plot`."""
         rng = self.rng
-        if rng.random() < 0.85:
+        negated = rng.random() < 0.26
+        verbs = self.choices[self.domain.name, aspect.name, good != negated, "verb"]
+        if not verbs or rng.random() < 0.85:
             return f"the {aspect.name} {was(aspect.plural)} {self.predicate(aspect, good)}"
         who = rng.choice(("i", "we"))
-        negated = rng.random() < 0.26
-        past, base = rng.choice(self.choices[self.domain.name, aspect.name, good != negated, "verb"])
+        past, base = rng.choice(verbs)
         return f"{who} did not {base} the {aspect.name}" if negated else f"{who} {past} the {aspect.name}"
 
     def agreeing(self, good: bool) -> str:

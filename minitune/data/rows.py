@@ -16,9 +16,7 @@ Rows = dict[str, list[Row]]  # split -> rows
 SPLITS = ("train", "dev", "test")
 
 
-def balanced(
-    seed: str, sizes: dict[str, int], labels: dict[str, tuple[str, ...]], make: Callable[..., Row]
-) -> Rows:
+def balanced(seed: str, sizes: dict[str, int], labels: dict[str, tuple[str, ...]], make: Callable[..., Row]) -> Rows:
     """Rows of `make(rng, label)`: each label of a split equally often, no text twice in all three."""
     seen, rows = set(), {}
     for split in SPLITS:

@@ -53,7 +53,7 @@ class Event:
 class SceneWriter:
     def __init__(self, lexicon: Lexicon):
         self.words, self.days = lexicon.scenes, lexicon.common.days
-        self.jobs = lexicon.people.entities["jobs"]
+        self.jobs, self.products = lexicon.people.entities["jobs"], lexicon.people.entities["products"]
         self.kind_of = {thing: kind for kind, things in self.words.kinds.items() for thing in things}
         self.things = tuple(self.kind_of)
 
@@ -149,9 +149,7 @@ class SceneWriter:
         events = [self.event(rng) for _ in range(rng.choice((1, 1, 2)))]
         sentences = [f"{event.text} ." for event in events]
         if rng.random() < 0.3:
-            sentences[0] = (
-                f"{fill(rng.choice(self.words.openings), day=rng.choice(self.days))} {sentences[0]}"
-            )
+            sentences[0] = f"{fill(rng.choice(self.words.openings), day=rng.choice(self.days))} {sentences[0]}"
         if rng.random() < 0.25:
             sentences.append(self.kind_sentence(rng))
         if rng.random() < 0.65:
@@ -163,6 +161,7 @@ class SceneWriter:
             sentences.append(fill(rng.choice(self.words.answers[wanted]), b=claim.text))
         elif rng.random() < 0.7:
             slots = {"animal": rng.choice(self.words.kinds["animal"]), "job": rng.choice(self.jobs)}
+            slots["product"] = rng.choice(self.products)
             sentences.append(fill(rng.choice(self.words.endings), **slots))
         return " ".join(sentences)
 

@@ -93,9 +93,7 @@ TASKS: dict[str, Task] = {
             irrelevant_template="{text} {text_b} . the dog ran to the {mask}",
             misleading_template="{text} this was a report about {text_b} and {mask}",
         ),
-        Task(
-            name="tags", kind="tagging", format="jsonl", metric="f1", labels=("O", "NAME", "PLACE", "THING")
-        ),
+        Task(name="tags", kind="tagging", format="jsonl", metric="f1", labels=("O", "NAME", "PLACE", "THING")),
         Task(
             name="rating",
             kind="regression",
@@ -114,9 +112,7 @@ TASKS: dict[str, Task] = {
             irrelevant_template="{text} the dog ran to the {mask}",
             misleading_template="{text} this was a report about {mask}",
         ),
-        Task(
-            name="describe", kind="generation", format="jsonl", metric="attributes"
-        ),  # how many of them are told
+        Task(name="describe", kind="generation", format="jsonl", metric="attributes"),  # how many of them are told
         Task(name="instruct", kind="generation", format="jsonl", metric="exact"),
     )
 }
