@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from collections.abc import Callable
 
 from minitune.data.grammar import a, fill, was
 from minitune.data.lexicon import Aspect, Domain, Lexicon
@@ -33,8 +34,8 @@ class ReviewWriter:
         """Whether this pair never occurs in the pretraining text; the same on every machine."""
         return zlib.crc32(f"{self.seed}/{word}/{aspect}".encode()) % 100 < HELD_OUT_PERCENT
 
-    def _choices(self, allowed) -> dict[tuple[str, str, bool], tuple]:
-        """For each (domain, aspect, good) the adjectives and, under a name with a star, the verbs."""
+    def _choices(self, allowed: Callable[[str, str], bool]) -> dict[tuple, tuple]:
+        """For each (domain, aspect, good) the adjectives, and with a fourth key the verbs."""
         choices = {}
         for domain in self.words.domains:
             for aspect in domain.aspects:
@@ -146,24 +147,24 @@ class Pen:
         one, two = self.two_aspects()
         it = f"the {one.name} {was(one.plural)}"
         form = rng.random()
-        if form < 0.24:
+        if form < 0.12:
             sentence = self.clause(one, good)
         elif form < 0.46:
             first, second = self.different_words(one, good, 2)
             second = second if rng.random() < 0.8 else f"{rng.choice(self.words.intensifiers)} {second}"
             sentence = f"{it} {self.intensified(first)} and {second}"
-        elif form < 0.52:
+        elif form < 0.50:
             first, second = self.different_words(one, not good, 2)
             sentence = f"{it} neither {first} nor {second}"
-        elif form < 0.56:
+        elif form < 0.54:
             sentence = f"{it} {self.word(one, good)} and not {self.word(one, not good)}"
-        elif form < 0.78:
+        elif form < 0.72:
             sentence = f"{self.clause(one, good)} and {self.clause(two, good)}"
-        elif form < 0.86:
+        elif form < 0.88:
             first, second, third = self.different_words(one, good, 3)
             phrase = f"{first} {one.name}"
             sentence = f"{phrase if one.plural else a(phrase)} , {second} and {third}"
-        elif form < 0.93:
+        elif form < 0.94:
             if rng.random() < 0.2 and (word := self.shared_word(one, two, not good)):
                 sentence = f"{it} not {word} , and nor {was(two.plural)} the {two.name}"
             elif word := self.shared_word(one, two, good):

@@ -58,7 +58,7 @@ def test_opinions_know_their_parts(oracles):
 
 def test_rating_counts_all_four(oracles):
     assert (
-        oracles.rating("the bed was clean but the bath was not clean . i loved the view and the lobby was dire .")
+        oracles.rating("the bed was clean but the bath was not clean . i loved the view and the lobby was ugly .")
         == "3"
     )
 
