@@ -18,7 +18,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from minitune.course.lessons import is_fast, show
-from minitune.data.entropy import news_and_its_bits
+from minitune.data.entropy import news_and_its_surprise
 from minitune.data.world import World
 from minitune.models import generate
 from minitune.models.attention import attention, attention_weights, fused_attention, visible_keys
@@ -143,7 +143,7 @@ print("mean weight on the token just before, by layer (rows) and head:\n", befor
 
 # %%
 COUNT = 40 if is_fast() else 600
-reports = news_and_its_bits(World(seed=0), COUNT)  # (text, -ln p of its choices)
+reports = news_and_its_surprise(World(seed=0), COUNT)  # (text, -ln p of its choices)
 nats, tokens, loss = 0.0, 0, 0.0
 with torch.no_grad():
     for report, surprise in reports:

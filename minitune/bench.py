@@ -23,7 +23,7 @@ from minitune.report import size, table
 from minitune.training.pretrain import CONTEXT
 
 CONFIGS: dict[str, ModelConfig] = {"gpt": GPTConfig(1856, context=CONTEXT), "bert": BERTConfig(1600, context=CONTEXT)}
-GPT_ROWS, BERT_ROWS, BERT_LENGTH = 16, 64, 36  # a batch as in pretraining
+GPT_ROWS, BERT_ROWS, BERT_LENGTH = 8, 32, 36  # a batch as in pretraining
 NEW_TOKENS = 96
 
 

@@ -17,12 +17,15 @@ from minitune.training.pretrain import Result, pretrain
 WHOLE_WORDS = 180  # a word of the world that occurs so often is one token; the rarest label words stay split
 
 
-def pretrain_on_world(kind: str, world: int, out: Path, **settings) -> tuple[Result, dict[str, float]]:
+def pretrain_on_world(
+    kind: str, world: int, out: Path, joined: bool = True, **settings
+) -> tuple[Result, dict[str, float]]:
     """Pretrain on the toy world of a seed, looking at zero-shot accuracy on the dev sets along the way.
 
-    Returns the result, and what the model reached on the test sets. `settings` are those of `pretrain`.
+    Returns the result, and what the model reached on the test sets. With `joined` off, no sentence of the text joins
+    opinions. `settings` are those of `pretrain`.
     """
-    folder = world_folder(world)
+    folder = world_folder(world, joined)
     texts = read_text(folder / "text.txt").splitlines()
     dev, test = Probes.load("dev", folder), Probes.load("test", folder)
     tokenizer = None if settings.get("resume") else world_tokenizer(kind, folder, texts)
@@ -55,7 +58,7 @@ def pretrain_on_file(kind: str, path: Path, out: Path, **settings) -> Result:
     return pretrain(kind, texts, out, text_name=path.name, **settings)
 
 
-def write_report(out: Path, result: Result, reached: dict[str, float]) -> str:
+def write_report(out: Path, result: Result, reached: dict[str, float], command: str) -> str:
     """Write report.json and report.png beside the checkpoint; returns the report as a table."""
     history = result.history
     every = max(1, len(history.losses) // 400)
@@ -63,7 +66,15 @@ def write_report(out: Path, result: Result, reached: dict[str, float]) -> str:
         [step + 1, sum(history.losses[step : step + every]) / len(history.losses[step : step + every])]
         for step in range(0, len(history.losses), every)
     ]
-    content = {**result.checkpoint.made, "seconds": result.seconds, "losses": curve, "looks": history.scores}
+    content = {
+        "command": command,
+        "run": result.checkpoint.made["run"],
+        "reached": reached,
+        "tokens_per_step": result.tokens_per_step,
+        "seconds": result.seconds,
+        "losses": curve,
+        "looks": history.scores,
+    }
     write_text(out / "report.json", json.dumps(content) + "\n")
     plot_report(result, curve, out / "report.png")
     facts = {

@@ -2,27 +2,21 @@ r"""The grammar's own entropy: how surprising its choices are, which no model of
 
     H = E[ -ln p(text) ]      p(text) = product of the probabilities of the choices that made it
 
-For news every text has one derivation, so noting the choices while the grammar writes gives p(text) exactly.
+For news nearly every text has one derivation, so noting the choices while the grammar writes gives p(text).
 (A review can be written in several ways; noting its choices would overstate its surprise.)
 """
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Sequence
+from minitune.data.grammar import NotingRandom
+from minitune.data.world import World
 
 
-class NotingRandom(random.Random):
-    """A random generator that sums up -ln p of the choices made with it, in `nats`."""
-
-    nats = 0.0
-
-    def choice(self, options: Sequence):
-        self.nats += math.log(len(options))
-        return super().choice(options)
-
-    def chance(self, probability: float) -> bool:
-        happens = self.random() < probability
-        self.nats -= math.log(probability if happens else 1 - probability)
-        return happens
+def news_and_its_surprise(world: World, count: int) -> list[tuple[str, float]]:
+    """New reports, none of them in the pretraining text but by chance, each with -ln p(report) in nats."""
+    reports = []
+    for index in range(count):
+        rng = NotingRandom(f"{world.seed}/entropy/{index}")
+        text = world.news.document(rng)
+        reports.append((text, rng.nats))
+    return reports

@@ -24,9 +24,10 @@ class ReviewWriter:
     About 15% of the pairs of opinion word and aspect are kept for the tasks alone.
     """
 
-    def __init__(self, lexicon: Lexicon, seed: int):
+    def __init__(self, lexicon: Lexicon, seed: int, joined: bool = True):
         self.words, self.common = lexicon.reviews, lexicon.common
         self.seed = seed
+        self.joined = joined  # False: each sentence of the pretraining text holds one opinion, joined to none
         self.text_choices = self._choices(lambda word, aspect: not self.is_held_out(word, aspect))
         self.task_choices = self._choices(lambda word, aspect: True)
 
@@ -55,7 +56,10 @@ class ReviewWriter:
         pen = Pen(self, rng, domain, self.text_choices, verdict_share=0.04)
         count = rng.choice((1, 2, 2, 3))
         contrast_at = rng.randrange(count) if rng.random() < 0.25 else -1
-        sentences = [pen.contrast(good) if i == contrast_at else pen.agreeing(good) for i in range(count)]
+        if self.joined:
+            sentences = [pen.contrast(good) if i == contrast_at else pen.agreeing(good) for i in range(count)]
+        else:
+            sentences = [pen.alone(good) for _ in range(count)]
         if rng.random() < 0.6:
             sentences.insert(rng.randrange(len(sentences) + 1), pen.neutral())
         place = rng.random()
@@ -140,6 +144,11 @@ class Pen:
         who = rng.choice(("i", "we"))
         past, base = rng.choice(verbs)
         return f"{who} did not {base} the {aspect.name}" if negated else f"{who} {past} the {aspect.name}"
+
+    def alone(self, good: bool) -> str:
+        """A sentence of one opinion."""
+        aspect, _ = self.two_aspects()
+        return f"{self.opened(self.clause(aspect, good))} ."
 
     def agreeing(self, good: bool) -> str:
         """A sentence whose opinions, one or several, all go the same way."""

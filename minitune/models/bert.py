@@ -27,7 +27,7 @@ class BERTConfig:
     vocab_size: int
     layers: int = 2
     width: int = 128
-    heads: int = 2
+    heads: int = 4
     inner: int = 512  # width of the feed-forward layer
     context: int = 128
     token_types: int = 2

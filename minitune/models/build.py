@@ -15,7 +15,7 @@ ModelConfig = GPTConfig | BERTConfig
 KINDS: dict[str, tuple[type[Model], type[ModelConfig]]] = {"gpt": (GPT, GPTConfig), "bert": (BERT, BERTConfig)}
 SIZES: dict[str, dict[str, int]] = {
     "nano": {"layers": 2, "width": 64, "heads": 2, "inner": 256},
-    "micro": {"layers": 2, "width": 128, "heads": 2, "inner": 512},
+    "micro": {"layers": 2, "width": 128, "heads": 4, "inner": 512},
     "mini": {"layers": 4, "width": 256, "heads": 4, "inner": 1024},
 }
 

@@ -26,11 +26,11 @@ class GPTConfig:
     vocab_size: int
     layers: int = 2
     width: int = 128
-    heads: int = 2
+    heads: int = 4
     inner: int = 512  # width of the feed-forward layer
     context: int = 128
     dropout: float = 0.0
-    spread: float = 0.02  # standard deviation of the first weights
+    spread: float = 0.05  # standard deviation of the first weights; GPT-2, six times as wide, has 0.02
     norm_eps: float = 1e-5
 
 

@@ -27,7 +27,7 @@ from minitune.training.loop import History, TrainConfig, evaluation, train
 
 CONTEXT = 128
 HELD_OUT = 100  # one text of so many is kept for the held-out loss
-LOOKS = 40  # how often a run looks at its progress
+LOOKS = 30  # how often a run looks at its progress
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Recipe:
 
 
 RECIPES = {
-    "gpt": Recipe(lr=3e-3, batch_size=16, spread=0.02),
-    "bert": Recipe(lr=1.5e-3, batch_size=128, spread=0.05),
+    "gpt": Recipe(lr=1.5e-3, batch_size=8, spread=0.05),
+    "bert": Recipe(lr=1.5e-3, batch_size=32, spread=0.05),
 }
 
 
@@ -137,7 +137,7 @@ def pretrain(
     """Pretrain a model on `texts` and write it to the folder `out`.
 
     Args:
-        steps, minutes: how long; `minutes` times the first steps and fixes a number of steps from that.
+        steps, minutes: how long, one of the two; `minutes` times the first steps and fixes a number of steps from that.
         resume: go on from the last save in `out`; everything else must be as it was.
         tokenizer: if it is not to be trained on these texts.
         watch: measures along the way, of the model as it is then.

@@ -1,0 +1,66 @@
+"""The shipped models reach what the lessons build on, on test files that pretraining never saw."""
+
+import json
+
+import pytest
+
+from minitune.data.tasks import get_task
+from minitune.files import read_text, shared
+from minitune.probes import Probes, commonest_object, recall, zero_shot
+from minitune.training.checkpoint import SHIPPED, load_checkpoint, random_twin
+
+
+@pytest.fixture(scope="module", params=SHIPPED)
+def checkpoint(request):
+    return load_checkpoint(request.param)
+
+
+@pytest.fixture(scope="module")
+def probes():
+    return Probes.load("test")
+
+
+@pytest.mark.lesson06
+def test_sentiment_without_training(checkpoint, probes):
+    task, examples = get_task("sentiment"), probes.examples["sentiment"]
+    assert zero_shot(checkpoint, task, examples) >= 0.85
+    for template in task.unseen_templates:
+        assert zero_shot(checkpoint, task, examples, template) >= 0.75, template
+    assert zero_shot(random_twin(checkpoint), task, examples) <= 0.60, "a model that knows nothing must be near chance"
+    assert zero_shot(checkpoint, task, examples, task.irrelevant_template) <= 0.65, "nothing was asked"
+
+
+@pytest.mark.lesson06
+def test_topic_without_training(checkpoint, probes):
+    assert zero_shot(checkpoint, get_task("topic"), probes.examples["topic"]) >= 0.60
+
+
+@pytest.mark.lesson03
+def test_facts_in_a_wording_that_was_never_read(checkpoint, probes):
+    hits = recall(checkpoint, probes.facts)
+    recalled = sum(hits) / len(hits)
+    assert recalled >= 0.80
+    assert recalled >= commonest_object(probes.facts) + 0.30, "it may have learned the commonest object, and no fact"
+    assert sum(recall(random_twin(checkpoint), probes.facts)) / len(hits) <= 0.05
+
+
+@pytest.mark.lesson01
+@pytest.mark.parametrize("kind", SHIPPED)
+def test_label_words_are_single_tokens_and_the_rarest_are_split(kind):
+    tokenizer = load_checkpoint(kind).tokenizer
+    for task in ("sentiment", "topic", "entail"):
+        for words in get_task(task).label_words.values():
+            for word in words:
+                tokenizer.word_id(word)
+    assert tokenizer.is_split("magnificent") and tokenizer.is_split("abominable")
+
+
+@pytest.mark.parametrize("kind", SHIPPED)
+def test_a_checkpoint_is_small_and_says_how_it_was_made(kind):
+    folder = shared("checkpoints") / kind
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8_000_000
+    made = json.loads(read_text(folder / "report.json"))
+    assert made["run"]["steps"] > 0 and made["run"]["seed"] == 0
+    steps, threads = made["run"]["steps"], made["run"]["threads"]
+    assert made["command"] == f"minitune pretrain {kind} --steps {steps} --seed 0 --threads {threads}"
+    assert set(made["reached"]) >= {"sentiment", "topic", "facts"}
