@@ -13,6 +13,7 @@
 # whole, and splits the rarest verdict words.
 
 # %%
+import itertools
 import random
 from collections import Counter
 
@@ -102,7 +103,7 @@ for _ in range(6):
     pairs = Counter()
     for word, count in words.items():
         pieces = word.split()
-        for pair in zip(pieces, pieces[1:], strict=False):
+        for pair in itertools.pairwise(pieces):
             pairs[pair] += count
     (left, right), count = max(pairs.items(), key=lambda item: (item[1], item[0]))
     words = {f" {word} ".replace(f" {left} {right} ", f" {left}{right} ").strip(): n for word, n in words.items()}

@@ -11,6 +11,7 @@
 # and then jumps; facts stated 50 times or more are recalled at 0.80 or better, in a wording that was never read.
 
 # %%
+import itertools
 import json
 import math
 
@@ -20,6 +21,7 @@ from matplotlib import pyplot as plt
 
 from minitune.course.lessons import is_fast, show
 from minitune.data.batching import MaskedPairs, TextStore
+from minitune.data.lexicon import load_lexicon
 from minitune.data.tasks import load_split
 from minitune.data.world import World
 from minitune.files import read_text, shared
@@ -119,7 +121,6 @@ show(figure, "03-polarity.png")
 # them most (the first two principal components); no label was used to draw it.
 
 # %%
-from minitune.data.lexicon import load_lexicon
 
 lexicon = load_lexicon().reviews
 aspects = [aspect for domain in lexicon.domains for aspect in domain.aspects]
@@ -169,12 +170,12 @@ print(table(["relation", "asked as", "recall"], by_relation))
 
 edges = [0, 20, 50, 100, 200, 400, 800, 10**6]
 figure, axes = plt.subplots(figsize=(6, 3.4))
-for place, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+for place, (low, high) in enumerate(itertools.pairwise(edges)):
     chosen = (counts >= low) & (counts < high)
     if chosen.any():
         axes.bar(place, hits[chosen].mean(), color="tab:blue")
         axes.annotate(f"{chosen.sum()} facts", (place, hits[chosen].mean()), ha="center", va="bottom", fontsize=8)
-labels = [f"{low}-{high - 1}" for low, high in zip(edges[:-1], edges[1:-1], strict=False)] + [f"{edges[-2]}+"]
+labels = [f"{low}-{high - 1}" for low, high in itertools.pairwise(edges[:-1])] + [f"{edges[-2]}+"]
 axes.set_xticks(range(len(labels)), labels, fontsize=8)
 axes.set(
     xlabel="how often the text states the fact",

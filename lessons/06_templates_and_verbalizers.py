@@ -155,7 +155,7 @@ for name, (positive, negative) in mappings.items():
 
 # %%
 figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
-for height, (name, (untrained, tuned)) in enumerate(reversed(measured.items())):
+for height, (untrained, tuned) in enumerate(reversed(measured.values())):
     mean, low, high = interval(tuned)
     axes.plot(untrained, height, "s", color="tab:gray", label="zero-shot" if height == 0 else None)
     axes.plot(tuned, [height] * len(tuned), "o", color="tab:blue", alpha=0.3, markersize=4)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from minitune.data.entropy import news_and_its_surprise
 from minitune.data.folder import world_folder
 from minitune.data.tasks import load_split
 from minitune.data.tokenizers import Tokenizer, train_tokenizer
+from minitune.data.world import World
 from minitune.errors import UserError
 from minitune.files import read_text, write_safely, write_text
-from minitune.probes import Probes
+from minitune.probes import Probes, news_loss
 from minitune.report import table
+from minitune.training.checkpoint import Checkpoint
 from minitune.training.pretrain import Result, pretrain
 
+NEWS = 500  # reports that the loss is compared with the grammar's entropy on
 WHOLE_WORDS = 180  # a word of the world that occurs so often is one token; the rarest label words stay split
 
 
@@ -32,7 +36,16 @@ def pretrain_on_world(
     result = pretrain(
         kind, texts, out, text_name=f"the toy world of seed {world}", tokenizer=tokenizer, watch=dev.summary, **settings
     )
-    return result, test.full(result.checkpoint)
+    return result, what_it_reached(result.checkpoint, test, world)
+
+
+def what_it_reached(checkpoint: Checkpoint, test: Probes, world: int) -> dict[str, float]:
+    """All that is measured of a finished model; for GPT, the distance of its loss to the grammar's entropy too."""
+    reached = test.full(checkpoint)
+    if checkpoint.kind == "gpt":
+        loss, entropy = news_loss(checkpoint, news_and_its_surprise(World(world), NEWS))
+        reached |= {"news: loss (nats a token)": loss, "news: the grammar's entropy": entropy}
+    return reached
 
 
 def world_tokenizer(kind: str, folder: Path, texts: list[str]) -> Tokenizer:

@@ -52,6 +52,24 @@ def recall(checkpoint: Checkpoint, rows: Sequence[dict], batch_size: int = 128) 
     return hits
 
 
+def news_loss(checkpoint: Checkpoint, reports: Sequence[tuple[str, float]]) -> tuple[float, float]:
+    """A GPT's loss on new reports, and the grammar's own entropy there, both in nats a token.
+
+    Args:
+        reports: texts with their surprise, as `news_and_its_surprise` makes them.
+    """
+    model, tokenizer = checkpoint.model, checkpoint.tokenizer
+    device = next(model.parameters()).device
+    loss, tokens = 0.0, 0
+    with evaluation(model):
+        for text, _ in reports:
+            ids = torch.tensor([[tokenizer.end_id, *tokenizer.encode(text), tokenizer.end_id]], device=device)
+            read = ids.shape[1] - 1  # every token after the first is guessed, the end too
+            loss += model.loss({"input_ids": ids}).item() * read
+            tokens += read
+    return loss / tokens, sum(surprise for _, surprise in reports) / tokens
+
+
 def commonest_object(rows: Sequence[dict]) -> float:
     """The accuracy of always naming the commonest object of each relation: what a prompt alone can give away."""
     objects = Counter((row["relation"], row["object"]) for row in rows)
