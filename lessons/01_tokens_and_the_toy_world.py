@@ -26,7 +26,7 @@ from minitune.data.world import World
 from minitune.report import table
 from minitune.training.checkpoint import load_checkpoint
 
-COUNT = 2_000 if is_fast() else 40_000  # documents; the whole text has 160,000
+COUNT = 2_000 if is_fast() else 20_000  # documents; the whole text has 160,000
 documents = list(World(seed=0).documents(COUNT))
 for document in random.Random(1).sample(documents, 8):
     print("-", document)
@@ -46,7 +46,7 @@ for document in random.Random(1).sample(documents, 8):
 # - **Scenes** come with questions: "is it true that the baker bought a kite ? yes ."
 #
 # Words are not equally common. In real text the second word is about half as common as the first, the tenth a tenth:
-# Zipf's law. Ours is flatter at the start, because a small world repeats itself, and then falls as steeply.
+# Zipf's law. Ours follows it until its words run out, at about seven hundred.
 
 # %%
 counts = Counter(word for document in documents for word in document.split())
@@ -69,8 +69,8 @@ show(figure, "01-word-frequencies.png")
 # %% [markdown]
 # ![How often the words of the world occur](figures/01-word-frequencies.png)
 #
-# The verdict words "great", "wonderful", "lovely" and "magnificent" mean the same and are marked: they span a factor of
-# a hundred. Later they become *label words*, and it will matter which one you choose.
+# The verdict words "great", "wonderful", "lovely" and "magnificent" mean much the same and are marked: they span a
+# factor of a hundred. Later they become *label words*, and it will matter which one you choose.
 #
 # ## The tasks
 #
@@ -119,7 +119,7 @@ for _ in range(6):
 # The `tokenizers` library trains both; the frequency at which a word earns a token of its own is our choice.
 
 # %%
-scale = COUNT / 160_000
+scale = COUNT / 160_000  # we read a part of the text, so the limit of 180 shrinks with it
 tokenizers = {
     kind: train_tokenizer(kind, documents, min_frequency=max(2, int(180 * scale))) for kind in ("gpt", "bert")
 }
@@ -143,7 +143,7 @@ figure, axes = plt.subplots(figsize=(6, 3.4))
 for kind, colour in (("gpt", "tab:blue"), ("bert", "tab:orange")):
     lengths = []
     for size in sizes:
-        trained = train_tokenizer(kind, documents, vocab_size=size)
+        trained = train_tokenizer(kind, sample, vocab_size=size)
         lengths.append(sum(map(len, trained.encode_many(sample))) / sum(len(words_of(text)) for text in sample))
     axes.plot(sizes, lengths, "o-", color=colour, label={"gpt": "byte-level BPE", "bert": "WordPiece"}[kind])
 axes.axhline(1, color="gray", linestyle=":")

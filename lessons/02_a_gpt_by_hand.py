@@ -8,8 +8,8 @@
 # it is trained for. This lesson takes it apart: attention on numbers that you can check by eye, what the heads of the
 # shipped model look at, how far its loss is from the best possible one, and how it writes.
 #
-# **Expected:** a cached and an uncached generation are equal; one head looks mostly at the token before; on news the
-# shipped GPT's loss is above the grammar's entropy, and within 0.15 nats a token of it.
+# **Expected:** a cached and an uncached generation are equal; the head that cares most for the token just before gives it
+# 0.4 to 0.5 of its attention; on news the shipped GPT's loss is above the grammar's entropy, by 0.05 to 0.12 nats a token.
 
 # %%
 import math
@@ -134,6 +134,11 @@ print("mean weight on the token just before, by layer (rows) and head:\n", befor
 
 # %% [markdown]
 # ![What the heads look at](figures/02-heads.png)
+#
+# Look at layer 2, head 3: from "but" on, the words after it look back at "but", and nearly nothing at what stood before.
+# In layer 1, head 3, the full stop looks at "charming", the opinion that decides. Nobody told the model that a "but"
+# turns a review round. (A row of one dark cell at the left is a head with nothing to do: the first token serves it as a
+# place to look away to.)
 #
 # ## How good can a model get?
 #

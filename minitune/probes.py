@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.nn import functional as F
 
 from minitune.classifier import Classifier, collate
 from minitune.data.examples import Example
@@ -55,18 +57,21 @@ def recall(checkpoint: Checkpoint, rows: Sequence[dict], batch_size: int = 128) 
 def news_loss(checkpoint: Checkpoint, reports: Sequence[tuple[str, float]]) -> tuple[float, float]:
     """A GPT's loss on new reports, and the grammar's own entropy there, both in nats a token.
 
+    Each report stands behind another one, as in pretraining, so that its first token is guessed too.
+
     Args:
         reports: texts with their surprise, as `news_and_its_surprise` makes them.
     """
-    model, tokenizer = checkpoint.model, checkpoint.tokenizer
+    model, end = checkpoint.model, checkpoint.tokenizer.end_id
     device = next(model.parameters()).device
+    encoded = [[*checkpoint.tokenizer.encode(text), end] for text, _ in reports]
     loss, tokens = 0.0, 0
     with evaluation(model):
-        for text, _ in reports:
-            ids = torch.tensor([[tokenizer.end_id, *tokenizer.encode(text), tokenizer.end_id]], device=device)
-            read = ids.shape[1] - 1  # every token after the first is guessed, the end too
-            loss += model.loss({"input_ids": ids}).item() * read
-            tokens += read
+        for before, report in itertools.pairwise([encoded[-1], *encoded]):
+            ids = torch.tensor([before + report], device=device)
+            logits = model.logits(model(ids).hidden[0, len(before) - 1 : -1])  # (report, V)
+            loss += F.cross_entropy(logits, ids[0, len(before) :], reduction="sum").item()
+            tokens += len(report)
     return loss / tokens, sum(surprise for _, surprise in reports) / tokens
 
 
