@@ -1,7 +1,10 @@
 """What many tests share: tiny models of odd sizes with weights that are all over the place, and tiny tokenizers.
 
-No number here is a default, no two sizes are equal that a mistake could swap, and everything is in float64.
+No number here is a default, no two sizes are equal that a mistake could swap, and everything is in float64. All runs
+on one thread: with tensors this small two of them would only wait for each other, for minutes on a busy machine.
 """
+
+import os
 
 import pytest
 import torch
@@ -9,6 +12,9 @@ from torch import nn
 
 from minitune.data.tokenizers import train_tokenizer
 from minitune.models import BERT, GPT, BERTConfig, GPTConfig
+
+torch.set_num_threads(1)
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 LINES = [
     "the plot was clever and gripping . the hero was witty and sharp .",

@@ -1,0 +1,61 @@
+"""Tables and intervals: how results are shown."""
+
+import math
+import random
+import statistics
+
+import pytest
+
+from minitune.report import T_QUANTILES, interval, size, table
+
+
+def test_an_interval_by_hand():
+    # mean 3, standard deviation sqrt(2.5), of 5 draws: 3 +- 2.776 sqrt(2.5 / 5)
+    mean, low, high = interval([1, 2, 3, 4, 5])
+    assert mean == 3 and (low, high) == pytest.approx((3 - 2.776 * math.sqrt(0.5), 3 + 2.776 * math.sqrt(0.5)))
+    assert interval([0.5, 0.7])[2] == pytest.approx(0.6 + 12.71 * 0.1), "two draws have one degree of freedom"
+
+
+def test_one_draw_has_no_interval_and_equal_draws_an_empty_one():
+    assert interval([0.25]) == (0.25, 0.25, 0.25)
+    assert interval([0.5] * 4) == (0.5, 0.5, 0.5)
+
+
+def test_many_draws_use_the_normal_distribution():
+    values = [i % 2 for i in range(100)]
+    mean, low, high = interval(values)
+    assert mean == 0.5 and high - low == pytest.approx(2 * 1.96 * statistics.stdev(values) / 10)
+    assert list(T_QUANTILES) == sorted(T_QUANTILES, reverse=True) and T_QUANTILES[-1] > 1.96
+    assert interval(range(29))[2] == pytest.approx(14 + 2.048 * statistics.stdev(range(29)) / math.sqrt(29))
+    interval(range(30))
+
+
+@pytest.mark.parametrize("draws", [2, 5, 12])
+def test_the_interval_holds_the_truth_95_times_in_100(draws):
+    rng = random.Random(draws)
+    held = 0
+    for _ in range(2000):
+        _, low, high = interval([rng.gauss(3, 2) for _ in range(draws)])
+        held += low <= 3 <= high
+    assert held / 2000 == pytest.approx(0.95, abs=0.02)
+
+
+def test_a_table_lines_up():
+    shown = table(["method", "score"], [["full+head", "0.71"], ["zero-shot", "1"], ["a", ""]])
+    assert shown == "\n".join(
+        ["method     score", "---------  -----", "full+head   0.71", "zero-shot      1", "a"],
+    )
+    assert table(["a", "b"], []) == "a  b\n-  -"
+
+
+def test_rows_of_another_width_are_refused():
+    with pytest.raises((ValueError, IndexError)):
+        table(["a", "b"], [["1"]])
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (1_234_567, "1.2 MB"), (8e9, "8.0 GB")],
+)
+def test_sizes_for_people(count, shown):
+    assert size(count) == shown

@@ -1,0 +1,256 @@
+"""Lessons 02 and 03, pretraining: text in, checkpoint out, and whatever stops a run, it resumes to the same weights."""
+
+import json
+
+import pytest
+import torch
+
+from minitune.errors import UserError
+from minitune.models import build
+from minitune.training import checkpoint as checkpoints
+from minitune.training import pretrain as module
+from minitune.training.checkpoint import load_checkpoint
+from minitune.training.pretrain import LOOKS, Pretraining, Recipe, Run, pretrain
+from tests.conftest import LINES
+
+pytestmark = [pytest.mark.lesson02, pytest.mark.lesson03]
+TEXTS = [
+    line.replace("great", word) for word in ("great", "bad", "dull", "sad", "good", "clever") for line in LINES
+] * 3
+RECIPE = Recipe(lr=0.02, batch_size=5, spread=0.1, warmup=3)
+STEPS = 11
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    """A size below the smallest, and a shorter context."""
+    monkeypatch.setitem(build.SIZES, "pico", {"layers": 2, "width": 12, "heads": 2, "inner": 20})
+    monkeypatch.setattr(module, "CONTEXT", 33)
+
+
+def run(kind, out, texts=TEXTS, **changes):
+    settings = {"size": "pico", "steps": STEPS, "seed": 3, "recipe": RECIPE, "save_seconds": -1.0} | changes
+    return pretrain(kind, texts, out, **settings)
+
+
+def weights(result):
+    return result.checkpoint.model.state_dict()
+
+
+def assert_equal_weights(one, two):
+    assert set(one) == set(two)
+    different = [name for name in one if not torch.equal(one[name], two[name])]
+    assert not different, f"not the same, bit for bit: {different}"
+
+
+@pytest.fixture(params=["gpt", "bert"])
+def kind(request):
+    return request.param
+
+
+# what comes out
+
+
+def test_a_folder_with_everything_and_nothing_else(kind, tmp_path):
+    result = run(kind, tmp_path / "run", watch=lambda checkpoint: {"watched": 0.5})
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"model.pt", "tokenizer.json", "run.json"} <= names and "state.pt" not in names
+    loaded = load_checkpoint(str(tmp_path / "run"))
+    assert_equal_weights(loaded.model.state_dict(), weights(result))
+    assert loaded.made["run"]["steps"] == STEPS and loaded.made["run"]["seed"] == 3
+    assert loaded.made["reached"]["watched"] == 0.5 and loaded.made["reached"]["held-out loss"] > 0
+    assert len(result.history.losses) == STEPS and result.parameters == sum(t.numel() for t in weights(result).values())
+    assert result.history.scores[-1][0] == STEPS and len(result.history.scores) <= LOOKS
+    assert Run.from_json((tmp_path / "run" / "run.json").read_text()) == result.run
+
+
+def test_the_last_weights_stay_not_the_best(kind, tmp_path):
+    """Held-out loss is the first of what is measured, and lower is better: no look at it may choose the weights."""
+    result = run(kind, tmp_path / "run")
+    final = result.history.scores[-1][1]["held-out loss"]
+    store = Pretraining(kind, "pico", TEXTS, result.checkpoint.tokenizer, 3, RECIPE)
+    store.model.load_state_dict(weights(result))
+    assert store.held_out_loss() == pytest.approx(final, rel=1e-6)
+
+
+def test_held_out_texts_are_not_learned(kind, tmp_path, gpt_tokenizer, bert_tokenizer):
+    tokenizer = gpt_tokenizer if kind == "gpt" else bert_tokenizer
+    texts = [f"{i // 100} {i % 100 // 10} {i % 10} ." for i in range(250)]
+    parts = Pretraining(kind, "pico", texts, tokenizer, 0, RECIPE)
+
+    def known(store):
+        return {tuple(store[i].tolist()) for i in range(len(store))}
+
+    learned, held_out = known(parts.batches.store), known(parts.held_out.store)
+    assert len(held_out) == 3 and len(learned) == 247 and not learned & held_out
+
+
+def test_the_same_run_gives_the_same_weights_and_another_seed_others(kind, tmp_path):
+    one, two, other = (run(kind, tmp_path / name, seed=seed) for name, seed in (("a", 3), ("b", 3), ("c", 4)))
+    assert_equal_weights(weights(one), weights(two))
+    assert one.history.losses == two.history.losses
+    assert not torch.equal(weights(one)["token_embedding.weight"], weights(other)["token_embedding.weight"])
+
+
+# parity: a run that was killed against one that was not
+
+
+class Kill:
+    """Ctrl-C at the given look, whatever the clock says."""
+
+    def __init__(self, at):
+        self.at, self.looks = at, 0
+
+    def __call__(self, checkpoint):
+        self.looks += 1
+        if self.looks == self.at:
+            raise KeyboardInterrupt
+        return {"looks": 1.0}
+
+
+@pytest.mark.parametrize("at", [1, 2, 7, STEPS])
+def test_killed_at_any_look_it_resumes_to_the_same_weights(kind, tmp_path, at):
+    whole = run(kind, tmp_path / "whole", watch=lambda checkpoint: {"looks": 1.0})
+    out = tmp_path / "killed"
+    with pytest.raises(KeyboardInterrupt):
+        run(kind, out, watch=Kill(at))
+    assert (out / "state.pt").exists() == (at > 1) and not (out / "model.pt").exists()
+    torch.manual_seed(99)
+    resumed = pretrain(kind, TEXTS, out, resume=True, watch=lambda checkpoint: {"looks": 1.0})
+    assert_equal_weights(weights(resumed), weights(whole))
+    assert (resumed.history.losses, resumed.history.scores) == (whole.history.losses, whole.history.scores)
+    assert resumed.checkpoint.made == whole.checkpoint.made
+    assert not (out / "state.pt").exists()
+
+
+@pytest.mark.parametrize("at", [4, STEPS + 1])
+def test_killed_while_saving_it_resumes_from_the_save_before(kind, tmp_path, monkeypatch, at):
+    """At 4 in the middle of a state, at the end in the middle of the finished model."""
+    whole, out, saves, save = run(kind, tmp_path / "whole"), tmp_path / "killed", [], torch.save
+
+    def cut_off(content, path):
+        saves.append(path)
+        if len(saves) == at:
+            path.write_bytes(b"half of a file")
+            raise KeyboardInterrupt
+        save(content, path)
+
+    monkeypatch.setattr(torch, "save", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        run(kind, out)
+    monkeypatch.setattr(torch, "save", save)
+    assert checkpoints.read_tensors(out / "state.pt", "pretraining")["step"] == at - 1, "the last save must stay good"
+    assert_equal_weights(weights(run(kind, out, resume=True)), weights(whole))
+    assert {p.suffix for p in out.iterdir()} <= {".pt", ".json", ".png"}, "half a file was left over"
+
+
+def test_killed_twice(kind, tmp_path):
+    whole = run(kind, tmp_path / "whole")
+    for at in (3, 5):
+        with pytest.raises(KeyboardInterrupt):
+            run(kind, tmp_path / "killed", watch=Kill(at), resume=at == 5)
+    resumed = run(kind, tmp_path / "killed", resume=True)
+    assert_equal_weights(weights(resumed), weights(whole))
+    assert resumed.history.losses == whole.history.losses
+
+
+def test_the_number_of_threads_is_stored_and_restored(tmp_path, monkeypatch):
+    restored = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    monkeypatch.setattr(torch, "set_num_threads", restored.append)
+    with pytest.raises(KeyboardInterrupt):
+        run("gpt", tmp_path, watch=Kill(2))
+    assert json.loads((tmp_path / "run.json").read_text())["threads"] == 7 and not restored
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    run("gpt", tmp_path, resume=True)
+    assert restored[0] == 7, "another number of threads adds in another order"
+
+
+def test_minutes_are_turned_into_steps_that_are_stored(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(Pretraining, "seconds_per_step", lambda self, config: 0.05)
+    timed = run(kind, tmp_path / "timed", steps=None, minutes=STEPS * 0.05 / 60)
+    assert json.loads((tmp_path / "timed" / "run.json").read_text())["steps"] == STEPS
+    assert_equal_weights(weights(timed), weights(run(kind, tmp_path / "counted")))
+
+
+def test_timing_the_first_steps_disturbs_nothing(kind, tmp_path, tokenizer):
+    if tokenizer.kind != kind:
+        pytest.skip("another kind's tokenizer")
+    parts = Pretraining(kind, "pico", TEXTS, tokenizer, 3, RECIPE)
+    before = {name: tensor.clone() for name, tensor in parts.model.state_dict().items()}
+    assert parts.seconds_per_step(module.TrainConfig(lr=0.1), steps=8) > 0
+    assert_equal_weights(parts.model.state_dict(), before)
+
+
+# does it learn?
+
+
+def test_learns(kind, tmp_path):
+    result = run(kind, tmp_path, steps=120, save_seconds=1e9)
+    first, last = result.history.scores[0][1]["held-out loss"], result.history.scores[-1][1]["held-out loss"]
+    assert last < 0.75 * first
+
+
+# what is refused
+
+
+def test_nothing_to_resume(kind, tmp_path):
+    with pytest.raises(UserError, match="there is nothing to resume"):
+        run(kind, tmp_path / "nowhere", resume=True)
+    run(kind, tmp_path / "done", steps=2)
+    with pytest.raises(UserError, match="is finished: there is nothing to resume"):
+        run(kind, tmp_path / "done", resume=True)
+
+
+def test_what_stands_there_is_not_overwritten(kind, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(kind, tmp_path / "killed", watch=Kill(3))
+    with pytest.raises(UserError, match="holds an unfinished run: add --resume"):
+        run(kind, tmp_path / "killed")
+    run(kind, tmp_path / "done", steps=2)
+    with pytest.raises(UserError, match="holds a finished model"):
+        run(kind, tmp_path / "done")
+
+
+def test_another_text_or_kind_is_refused(kind, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(kind, tmp_path, watch=Kill(3))
+    state = (tmp_path / "state.pt").read_bytes()
+    with pytest.raises(UserError, match="was started with text"):
+        run(kind, tmp_path, texts=TEXTS[1:], resume=True)
+    with pytest.raises(UserError, match=f"was started with kind '{kind}', not"):
+        run("gpt" if kind == "bert" else "bert", tmp_path, resume=True)
+    assert (tmp_path / "state.pt").read_bytes() == state
+    run(kind, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("name", ["run.json", "state.pt", "tokenizer.json"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", None])
+def test_a_damaged_run_is_refused(tmp_path, name, content):
+    with pytest.raises(KeyboardInterrupt):
+        run("gpt", tmp_path, watch=Kill(3))
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(UserError, match=name):
+        run("gpt", tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "t5"}, "'t5'"),
+        ({"size": "huge"}, "there is no size 'huge'; choose one of nano, micro, mini"),
+        ({"steps": 0}, "steps is 0"),
+        ({"texts": []}, "text is empty"),
+        ({"texts": ["", ""]}, "text is empty"),
+    ],
+)
+def test_what_cannot_be_pretrained_is_refused(tmp_path, change, message):
+    arguments = {"kind": "gpt", "out": tmp_path} | change
+    with pytest.raises(UserError, match=message):
+        run(**arguments)
+
+
+@pytest.mark.parametrize("texts", [["one text alone"], ["."], ["a . b", "c"]])
+def test_very_little_text_is_enough(kind, tmp_path, texts):
+    assert len(run(kind, tmp_path, texts=texts, steps=2).history.losses) == 2
