@@ -62,7 +62,7 @@ WHAT: dict[str, What] = {
 ASKED = {"bare": bare, "manual": manual}
 READ = {"head": head, "verbalizer": manual_verbalizer}
 NAMED = {"zero-shot": "frozen@manual+verbalizer"}  # nothing of it trains
-DEFAULT = ("zero-shot", "frozen+head", "frozen@manual+head", "full+head", "full@manual+head", "full+verbalizer")
+DEFAULT = ("zero-shot", "frozen+head", "frozen@manual+head", "full+head", "full+verbalizer")
 
 
 @dataclass(frozen=True)

@@ -83,5 +83,5 @@ def test_every_classification_task_can_be_asked(name, checkpoint):
 
 @pytest.mark.parametrize("name", ["facts", "tags", "describe", "instruct"])
 def test_a_task_of_another_kind_is_refused(name, checkpoint):
-    with pytest.raises(UserError, match="no classification.*sentiment"):
+    with pytest.raises(UserError, match=r"no classification.*sentiment"):
         task_data(name, checkpoint)
