@@ -38,7 +38,7 @@ def test_the_embedding_by_hand():
     # (0, 2) -> (-1, 10.5); (4, 2) -> (1, -9.5), but (4, 2 + 9) -> (-1, 10.5) as a token of the second text
     one_text = model(ids).hidden[0].tolist()
     two_texts = model(ids, token_type_ids=torch.tensor([[0, 1]])).hidden[0].tolist()
-    assert one_text == [[-1, 10.5], [1, -9.5]] and two_texts == [[-1, 10.5], [-1, 10.5]]
+    assert one_text == [[-1, 10.5], [1, -9.5]] and two_texts == [[-1, 10.5], [-1, 10.5]], "no norm, or no types"
 
 
 def test_gelu_is_the_erf_one():
@@ -105,6 +105,15 @@ def test_post_norm_leaves_every_layer_normalized(bert, ids):
 
 
 # parity with an independent computation
+
+
+def test_a_block_changes_adds_and_normalizes_twice(bert):
+    x = torch.randn(2, 5, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    block = bert.blocks[1]
+    a = block.attention_norm(x + block.attention(x, None)[0])
+    expected = block.mlp_norm(a + block.mlp.down(F.gelu(block.mlp.up(a))))
+    message = "post-LN: h = LN(a + MLP(a)) with a = LN(h + Attention(h)), the sum is normalized"
+    torch.testing.assert_close(block(x, None, None)[0], expected, rtol=0, atol=1e-12, msg=message)
 
 
 def test_loss_is_the_mean_over_hidden_words_plus_next_sentence(bert, batch):

@@ -19,7 +19,8 @@ def gpt():
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.mul_(0.1 if name.endswith("bias") else 3.0 if name.endswith("output.weight") else 1.0)
-    assert len({word for row in generate(model, PROMPTS, 20) for word in row}) > 20
+    words = {word for prompt in PROMPTS for word in generate(model, [prompt], 20, use_cache=False)[0]}
+    assert len(words) > 20, "this model always says the same: the tests below would show nothing"
     return model
 
 

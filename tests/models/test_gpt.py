@@ -87,6 +87,15 @@ def test_pooling_is_the_state_itself(gpt):
 # parity with an independent computation
 
 
+def test_a_block_normalizes_changes_and_adds_twice(gpt):
+    x = torch.randn(2, 5, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    block = gpt.blocks[1]
+    a = x + block.attention(block.attention_norm(x), None)[0]
+    expected = a + block.mlp.down(F.gelu(block.mlp.up(block.mlp_norm(a)), approximate="tanh"))
+    message = "pre-LN: h = a + MLP(LN(a)) with a = h + Attention(LN(h)), the stream itself is never normalized"
+    torch.testing.assert_close(block(x, None, None)[0], expected, rtol=0, atol=1e-12, msg=message)
+
+
 @pytest.mark.parametrize("padded", [False, True])
 def test_loss_is_the_mean_over_real_next_tokens(gpt, ids, mask, padded):
     batch = {"input_ids": ids, "attention_mask": mask} if padded else {"input_ids": ids}
