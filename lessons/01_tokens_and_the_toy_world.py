@@ -85,7 +85,7 @@ for name, task in TASKS.items():
         f"{key}: {value}" for key, value in first.items() if key in ("text", "text_b", "label", "output")
     )
     rows.append([name, task.kind, (shown or str(first))[:90]])
-print(table(["task", "kind", "an example"], [[a, b, c.ljust(90)] for a, b, c in rows]))
+print(table(["task", "kind", "an example"], rows))
 
 # %% [markdown]
 # ## Tokens, by hand

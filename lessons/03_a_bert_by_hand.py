@@ -94,7 +94,7 @@ with torch.no_grad():
 # The figure shows two pretrainings of the same model, with the same seed, length and rates. One reads our text. The
 # other reads a text from the same grammar in which no sentence joins opinions: each says one thing about one part, and
 # everything else is as before. (`lessons/results/03-joined-opinions.json` has the numbers and the command that made
-# them; it takes about half an hour.)
+# them; each takes 20 to 40 minutes.)
 
 # %%
 results = json.loads(read_text(shared("lessons") / "results" / "03-joined-opinions.json"))
@@ -113,7 +113,15 @@ show(figure, "03-polarity.png")
 # %% [markdown]
 # ![How polarity is learned](figures/03-polarity.png)
 #
-# RESULTS_JOINED
+# The text with joined opinions left chance after about 5 million tokens and stands at 0.95. The other never did: 0.52
+# after 22,000 steps, although it has the same words, the same verdicts and the same polarity in every review. It is no
+# worse a model otherwise: topics 0.94, facts 0.76, and its loss is as low. (Its reviews are shorter, so it has read 18
+# million tokens in as many steps, not 20.) Two runs with one seed each prove little by themselves; small trials with
+# other seeds and sizes went the same way.
+#
+# Why are conjunctions so much stronger than sharing a review? Two words in one sentence, a fixed distance apart, are
+# found by one attention head. Opinions at varying places in a text, some negated, must first be found and then summed up,
+# and until that is done right no part of it pays.
 #
 # ## The words themselves
 #

@@ -11,8 +11,8 @@
 # stand for which class. This lesson tries several of each.
 #
 # **Expected** (sentiment, 1,000 test reviews): zero-shot at least 0.85 through a template that the pretraining text
-# uses, at least 0.75 through two that it never uses, near 0.50 through one that asks nothing. Swapped words turn
-# zero-shot accuracy a into 1 - a, and hurt tuning too.
+# uses, at least 0.75 through two that it never uses, between 0.55 and 0.70 through one that asks nothing. Swapped words
+# turn zero-shot accuracy a into 1 - a.
 
 # %%
 import torch
@@ -120,6 +120,14 @@ for name, string in asked.items():
 print(table(["template", "zero-shot", "random weights"], rows))
 
 # %% [markdown]
+# The two templates that the text never uses do as well as the one that it does: the model has learned what such a
+# question is, and no fixed string.
+#
+# The irrelevant template was expected at chance, and is not. We only compare "great" with "terrible", however unlikely
+# both are after "the dog ran to the". The review has left its mark on the hidden state at the blank, and that mark
+# still tips the balance a little. (With the shipped GPT it tips it a lot: 0.84.) So the control that shows that nothing
+# is rigged is the model with random weights, not the template without sense.
+#
 # ## Which words?
 #
 # Five mappings of words to classes, zero-shot and after training on 16 examples a class (five draws). The last two are
@@ -184,8 +192,12 @@ show(figure, "06-mappings.png")
 # ## What to notice
 #
 # - Zero-shot, the words are everything. Swapped, accuracy is one minus what it was.
-# - After training on a few examples, the gap between sensible and senseless words shrinks, and swapped words stay behind
-#   unrelated ones: it is easier to learn something new than to unlearn.
+# - After training on 16 examples a class, "cat" and "dog" do as well as "great" and "terrible": the gap is gone, as in the
+#   paper, and more than there (91.5 against 92.7).
+# - Swapped words end near chance, far behind senseless ones, where the paper's larger model reached 83. A hundred small
+#   steps teach a new meaning to "cat", and do not turn round the meaning of "great". Give them more steps, or a larger
+#   rate, and see (exercise 4).
+# - Training did not improve on zero-shot here. The model's own idea of a good review is worth more than 32 examples.
 # - A verbalizer adds no parameter at all. A classifier head adds some that start at random and must be learned from the
 #   same few examples.
 #
@@ -201,6 +213,7 @@ show(figure, "06-mappings.png")
 # 1. Find a template that does worse than 0.6 although it looks sensible to you. Why does the model not understand it?
 # 2. Use `"{text} it was {mask}"` with the shipped GPT and compare.
 # 3. Give each class all six verdict words instead of one. Does zero-shot accuracy rise?
+# 4. Tune the swapped mapping at five times the learning rate, then with five times the steps. Which helps more?
 #
 # ## Three questions
 #

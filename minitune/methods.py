@@ -56,7 +56,7 @@ def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int):
 
 
 WHAT: dict[str, What] = {
-    "full": What(tune_everything, lr=5e-4),
+    "full": What(tune_everything, lr=2e-4),
     "frozen": What(freeze, lr=1e-2),
 }
 ASKED = {"bare": bare, "manual": manual}

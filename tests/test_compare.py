@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from minitune import compare
+from minitune import compare, methods
 from minitune.compare import Row, compare_table, majority, run_method, shuffled
 from minitune.data.examples import Dataset, Example
 from minitune.errors import UserError
@@ -51,8 +51,6 @@ def test_what_is_left_out_of_a_name_is_filled_in(name, parts):
 
 
 def test_a_new_method_joins_by_one_line(monkeypatch, checkpoint):
-    from minitune import methods
-
     def only_the_norms(model):
         model.requires_grad_(False)
         for module in model.modules():
@@ -130,7 +128,8 @@ def test_the_difference_is_paired_by_draw():
 # whether it learns
 
 
-def test_full_tuning_learns_eight_examples_by_heart(checkpoint):
+def test_full_tuning_learns_eight_examples_by_heart(checkpoint, monkeypatch):
+    monkeypatch.setitem(methods.WHAT, "full", methods.What(methods.tune_everything, lr=3e-3))  # tiny: larger steps
     draw = GOOD[:4] + BAD[:4]
     for name in ("full+head", "full+verbalizer"):
         tuned = run_method(Method.parse(name), checkpoint, question(checkpoint.kind), draw, [], seed=0)
