@@ -284,6 +284,14 @@ def test_epochs_and_seeds_differ(request, name):
 
 
 @pytest.mark.lesson03
+def test_a_text_is_hidden_otherwise_each_time_it_is_read(bert_tokenizer):
+    one = MaskedPairs(TextStore([list(range(20, 40))], 30), bert_tokenizer, CONTEXT, batch_size=1, seed=0)
+    labels = {str(one.batch(number)["labels"].tolist()) for number in range(10)}
+    gaps = {one.batch(number)["position_ids"][0, 1].item() for number in range(40)}
+    assert len(labels) == 10 and len(gaps) > 5, "the same words are hidden, or the same gap is left, in every epoch"
+
+
+@pytest.mark.lesson03
 @pytest.mark.parametrize("texts", [[[20]], [[20]] * 3, [[20, 21], [22]]])
 def test_very_little_text_still_makes_batches(bert_tokenizer, texts):
     small = MaskedPairs(TextStore(texts, 20), bert_tokenizer, CONTEXT, batch_size=4, seed=0)
