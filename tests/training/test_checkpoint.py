@@ -8,6 +8,7 @@ import zipfile
 import pytest
 import torch
 
+from minitune.data.tokenizers import train_tokenizer
 from minitune.errors import UserError
 from minitune.models import BERT, GPT, BERTConfig, GPTConfig
 from minitune.models.build import random_model
@@ -258,6 +259,10 @@ def test_another_tokenizer_is_refused(saved, gpt_tokenizer, bert_tokenizer):
     other = bert_tokenizer if checkpoint.kind == "gpt" else gpt_tokenizer
     other.save(folder / "tokenizer.json")
     with pytest.raises(UserError, match=rf"is a {other.kind} tokenizer of {len(other)} tokens, and the model is a"):
+        load_checkpoint(str(folder))
+    larger = train_tokenizer(checkpoint.kind, ["more words", "than before"] * 3)
+    larger.save(folder / "tokenizer.json")
+    with pytest.raises(UserError, match=rf"of {len(larger)} tokens, and the model is a {checkpoint.kind} of"):
         load_checkpoint(str(folder))
     (folder / "tokenizer.json").unlink()
     with pytest.raises(UserError, match=r"there is no file .*tokenizer.json"):
