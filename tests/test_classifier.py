@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from minitune.classifier import Classifier, ExampleBatches, collate
 from minitune.data.examples import Example
 from minitune.errors import UserError
+from minitune.models.build import random_model
 from minitune.prompting.template import Template
 from minitune.readout.head import Head
 from minitune.readout.verbalizer import verbalizer
@@ -40,7 +41,7 @@ def build(tokenizer, readout="verbalizer", template="{text} it was {mask}"):
 
 @pytest.fixture(params=["verbalizer", "head"])
 def classifier(request, tokenizer):
-    return build(tokenizer, request.param)
+    return build(tokenizer, request.param, "{text} {sep} it was {mask}")
 
 
 # shapes
@@ -201,6 +202,7 @@ def test_a_frozen_model_keeps_its_weights_and_the_head_moves(tokenizer):
 
 
 def test_learns_its_examples(classifier):
+    classifier.model.load_state_dict(random_model(classifier.model.config, seed=0).state_dict())
     batches = ExampleBatches(classifier, EXAMPLES, 7, 0)
     train(classifier, batches.batch, TrainConfig(steps=60, lr=0.02))
     assert classifier.accuracy(EXAMPLES) == 1.0

@@ -208,9 +208,10 @@ def test_a_file_that_would_run_code_is_refused_and_does_not_run(saved, tmp_path,
     else:
         (folder / "model.pt").write_bytes(pickle.dumps(content))
     message = "might run code" if zipped else "damaged or no checkpoint"
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError) as refusal:
         load_checkpoint(str(folder))
     assert not trace.exists(), "loading ran code from the file"
+    assert message in str(refusal.value)
     torch.load(folder / "model.pt", weights_only=False) if zipped else pickle.loads((folder / "model.pt").read_bytes())
     assert trace.exists(), "the file was harmless: this test shows nothing"
 
