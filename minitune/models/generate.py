@@ -20,7 +20,7 @@ from minitune.models.attention import KeyValue
 from minitune.models.gpt import GPT
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def generate(
     model: GPT,
     prompts: list[list[int]],
@@ -59,10 +59,12 @@ def generate(
             f"a past of {start}, a prompt of {longest} and {max_new_tokens} new tokens exceed the context of "
             f"{model.config.context}: ask for at most {max(0, model.config.context - start - longest)} new tokens"
         )
-    padding = torch.tensor([longest - len(prompt) for prompt in prompts], device=device)
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts], device=device)  # (B, T)
-    mask = (torch.arange(longest, device=device) >= padding[:, None]).long()  # (B, T)
-    mask = torch.cat([mask.new_ones(rows, start), mask], dim=1)  # the past is real: (B, P + T)
+    mask, padding = None, None
+    if any(len(prompt) < longest for prompt in prompts):  # without padding, nothing needs hiding
+        padding = torch.tensor([[longest - len(prompt)] for prompt in prompts], device=device)  # (B, 1)
+        mask = (torch.arange(longest, device=device) >= padding).long()  # (B, T)
+        mask = torch.cat([mask.new_ones(rows, start), mask], dim=1)  # the past is real: (B, P + T)
     if past_key_values:
         past_key_values = tuple((k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in past_key_values)
 
@@ -70,8 +72,10 @@ def generate(
     finished = torch.zeros(rows, dtype=torch.bool, device=device)
     new, read, past = [], 0, past_key_values  # `read`: how many columns of ids the past holds already
     for _ in range(max_new_tokens):
-        columns = torch.arange(read, ids.shape[1], device=device)
-        positions = (start + columns - padding[:, None]).clamp(min=0)  # padding takes no position
+        positions = None
+        if padding is not None:  # padding takes no position
+            columns = torch.arange(read, ids.shape[1], device=device)
+            positions = (start + columns - padding).clamp(min=0)  # (B, T)
         output = model(ids[:, read:], attention_mask=mask, position_ids=positions, past_key_values=past)
         if use_cache:
             past, read = output.past_key_values, ids.shape[1]
@@ -82,7 +86,8 @@ def generate(
             if finished.all():
                 break
         ids = torch.cat([ids, token[:, None]], dim=1)
-        mask = torch.cat([mask, mask.new_ones(rows, 1)], dim=1)
+        if mask is not None:
+            mask = torch.cat([mask, mask.new_ones(rows, 1)], dim=1)
     written = torch.stack(new, dim=1).tolist()  # (B, new tokens)
     return [row[: row.index(stop_id)] if stop_id in row else row for row in written]
 
