@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 1: tokens and the toy world
 #
-# **You need** Python and a little PyTorch. **To read:** 15 minutes. **To run:** about 20 seconds on two CPU cores.
+# **You need** Python and a little PyTorch. **To read:** 15 minutes. **To run:** about 30 seconds on two CPU cores.
 #
 # Before a model can be tuned it must have read something. Real models read the web. Ours read a toy world: a text of
 # 160,000 short documents that a grammar writes from hand-made word lists, in seconds, on your machine. It is small

@@ -152,6 +152,7 @@ for index in plane[:, 1].argsort(descending=True).tolist():
     colour = "tab:green" if word in words["good"] else "tab:red"
     axes.plot(x, y, "o", color=colour, markersize=3)
     axes.annotate(word, (x, height), fontsize=7, color=colour, xytext=(4, -2), textcoords="offset points")
+axes.margins(x=0.14)
 axes.set_ylim(bottom=min(height for _, height in labels) - 0.04 * span[1].item())
 axes.set(title="Opinion words in BERT's embedding (green: good, red: bad)", xticks=[], yticks=[])
 show(figure, "03-words.png")
