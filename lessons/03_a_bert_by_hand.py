@@ -115,9 +115,9 @@ show(figure, "03-polarity.png")
 #
 # The text with joined opinions left chance after about 5 million tokens and stands at 0.95. The other never did: 0.52
 # after 22,000 steps, although it has the same words, the same verdicts and the same polarity in every review. It is no
-# worse a model otherwise: topics 0.94, facts 0.76 (the other model had 0.77 in the same wording), and its loss is as low. (Its reviews are shorter, so it has read 18
-# million tokens in as many steps, not 20.) Two runs with one seed each prove little by themselves; earlier trials
-# with smaller models and other seeds went the same way.
+# worse a model otherwise: topics 0.94, facts 0.76 (0.77 with joined opinions, in the same wordings), and its loss is as
+# low. (Its reviews are shorter, so it has read 18 million tokens in as many steps, not 20.) Two runs with one seed each
+# prove little by themselves; earlier trials with smaller models and other seeds went the same way.
 #
 # Why are conjunctions so much stronger than sharing a review? Two words in one sentence, a fixed distance apart, are
 # found by one attention head. Opinions at varying places in a text, some negated, must first be found and then summed up,
