@@ -11,17 +11,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from minitune.classifier import Classifier, ExampleBatches
+from minitune.classifier import Classifier
 from minitune.data.examples import Dataset, Example, draw_few
 from minitune.errors import UserError
 from minitune.files import write_safely
+from minitune.fitting import fit
 from minitune.methods import Method, Question
 from minitune.prompting.template import with_stop
 from minitune.report import interval, size, table
 from minitune.training.checkpoint import Checkpoint, random_twin
-from minitune.training.loop import train
 
-BATCH_SIZE = 16
 CONTROLS = ("shuffled-labels", "random-weights", "irrelevant-template")
 FIGURE_FORMATS = (".png", ".pdf", ".svg")
 IRRELEVANT = "{text} the capital of the country is {mask}"
@@ -40,21 +39,12 @@ class Row:
     lopsided: str = ""  # the class that takes more than 90% of the predictions, if one does
 
 
-def steps_for(examples: int) -> int:
-    """100 steps, or 10 epochs where that is more, but no more than 1,000."""
-    return min(1000, max(100, 10 * examples // BATCH_SIZE))
-
-
 def run_method(
     method: Method, checkpoint: Checkpoint, question: Question, train_set: list[Example], dev: list[Example], seed: int
 ) -> Classifier:
     """Train one method on one draw; the weights that did best on dev stay."""
     classifier = method.build(checkpoint, question, seed)
-    if any(p.requires_grad for p in classifier.parameters()):
-        batches = ExampleBatches(classifier, train_set, BATCH_SIZE, seed)
-        config = method.training(steps_for(len(train_set)), seed)
-        evaluate = (lambda: {"accuracy": classifier.accuracy(dev)}) if dev else None
-        train(classifier, batches.batch, config, evaluate=evaluate, label=method.name)
+    fit(method, classifier, train_set, dev, seed)
     return classifier
 
 

@@ -1,21 +1,52 @@
-"""The methods, by the three questions: `what@asked+read`. A new one joins by one line in one of the tables."""
+"""The methods, by the three questions: `what@asked+read`. A new one joins by one entry in one of the tables."""
 
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
 
 from minitune.classifier import Classifier
+from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
-from minitune.models.build import Model
-from minitune.prompting.template import Template
-from minitune.readout.head import Head
+from minitune.joined import Joined
+from minitune.models.build import Model, ModelConfig
+from minitune.prompting.template import Part, Template
+from minitune.readout.beside import BesideHead
+from minitune.readout.head import Head, NumberHead, TokenHead
+from minitune.readout.losses import focal
 from minitune.readout.verbalizer import verbalizer
+from minitune.settings import apply_settings
+from minitune.tagger import Tagger
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
-from minitune.tuning.all_or_nothing import freeze, tune_everything
+from minitune.tuning.all_or_nothing import all_parameters, freeze, no_parameters, tune_everything
+from minitune.tuning.freezing import (
+    GradualConfig,
+    LayerwiseConfig,
+    TopConfig,
+    bias_parameters,
+    norm_parameters,
+    output_parameters,
+    top_parameters,
+    tune_biases,
+    tune_norms,
+    tune_output,
+    tune_top,
+)
+from minitune.tuning.freezing import gradual_unfreezing as thaw
+from minitune.tuning.freezing import layer_rates as rates
+from minitune.tuning.lora import LoRAConfig, add_lora, lora_parameters
+from minitune.tuning.p_tuning import PTuningConfig, add_p_tuning, p_tuning_parameters
+from minitune.tuning.p_tuning_v2 import DeepPromptConfig, add_deep_prompt, deep_prompt_parameters
+from minitune.tuning.prefix_tuning import PrefixConfig, add_prefix, prefix_parameters
+from minitune.tuning.prompt_tuning import PromptConfig, add_prompt, prompt_parameters
+from minitune.writer import Writer
 
 
 @dataclass(frozen=True)
@@ -27,16 +58,51 @@ class Question:
 
     labels: tuple[str, ...]
     template: str
-    label_words: Mapping[str, Sequence[str]]
+    label_words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     is_pair: bool = False  # has a second text
+    kind: str = "classes"  # one answer a text; or "tags", one a word; or "text", written freely
+    score: Callable | None = None  # of a written text
+    is_own: bool = False  # the template is the user's, and is taken as it stands
 
 
 @dataclass(frozen=True)
 class What:
-    """What may change: puts itself into a model, in place, and says how it trains best."""
+    """An answer to "what may change?": how it is put into a model or before it, and how it trains best."""
 
-    prepare: Callable[[Model], Model]
+    add: Callable[..., Any]  # of the model; and of `config` and `tokenizer`, if it has parameters of these names
+    settings: type | None  # its config
+    count: Callable[[Any, ModelConfig], int]  # how many numbers it trains: the docstring is the formula
     lr: float
+    lesson: int
+    paper: str
+    is_soft: bool = False  # needs placeholders in the template
+    rates: Callable[[Model, Any], dict[str, float]] | None = None  # of each parameter, as parts of the rate
+    before_step: Callable[[Model, Any, int], Callable[[int], None]] | None = None  # of (model, config, steps)
+
+    def put_into(self, model: Model, config: Any, tokenizer: Tokenizer):
+        """What is called in the model's place from now on."""
+        wanted = inspect.signature(self.add).parameters
+        return self.add(model, **{n: v for n, v in (("config", config), ("tokenizer", tokenizer)) if n in wanted})
+
+
+WHAT: dict[str, What] = {
+    "full": What(tune_everything, None, all_parameters, 2e-4, 4, "Devlin et al. 2019"),
+    "frozen": What(freeze, None, no_parameters, 1e-2, 4, "Devlin et al. 2019"),
+    "top": What(tune_top, TopConfig, top_parameters, 5e-4, 5, "Lee et al. 2019"),
+    "norms": What(tune_norms, None, norm_parameters, 5e-3, 5, "Frankle et al. 2021"),
+    "biases": What(tune_biases, None, bias_parameters, 5e-3, 5, "Ben Zaken et al. 2022"),
+    "output": What(tune_output, None, output_parameters, 1e-3, 5, "Howard and Ruder 2018"),
+    "layerwise": What(tune_everything, LayerwiseConfig, all_parameters, 5e-4, 5, "Howard and Ruder 2018", rates=rates),
+    "gradual": What(tune_everything, GradualConfig, all_parameters, 2e-4, 5, "Howard and Ruder 2018", before_step=thaw),
+    "prompt": What(add_prompt, PromptConfig, prompt_parameters, 3e-2, 15, "Lester et al. 2021", is_soft=True),
+    "p-tuning": What(add_p_tuning, PTuningConfig, p_tuning_parameters, 3e-3, 16, "Liu et al. 2021", is_soft=True),
+    "prefix": What(add_prefix, PrefixConfig, prefix_parameters, 3e-3, 17, "Li and Liang 2021"),
+    "p-tuning-v2": What(add_deep_prompt, DeepPromptConfig, deep_prompt_parameters, 3e-2, 18, "Liu et al. 2022"),
+    "lora": What(add_lora, LoRAConfig, lora_parameters, 3e-3, 19, "Hu et al. 2021"),
+}
+
+
+# ---- how the question is asked ----
 
 
 def bare(question: Question) -> Template:
@@ -47,22 +113,46 @@ def manual(question: Question) -> Template:
     return Template.parse(question.template)
 
 
+ASKED = {"bare": bare, "manual": manual}
+
+
+# ---- how the answer is read ----
+
+
 def head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
     return Head(checkpoint.model.config.width, len(question.labels), seed=seed)
+
+
+def focal_head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
+    return Head(checkpoint.model.config.width, len(question.labels), seed=seed, loss=focal)
+
+
+def beside(question: Question, checkpoint: Checkpoint, seed: int) -> BesideHead:
+    return BesideHead(checkpoint.model.config.width, len(question.labels), seed=seed)
+
+
+def number(question: Question, checkpoint: Checkpoint, seed: int) -> NumberHead:
+    try:
+        numbers = [float(label) for label in question.labels]
+    except ValueError:
+        raise UserError(
+            f"the labels {', '.join(question.labels)} are no numbers, so none can be learned; read them with +head"
+        ) from None
+    return NumberHead(checkpoint.model.config.width, numbers, seed=seed)
 
 
 def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int):
     return verbalizer(question.label_words, question.labels, checkpoint.tokenizer)
 
 
-WHAT: dict[str, What] = {
-    "full": What(tune_everything, lr=2e-4),
-    "frozen": What(freeze, lr=1e-2),
-}
-ASKED = {"bare": bare, "manual": manual}
-READ = {"head": head, "verbalizer": manual_verbalizer}
+READ = {"head": head, "focal": focal_head, "beside": beside, "number": number, "verbalizer": manual_verbalizer}
+AT_THE_BLANK = ("verbalizer",)  # these need a template with a blank
+
+
+# ---- all three ----
+
 NAMED = {"zero-shot": "frozen@manual+verbalizer"}  # nothing of it trains
-DEFAULT = ("zero-shot", "frozen+head", "frozen@manual+head", "full+head", "full+verbalizer")
+DEFAULT = ("zero-shot", "frozen+head", "frozen@manual+head", "full+head", "full+verbalizer", "lora+verbalizer")
 
 
 @dataclass(frozen=True)
@@ -71,43 +161,84 @@ class Method:
     what: str
     asked: str
     read: str
+    settings: Any = None  # of `what`
+    changes: Mapping[str, Any] = field(default_factory=dict)  # of the training's settings
 
     @classmethod
-    def parse(cls, name: str) -> Method:
+    def parse(cls, name: str, settings: Sequence[str] = ()) -> Method:
         """Read `what@asked+read`. Left out, `read` is the verbalizer, and `asked` what suits it: the task's template
         for a verbalizer, the bare text for a head.
 
+        Args:
+            settings: as they are written behind --set, "rank=8": of what may change, or of the training.
+
         Raises:
-            UserError: a name that is not known, or not of this form.
+            UserError: a name that is not known, or not of this form; a setting that the method does not have.
         """
         match = re.fullmatch(r"([\w-]+)(?:@([\w-]+))?(?:\+([\w-]+))?", NAMED.get(name, name))
         if not match:
             raise UserError(f"{name!r} is no method; write what@asked+read, as in {', '.join(DEFAULT[:4])}")
         what, asked, read = match.groups()
         read = read or "verbalizer"
-        asked = asked or ("bare" if read == "head" else "manual")
+        asked = asked or ("manual" if read in AT_THE_BLANK else "bare")
         for part, known in ((what, WHAT), (asked, ASKED), (read, READ)):
             if part not in known:
                 raise UserError(
                     f"{name!r} is no method: {part!r} is unknown. A method is what@asked+read, with what in "
                     f"{sorted(WHAT)}, asked in {sorted(ASKED)}, read in {sorted(READ)}; or it is {' or '.join(NAMED)}"
                 )
-        return cls(name, what, asked, read)
+        own = WHAT[what].settings() if WHAT[what].settings else None
+        own, training = apply_settings(name, settings, own, TrainConfig(lr=WHAT[what].lr))
+        return cls(name, what, asked, read, own, training)
 
-    def build(self, checkpoint: Checkpoint, question: Question, seed: int) -> Classifier:
-        """A classifier on a copy of the checkpoint's model, ready to train."""
-        template = ASKED[self.asked](question)
-        readout = READ[self.read](question, checkpoint, seed)
-        model = WHAT[self.what].prepare(copy.deepcopy(checkpoint.model))
-        classifier = Classifier(model, checkpoint.tokenizer, template, readout)
-        return classifier.to(next(model.parameters()).device)
+    def template(self, question: Question) -> Template:
+        """How the question is asked; a soft prompt is put before the task's own template."""
+        template = manual(question) if question.is_own else ASKED[self.asked](question)
+        if WHAT[self.what].is_soft and not template.count("soft") and not question.is_own:
+            template = Template((Part("soft", count=self.settings.length), *template.parts))
+        return template
+
+    def build(self, checkpoint: Checkpoint, question: Question, seed: int) -> Joined:
+        """Model, template and read-out joined, on a copy of the checkpoint's model, ready to train.
+
+        Raises:
+            UserError: whatever the method, the template or the read-out finds wrong.
+        """
+        what, template = WHAT[self.what], self.template(question)
+        settings = self.settings
+        if what.is_soft and template.count("soft"):
+            settings = replace(settings, length=template.count("soft"))
+        if getattr(settings, "start", "") == "labels" and not settings.text:
+            settings = replace(
+                settings, text=" ".join(word for words in question.label_words.values() for word in words)
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = what.put_into(copy.deepcopy(checkpoint.model), settings, checkpoint.tokenizer)
+        device = next(model.parameters()).device
+        return self.join(model, checkpoint, template, question, seed).to(device)
+
+    def join(self, model, checkpoint: Checkpoint, template: Template, question: Question, seed: int) -> Joined:
+        tokenizer, width = checkpoint.tokenizer, checkpoint.model.config.width
+        wants = {"tags": "head", "text": "no read-out at all"}.get(question.kind)
+        if wants and "+" in self.name and not self.name.endswith(f"+{wants}"):
+            raise UserError(f"{self.name}: this task is read by {wants}; write {self.what!r} alone")
+        if question.kind == "tags":
+            return Tagger(model, tokenizer, template, TokenHead(width, len(question.labels), seed), question.labels)
+        if question.kind == "text":
+            return Writer(model, tokenizer, template, question.score)
+        return Classifier(model, tokenizer, template, READ[self.read](question, checkpoint, seed), question.labels)
 
     def training(self, steps: int, seed: int) -> TrainConfig:
-        return TrainConfig(steps=steps, lr=WHAT[self.what].lr, evaluate_every=max(1, steps // 10), seed=seed)
+        usual = TrainConfig(steps=steps, lr=WHAT[self.what].lr, seed=seed)
+        config = replace(usual, **self.changes)
+        if "evaluate_every" not in self.changes:
+            config = replace(config, evaluate_every=max(1, config.steps // 10))
+        return config
 
 
 def all_methods() -> list[str]:
-    """Every combination of the three tables that makes a classifier, zero-shot first."""
-    combinations = [f"{what}@{asked}+{read}" for what in WHAT for asked in ASKED for read in READ]
-    is_possible = [m for m in combinations if not m.endswith("@bare+verbalizer") and m != NAMED["zero-shot"]]
-    return [*NAMED, *is_possible]
+    """Every combination of the three tables that makes a classifier of any labels, zero-shot first."""
+    combinations = [f"{what}@{asked}+{read}" for what in WHAT for asked in ASKED for read in READ if read != "number"]
+    possible = [m for m in combinations if not m.endswith("@bare+verbalizer") and m != NAMED["zero-shot"]]
+    return [*NAMED, *possible]

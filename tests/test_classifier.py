@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from minitune.classifier import Classifier, ExampleBatches, collate
+from minitune.classifier import Classifier, collate
 from minitune.data.examples import Example
 from minitune.errors import UserError
+from minitune.joined import ExampleBatches
 from minitune.models.build import random_model
 from minitune.prompting.template import Template
 from minitune.readout.head import Head

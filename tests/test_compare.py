@@ -1,5 +1,7 @@
 """Lesson 6: methods by name, fair draws, and the figures of the table."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -58,7 +60,9 @@ def test_a_new_method_joins_by_one_line(monkeypatch, checkpoint):
                 module.requires_grad_(True)
         return model
 
-    monkeypatch.setitem(methods.WHAT, "norms", methods.What(only_the_norms, lr=1e-3))
+    monkeypatch.setitem(
+        methods.WHAT, "norms", methods.What(only_the_norms, None, lambda _, config: 0, 1e-3, 5, "nobody")
+    )
     assert "norms@bare+head" in all_methods()
     classifier = Method.parse("norms+head").build(checkpoint, question(checkpoint.kind), seed=0)
     trained = {n for n, p in classifier.named_parameters() if p.requires_grad}
@@ -129,7 +133,8 @@ def test_the_difference_is_paired_by_draw():
 
 
 def test_full_tuning_learns_eight_examples_by_heart(checkpoint, monkeypatch):
-    monkeypatch.setitem(methods.WHAT, "full", methods.What(methods.tune_everything, lr=3e-3))  # tiny: larger steps
+    tiny = dataclasses.replace(methods.WHAT["full"], lr=3e-3)  # a tiny model takes larger steps
+    monkeypatch.setitem(methods.WHAT, "full", tiny)
     draw = GOOD[:4] + BAD[:4]
     for name in ("full+head", "full+verbalizer"):
         tuned = run_method(Method.parse(name), checkpoint, question(checkpoint.kind), draw, [], seed=0)

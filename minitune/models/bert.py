@@ -110,10 +110,18 @@ class BERT(nn.Module):
             key_values.append(key_value)
         return Output(x, tuple(key_values))
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Scores of every word at a position: (..., D) -> (..., V)."""
+    @property
+    def context(self) -> int:
+        """How many positions a text may take."""
+        return self.config.context
+
+    def logits(self, hidden: Tensor, output: Tensor | None = None) -> Tensor:
+        """Scores of every word at a position: (..., D) -> (..., V).
+
+        `output` (V, D) stands in for the embedding: the two ends of the tied pair, apart.
+        """
         changed = self.transform_norm(F.gelu(self.transform(hidden)))
-        return changed @ self.token_embedding.weight.T + self.decoder_bias
+        return changed @ (self.token_embedding.weight if output is None else output).T + self.decoder_bias
 
     def pool(self, hidden: Tensor) -> Tensor:
         """What a classifier head reads of [CLS]: (B, D) -> (B, D)."""

@@ -51,13 +51,13 @@ def generate(
     check_settings(max_new_tokens, temperature, top_k, top_p)
     if not prompts or not all(prompts):
         raise UserError("there is nothing to continue: each prompt needs one token at least")
-    device = model.token_embedding.weight.device
+    device = next(model.parameters()).device
     rows, longest = len(prompts), max(map(len, prompts))
     start = past_key_values[0][0].shape[2] if past_key_values else 0
-    if start + longest + max_new_tokens > model.config.context:
+    if start + longest + max_new_tokens > model.context:
         raise UserError(
             f"a past of {start}, a prompt of {longest} and {max_new_tokens} new tokens exceed the context of "
-            f"{model.config.context}: ask for at most {max(0, model.config.context - start - longest)} new tokens"
+            f"{model.context}: ask for at most {max(0, model.context - start - longest)} new tokens"
         )
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts], device=device)  # (B, T)
     mask, padding = None, None

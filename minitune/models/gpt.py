@@ -100,9 +100,17 @@ class GPT(nn.Module):
             key_values.append(key_value)
         return Output(self.norm(x), tuple(key_values))
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Scores of every token as the next one, a product with the embedding: (..., D) -> (..., V)."""
-        return hidden @ self.token_embedding.weight.T
+    @property
+    def context(self) -> int:
+        """How many positions a text may take."""
+        return self.config.context
+
+    def logits(self, hidden: Tensor, output: Tensor | None = None) -> Tensor:
+        """Scores of every token as the next one, a product with the embedding: (..., D) -> (..., V).
+
+        `output` (V, D) stands in for the embedding: the two ends of the tied pair, apart.
+        """
+        return hidden @ (self.token_embedding.weight if output is None else output).T
 
     def pool(self, hidden: Tensor) -> Tensor:
         """What a classifier head reads of the position's hidden state, here all of it: (B, D) -> (B, D)."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.models.build import Model
+from minitune.readout.losses import cross_entropy
 
 
 class Verbalizer(nn.Module):
@@ -30,6 +31,7 @@ class Verbalizer(nn.Module):
     """
 
     reads = "blank"
+    loss = staticmethod(cross_entropy)
 
     def __init__(self, words: Sequence[Sequence[int]]):
         super().__init__()

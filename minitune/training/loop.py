@@ -6,7 +6,7 @@ It trains any module that has a `loss(batch)`, and changes only the parameters t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -60,6 +60,8 @@ def train(
     save: Callable[[dict], None] | None = None,
     save_seconds: float = 60.0,
     resume: dict | None = None,
+    rates: Mapping[str, float] | None = None,
+    before_step: Callable[[int], None] | None = None,
     label: str = "training",
 ) -> History:
     """Train `module` in place and leave it in eval mode.
@@ -69,6 +71,8 @@ def train(
         evaluate: measures on dev data, by name. The first is the score, higher = better; the weights that
             score best are those that stay (unless `config.keep_best` is off).
         save: is given the whole state now and then; `resume` takes it back, and the run ends as if never stopped.
+        rates: for parameters' names, their part of the learning rate; 1 for those that are not named.
+        before_step: is called with the step's number; it may freeze or unfreeze what was trainable at the start.
 
     Raises:
         UserError: nothing is trainable, or the loss is no longer a number.
@@ -77,7 +81,7 @@ def train(
     if not trainable:
         raise UserError("there is nothing to train: every parameter is frozen")
     device = next(iter(trainable.values())).device
-    optimizer = make_optimizer(module, config)
+    optimizer = make_optimizer(module, config, rates)
     history, best, first = History(), None, 0
     if resume:
         optimizer.load_state_dict(resume["optimizer"])
@@ -92,8 +96,10 @@ def train(
     saved_at = time.monotonic()
     bar = tqdm(range(first, config.steps), label, config.steps, initial=first, disable=None, leave=False)
     for step in bar:
+        if before_step:
+            before_step(step)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, config)
+            group["lr"] = learning_rate(step, config) * group["rate"]
         total = torch.zeros((), device=device)
         for part in range(config.accumulate):
             batch = {k: v.to(device) for k, v in batch_at(step * config.accumulate + part).items()}
@@ -143,16 +149,22 @@ def training_state(
     }
 
 
-def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+def make_optimizer(
+    module: nn.Module, config: TrainConfig, rates: Mapping[str, float] | None = None
+) -> torch.optim.AdamW:
     """AdamW over what is trainable. Only the weights of linear layers decay towards 0: a bias, a norm, an
     embedding or a prompt near 0 is no simpler than one elsewhere."""
     linear = {id(m.weight) for m in module.modules() if isinstance(m, nn.Linear)}
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if id(p) in linear], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if id(p) not in linear], "weight_decay": 0.0},
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}  # by whether they decay, and their rate
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((id(parameter) in linear, (rates or {}).get(name, 1.0)), []).append(parameter)
+    settings = [
+        {"params": parameters, "weight_decay": config.weight_decay * decays, "rate": rate}
+        for (decays, rate), parameters in sorted(groups.items(), key=lambda group: group[0], reverse=True)
     ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=parameters[0].device.type != "mps")
+    on_mps = next(module.parameters()).device.type == "mps"
+    return torch.optim.AdamW(settings, lr=config.lr, betas=config.betas, fused=not on_mps)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:

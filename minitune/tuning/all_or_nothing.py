@@ -8,7 +8,9 @@ Devlin et al. 2019, sections 4.1 (fine-tuning) and 5.3 (a frozen model as a sour
 
 from __future__ import annotations
 
-from minitune.models.build import Model
+from minitune.models.bert import BERTConfig, bert_parameters
+from minitune.models.build import Model, ModelConfig
+from minitune.models.gpt import gpt_parameters
 
 
 def tune_everything(model: Model) -> Model:
@@ -19,3 +21,13 @@ def tune_everything(model: Model) -> Model:
 def freeze(model: Model) -> Model:
     """Make no parameter trainable, in place; returns the model."""
     return model.requires_grad_(False)
+
+
+def all_parameters(config: object, model: ModelConfig) -> int:
+    """P, all of the model's."""
+    return bert_parameters(model) if isinstance(model, BERTConfig) else gpt_parameters(model)
+
+
+def no_parameters(config: object, model: ModelConfig) -> int:
+    """0."""
+    return 0

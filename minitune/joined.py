@@ -1,0 +1,78 @@
+"""What a classifier, a tagger and a writer have in common: each joins a tuned model with a way to ask and to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from minitune.prompting.template import Rendered
+from minitune.training.loop import Batch, evaluation
+
+
+class Item(Protocol):
+    rendered: Rendered
+
+
+class Joined(Protocol):
+    """The face that training, comparing and the commands see; beside it each is an `nn.Module`."""
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean over the batch: -> ()."""
+
+    def items(self, examples: Sequence) -> list[Item]:
+        """What batches are made of."""
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """One batch."""
+
+    def measure(self, items: Sequence[Item]) -> dict[str, float]:
+        """By name; the first is the score, higher is better, and "loss" is among them."""
+
+    def answers(self, examples: Sequence) -> list[str]:
+        """What it says of each example."""
+
+
+class ExampleBatches:
+    """Examples, made into items once and shuffled anew each epoch; a batch is a function of its number."""
+
+    def __init__(self, joined: Joined, examples: Sequence, batch_size: int, seed: int):
+        self.items, self.collate, self.seed = joined.items(examples), joined.collate, seed
+        self.batch_size = min(batch_size, len(examples))
+        self.per_epoch = len(examples) // self.batch_size
+
+    def batch(self, number: int) -> Batch:
+        epoch, place = divmod(number, self.per_epoch)
+        order = torch.randperm(len(self.items), generator=torch.Generator().manual_seed(self.seed * 100_003 + epoch))
+        chosen = order[place * self.batch_size : (place + 1) * self.batch_size].tolist()
+        return self.collate([self.items[i] for i in chosen])
+
+
+def over(joined: Joined, items: Sequence[Item], function: Callable[[Batch], Tensor], batch_size: int = 128) -> Tensor:
+    """`function(batch)` of all items, in eval mode and without gradients, in the items' order: (N, ...)."""
+    order = sorted(range(len(items)), key=lambda i: len(items[i].rendered.ids))  # like lengths together: no padding
+    device = next(joined.parameters()).device
+    parts = []
+    with evaluation(joined):
+        for start in range(0, len(order), batch_size):
+            batch = joined.collate([items[i] for i in order[start : start + batch_size]])
+            parts.append(function({name: tensor.to(device) for name, tensor in batch.items()}))
+    return torch.cat(parts)[torch.tensor(order, device=device).argsort()]
+
+
+def padded(rendered: Sequence[Rendered], pad_id: int) -> Batch:
+    """`input_ids`, `attention_mask`, `token_type_ids`, each (B, T), padded on the right."""
+    width = max(len(r.ids) for r in rendered)
+    return {
+        "input_ids": torch.tensor([r.ids + [pad_id] * (width - len(r.ids)) for r in rendered]),
+        "attention_mask": torch.tensor([[1] * len(r.ids) + [0] * (width - len(r.ids)) for r in rendered]),
+        "token_type_ids": torch.tensor([r.types + [0] * (width - len(r.ids)) for r in rendered]),
+    }
+
+
+def inputs_of(batch: Batch, kind: str) -> dict[str, Tensor]:
+    """What of a batch goes into the model."""
+    names = ("input_ids", "attention_mask", "token_type_ids") if kind == "bert" else ("input_ids", "attention_mask")
+    return {name: batch[name] for name in names}

@@ -1,0 +1,86 @@
+r"""Prompt tuning: learn a few input vectors, and leave the model as it is.
+
+A template writes P placeholder tokens; their embeddings are the only thing that is learned:
+
+    h_0 = [e_1 ... e_P ; E[x_1] ... E[x_T]]        e_i: (D,)    E: the model's own token embedding
+
+P D numbers are trained and stored. The vectors start as the embeddings of words: a model of this size does not find
+its way from noise. They need a learning rate some hundred times that of full fine-tuning.
+
+Lester et al. 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 2 (arXiv 2104.08691). There the
+prompt stands before the text; here it stands wherever the template wrote it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from minitune.data.tokenizers import Tokenizer
+from minitune.errors import UserError
+from minitune.models.build import Model, ModelConfig
+from minitune.tuning.doors import Learned, SoftPrompt, Tuned, check_room
+
+STARTS = ("random", "vocabulary", "text", "labels")
+
+
+@dataclass(frozen=True)
+class PromptConfig:
+    length: int = 8  # P, the placeholders of the template
+    start: str = "vocabulary"  # what the vectors are at first: random, words drawn from the vocabulary, a text, labels
+    text: str = ""  # text: its tokens, over and over; labels: the label words, and then words of the vocabulary
+    spread: float = 1.0  # of a random start, in units of the embeddings' own standard deviation
+
+    def __post_init__(self):
+        if self.length < 1:
+            raise UserError(f"the prompt's length is {self.length}; it must be 1 or more")
+        if self.start not in STARTS:
+            raise UserError(f"a prompt cannot start from {self.start!r}; choose one of {', '.join(STARTS)}")
+        if self.start == "text" and not self.text.split():
+            raise UserError("a prompt that starts from a text needs one: set text")
+
+
+def add_prompt(model: Model, config: PromptConfig, tokenizer: Tokenizer) -> Tuned:
+    """Freeze `model` and put a soft prompt before it. Changes no weight of it.
+
+    Raises:
+        UserError: a prompt longer than the context; a text to start from that has no token.
+    """
+    check_room(config.length, model)
+    vectors = first_vectors(model, config, tokenizer)
+    model.requires_grad_(False)
+    return Tuned(model, SoftPrompt(Learned(vectors), tokenizer.soft_id))
+
+
+@torch.no_grad()
+def first_vectors(model: Model, config: PromptConfig, tokenizer: Tokenizer) -> Tensor:
+    """(P, D), with the dtype and on the device of the model's embedding."""
+    embedding = model.token_embedding.weight  # (V, D)
+    if config.start == "random":
+        drawn = torch.randn(config.length, embedding.shape[1]).to(embedding)
+        return embedding.mean() + drawn * embedding.std() * config.spread
+    given = tokenizer.encode(config.text) if config.start in ("text", "labels") else []
+    if config.start == "text":
+        return embedding[[given[i % len(given)] for i in range(config.length)]]
+    # the special tokens stand first in the vocabulary, and are no words
+    words = torch.randperm(len(tokenizer) - len(tokenizer.specials)) + len(tokenizer.specials)
+    return embedding[[*given, *words.tolist()][: config.length]]
+
+
+def prompt_parameters(config: PromptConfig, model: ModelConfig) -> int:
+    """P D."""
+    return config.length * model.width
+
+
+@torch.no_grad()
+def nearest_words(tuned: Tuned, tokenizer: Tokenizer, count: int = 3) -> list[list[tuple[str, float]]]:
+    """For each vector of the prompt, the tokens whose embeddings have the highest cosine with it."""
+    vectors, embedding = tuned.door.source(), tuned.model.token_embedding.weight
+    cosine = torch.cosine_similarity(vectors[:, None], embedding[None], dim=-1)  # (P, 1, D), (1, V, D) -> (P, V)
+    best = cosine.topk(count, dim=-1)
+    return [
+        list(zip(tokenizer.tokens(ids), values.tolist(), strict=True))
+        for ids, values in zip(best.indices, best.values, strict=True)
+    ]
