@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from minitune.data.tokenizers import Tokenizer, words_of
 from minitune.errors import UserError
@@ -29,8 +30,10 @@ class Example:
 class Dataset:
     name: str
     labels: tuple[str, ...]
-    pool: tuple[Example, ...]  # where training and dev examples are drawn from
-    test: tuple[Example, ...]
+    pool: tuple[Any, ...]  # where training and dev examples are drawn from
+    test: tuple[Any, ...]
+    dev: tuple[Any, ...] = ()  # a dev set of its own, for training on all of the pool
+    by_class: bool = True  # so many examples are drawn of each class; else so many in all
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -205,6 +208,27 @@ def draw_few(
     train, rest = take_each(pool, shots, rng)
     dev, _ = take_each(rest, min(shots, min(counts.values()) - shots), rng) if rest else ([], [])
     return train, dev
+
+
+def draw(dataset: Dataset, shots: int | None, seed: int) -> tuple[list, list]:
+    """Training examples and a dev set disjoint from them: `shots` a class (or in all), or everything there is.
+
+    The dev set is no larger than the training set. Of a whole pool without a dev set beside it, a fifth is kept.
+
+    Raises:
+        UserError: there are fewer than `shots` examples, of a class or in all.
+    """
+    if shots is None and dataset.dev:
+        return list(dataset.pool), list(dataset.dev)
+    if shots is not None and dataset.by_class:
+        return draw_few(dataset.pool, shots, seed, dataset.labels)
+    pool = list(dataset.pool)
+    random.Random(f"draw {seed}").shuffle(pool)
+    if shots is None:
+        shots = max(1, len(pool) * 4 // 5)
+    if shots > len(pool):
+        raise UserError(f"{shots} examples were asked for, and {dataset.name} has {len(pool)} to draw from")
+    return pool[:shots], pool[shots : 2 * shots]
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,12 @@ class Tokenizer:
             "the tokenizer keeps whole"
         )
 
+    def words(self) -> list[str]:
+        """Every word that is one token, in the order of the ids."""
+        names = (self.library.id_to_token(i) for i in range(len(self.specials), len(self)))
+        words = (name[1:] if self.kind == "gpt" else name for name in names if self.kind == "bert" or name[0] == "Ġ")
+        return [word for word in words if word.isalpha() and not self.is_split(word)]
+
     def is_split(self, word: str) -> bool:
         """Whether a word takes more than one token, or is unknown."""
         ids = self.encode(word)
