@@ -34,28 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_compare(options: argparse.Namespace) -> None:
     from minitune import compare as comparison
     from minitune.methods import DEFAULT, Method, all_methods
-    from minitune.questions import asked_otherwise, describe, file_data, task_data
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
 
-    if options.test_data and not options.data:
-        raise UserError("--test-data belongs to --data; a task has a test file of its own")
     device = pick_device(options.device)
     methods = {"all": all_methods(), None: list(DEFAULT)}.get(options.methods) or split_list(options.methods)
     for name in methods:
         Method.parse(name)  # an unknown one is refused before anything is read
     comparison.check_figure_path(options.plot)
     checkpoint = load_checkpoint(options.model, device)
-    if options.data:
-        columns = (options.text_column, options.label_column)
-        dataset, question = file_data(options.data, options.test_data, options.shots, checkpoint, *columns)
-    else:
-        dataset, question = task_data(options.task, checkpoint)
-    question = asked_otherwise(question, options.template, options.label_words, checkpoint)
-    if options.data:
-        print("\n".join(describe(dataset, question, checkpoint)))
-    if not question.label_words:
-        methods = [name for name in methods if Method.parse(name).read != "verbalizer"]
+    dataset, question = asked_for(options, checkpoint)
+    if not question.label_words and question.kind == "classes":
+        methods = [name for name in methods if not Method.parse(name).reads_the_blank]
         if not methods:
             raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
 
@@ -69,6 +59,75 @@ def run_compare(options: argparse.Namespace) -> None:
         save_json(options.json, result)
     comparison.plot_rows(rows, title, options.plot)
     print(f"\nfigure: {options.plot}")
+
+
+def run_tune(options: argparse.Namespace) -> None:
+    from minitune.methods import Method
+    from minitune.training.checkpoint import load_checkpoint
+    from minitune.training.loop import pick_device
+    from minitune.tune import tune
+
+    method = Method.parse(options.method, options.set)
+    base = load_checkpoint(options.model, pick_device(options.device))
+    dataset, question = asked_for(options, base, needs_blank=method.reads_the_blank)
+    out = options.out or Path("runs") / f"{method.name}-{dataset.name}".replace(":", "-")
+    result = tune(method, dataset, question, base, options.model, out, options.shots, options.seed)
+    print(result.report)
+    print(f'\ncurve: {out / "curve.png"}\nuse it: minitune predict {out} "a text"')
+
+
+def run_predict(options: argparse.Namespace) -> None:
+    from minitune.saved import load_tuned
+    from minitune.training.loop import pick_device
+    from minitune.use import predict_file, predict_texts
+
+    if bool(options.texts) == bool(options.data):
+        raise UserError("give either texts, each between quotes, or a file with --data")
+    if bool(options.data) != bool(options.out):
+        raise UserError("--data and --out belong together: what to read, and where the answers go")
+    joined, question, _ = load_tuned(options.folder, options.model, pick_device(options.device))
+    if options.data:
+        count = predict_file(joined, question, options.data, options.out, options.text_column)
+        print(f"saved: {options.out}, {count} rows with a column 'answer'")
+    else:
+        print(predict_texts(joined, question, options.texts))
+
+
+def run_explain(options: argparse.Namespace) -> None:
+    from minitune.saved import load_tuned
+    from minitune.use import explain
+
+    joined, question, _ = load_tuned(options.folder, options.model)
+    print(explain(joined, question, options.text))
+
+
+def run_methods(options: argparse.Namespace) -> None:
+    from minitune.tune import methods_table
+
+    print(methods_table())
+
+
+def run_sweep(options: argparse.Namespace) -> None:
+    from minitune.data.folder import world_folder
+    from minitune.methods import Method
+    from minitune.questions import task_data
+    from minitune.sweep import best_rates, sweep, sweep_table
+    from minitune.training.checkpoint import load_checkpoint
+    from minitune.training.loop import pick_device
+
+    methods = [Method.parse(name, options.set) for name in split_list(options.methods)]
+    base = load_checkpoint(options.model, pick_device(options.device))
+    folder = world_folder(options.world) if options.world else None
+    dataset, question = task_data(options.task, base, folder)
+    found = sweep(dataset, base, question, methods, options.rates, options.shots, options.seeds)
+    print(
+        f"\n{dataset.name}, {base.kind} {options.model}, world {options.world}, {options.seeds} draws, score on dev\n"
+    )
+    print(sweep_table(found))
+    if options.json:
+        rows = [{"method": s.method, "rate": s.rate, "scores": s.scores} for s in found]
+        settings = {name: getattr(options, name) for name in ("task", "model", "world", "shots", "seeds", "set")}
+        save_json(options.json, {**settings, "rows": rows, "best": best_rates(found)})
 
 
 def run_pretrain(options: argparse.Namespace) -> None:
@@ -138,6 +197,23 @@ def run_bench(options: argparse.Namespace) -> None:
         save_json(options.json, rows)
 
 
+def asked_for(options: argparse.Namespace, base, needs_blank: bool = True):
+    """The data and the question that --task or --data and what belongs to them ask for."""
+    from minitune.questions import asked_otherwise, describe, file_data, task_data
+
+    if options.test_data and not options.data:
+        raise UserError("--test-data belongs to --data; a task has a test file of its own")
+    if options.data:
+        columns = (options.text_column, options.label_column)
+        dataset, question = file_data(options.data, options.test_data, options.shots, base, *columns)
+    else:
+        dataset, question = task_data(options.task, base)
+    question = asked_otherwise(question, options.template, options.label_words, base, needs_blank)
+    if options.data:
+        print("\n".join(describe(dataset, question, base)))
+    return dataset, question
+
+
 # ---- their options ----
 
 
@@ -146,6 +222,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"minitune {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_compare(commands)
+    add_tune(commands)
+    add_use(commands)
     add_pretrain(commands)
 
     data = commands.add_parser("data", help="write the toy world of a seed, or prove what it promises")
@@ -174,22 +252,88 @@ def parser() -> argparse.ArgumentParser:
 
 def add_compare(commands) -> None:
     c = commands.add_parser("compare", help="methods side by side on a few examples of a task or of your own file")
+    add_data(c)
+    c.add_argument("--methods", metavar="LIST|all", help="what@asked+read, separated by commas")
+    c.add_argument("--shots", type=one_or_more, default=16, metavar="K", help="training examples a class (default: 16)")
+    c.add_argument("--seeds", type=one_or_more, default=5, metavar="N", help="how many draws of them (default: 5)")
+    c.add_argument("--control", metavar="shuffled-labels|random-weights|irrelevant-template")
+    c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+    c.add_argument("--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="default: %(default)s")
+    c.set_defaults(run=run_compare)
+
+
+def add_data(c: argparse.ArgumentParser) -> None:
+    """What is asked of which model: for every command that trains on a task or a file."""
     c.add_argument("--task", default="sentiment", help="a task of the toy world (default: sentiment)")
     c.add_argument("--data", type=Path, metavar="FILE", help="your own .csv, .tsv or .jsonl instead of a task")
     c.add_argument("--test-data", type=Path, metavar="FILE", help="its test part; else some of --data is kept for it")
     c.add_argument("--text-column", default="text", metavar="C")
     c.add_argument("--label-column", default="label", metavar="C")
     c.add_argument("--model", default="bert", metavar="bert|gpt|DIR")
-    c.add_argument("--methods", metavar="LIST|all", help="what@asked+read, separated by commas")
-    c.add_argument("--shots", type=one_or_more, default=16, metavar="K", help="training examples a class (default: 16)")
-    c.add_argument("--seeds", type=one_or_more, default=5, metavar="N", help="how many draws of them (default: 5)")
-    c.add_argument("--template", help='how a verbalizer asks, as in "{text} it was {mask} ."')
+    c.add_argument("--template", help='how the question is asked, as in "{text} it was {mask} ."')
     c.add_argument("--label-words", metavar="WORDS", help='as in "positive=great,good;negative=bad"')
-    c.add_argument("--control", metavar="shuffled-labels|random-weights|irrelevant-template")
-    c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
-    c.add_argument("--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="default: %(default)s")
     c.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps")
-    c.set_defaults(run=run_compare)
+
+
+class MethodHelp(argparse.Action):
+    """`minitune tune METHOD --help` lists the settings of that method behind the options."""
+
+    def __call__(self, its_parser, namespace, values, option_string=None):
+        from minitune.tune import method_help
+
+        its_parser.print_help()
+        if namespace.method:
+            try:
+                print(f"\n{method_help(namespace.method)}")
+            except UserError as error:
+                its_parser.exit(2, f"minitune tune: {error}\n")
+        its_parser.exit()
+
+
+def add_tune(commands) -> None:
+    t = commands.add_parser("tune", add_help=False, help="train one method on a task or on your own file, and save it")
+    t.add_argument("method", metavar="METHOD", help="what@asked+read, as in compare; `minitune methods` lists them")
+    t.add_argument("-h", "--help", nargs=0, action=MethodHelp, help="with a METHOD before it: its settings too")
+    add_data(t)
+    t.add_argument("--shots", type=one_or_all, default=16, metavar="K|all", help="examples a class (default: 16)")
+    t.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as often as you like")
+    t.add_argument("--seed", type=whole_number, default=0, help="of the draw and of all that is random")
+    t.add_argument("--out", type=Path, metavar="DIR", help="default: runs/METHOD-TASK")
+    t.set_defaults(run=run_tune)
+
+    s = commands.add_parser("sweep", help="which learning rate suits a method, on the dev set of a task")
+    s.add_argument("methods", metavar="METHODS", help="what@asked+read, separated by commas")
+    s.add_argument("--task", default="sentiment")
+    s.add_argument("--model", default="bert", metavar="bert|gpt|DIR")
+    s.add_argument("--world", type=whole_number, default=0, metavar="SEED", help="of the toy world (default: 0)")
+    s.add_argument("--rates", type=rates, default="1e-4,3e-4,1e-3,3e-3,1e-2,3e-2", metavar="LIST")
+    s.add_argument("--shots", type=one_or_all, default=16, metavar="K|all")
+    s.add_argument("--seeds", type=one_or_more, default=3, metavar="N")
+    s.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    s.add_argument("--json", type=Path, metavar="FILE")
+    s.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps")
+    s.set_defaults(run=run_sweep)
+
+
+def add_use(commands) -> None:
+    p = commands.add_parser("predict", help="what a tuned method says of your texts")
+    p.add_argument("folder", type=Path, metavar="DIR", help="where minitune tune saved it")
+    p.add_argument("texts", nargs="*", metavar="TEXT", help='between quotes; a pair as "one || another"')
+    p.add_argument("--data", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl of texts instead")
+    p.add_argument("--out", type=Path, metavar="FILE", help="the same rows with a column for the answer")
+    p.add_argument("--text-column", default="text", metavar="C")
+    p.add_argument("--model", metavar="bert|gpt|DIR", help="the model that it was trained on, if it has moved")
+    p.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps")
+    p.set_defaults(run=run_predict)
+
+    e = commands.add_parser("explain", help="what a tuned method reads, where, and what it makes of it")
+    e.add_argument("folder", type=Path, metavar="DIR")
+    e.add_argument("text", metavar="TEXT")
+    e.add_argument("--model", metavar="bert|gpt|DIR", help="the model that it was trained on, if it has moved")
+    e.set_defaults(run=run_explain)
+
+    m = commands.add_parser("methods", help='every answer to "what may change?": lesson, paper, parameters')
+    m.set_defaults(run=run_methods)
 
 
 def add_pretrain(commands) -> None:
@@ -219,6 +363,14 @@ def whole_number(text: str) -> int:
 
 def one_or_more(text: str) -> int:
     return checked(text, int, lambda n: 1 <= n < 2**31, "a whole number from 1 on")
+
+
+def one_or_all(text: str) -> int | None:
+    return None if text == "all" else one_or_more(text)
+
+
+def rates(text: str) -> list[float]:
+    return sorted(above_zero(part) for part in text.split(",") if part.strip())
 
 
 def above_zero(text: str) -> float:

@@ -69,7 +69,7 @@ class Question:
 class What:
     """An answer to "what may change?": how it is put into a model or before it, and how it trains best."""
 
-    add: Callable[..., Any]  # of the model; and of `config` and `tokenizer`, if it has parameters of these names
+    add: Callable[..., Any]  # of the model; and of `config`, `tokenizer`, `name`, if it has parameters of these names
     settings: type | None  # its config
     count: Callable[[Any, ModelConfig], int]  # how many numbers it trains: the docstring is the formula
     lr: float
@@ -79,10 +79,11 @@ class What:
     rates: Callable[[Model, Any], dict[str, float]] | None = None  # of each parameter, as parts of the rate
     before_step: Callable[[Model, Any, int], Callable[[int], None]] | None = None  # of (model, config, steps)
 
-    def put_into(self, model: Model, config: Any, tokenizer: Tokenizer):
+    def put_into(self, model: Model, config: Any, tokenizer: Tokenizer, name: str):
         """What is called in the model's place from now on."""
+        offered = {"config": config, "tokenizer": tokenizer, "name": name}
         wanted = inspect.signature(self.add).parameters
-        return self.add(model, **{n: v for n, v in (("config", config), ("tokenizer", tokenizer)) if n in wanted})
+        return self.add(model, **{key: value for key, value in offered.items() if key in wanted})
 
 
 WHAT: dict[str, What] = {
@@ -191,6 +192,10 @@ class Method:
         own, training = apply_settings(name, settings, own, TrainConfig(lr=WHAT[what].lr))
         return cls(name, what, asked, read, own, training)
 
+    @property
+    def reads_the_blank(self) -> bool:
+        return self.read in AT_THE_BLANK
+
     def template(self, question: Question) -> Template:
         """How the question is asked; a soft prompt is put before the task's own template."""
         template = manual(question) if question.is_own else ASKED[self.asked](question)
@@ -198,8 +203,14 @@ class Method:
             template = Template((Part("soft", count=self.settings.length), *template.parts))
         return template
 
-    def build(self, checkpoint: Checkpoint, question: Question, seed: int) -> Joined:
-        """Model, template and read-out joined, on a copy of the checkpoint's model, ready to train.
+    def build(
+        self, checkpoint: Checkpoint, question: Question, seed: int, into: Model | None = None, name: str = "lora"
+    ) -> Joined:
+        """Model, template and read-out joined, ready to train.
+
+        Args:
+            into: the model to put the method into; a copy of the checkpoint's by default.
+            name: what it is called there, where a model can hold several.
 
         Raises:
             UserError: whatever the method, the template or the read-out finds wrong.
@@ -214,7 +225,7 @@ class Method:
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = what.put_into(copy.deepcopy(checkpoint.model), settings, checkpoint.tokenizer)
+            model = what.put_into(into or copy.deepcopy(checkpoint.model), settings, checkpoint.tokenizer, name)
         device = next(model.parameters()).device
         return self.join(model, checkpoint, template, question, seed).to(device)
 

@@ -136,7 +136,7 @@ def asked_otherwise(
 def file_data(
     path: Path,
     test_path: Path | None,
-    shots: int,
+    shots: int | None,
     checkpoint: Checkpoint,
     text_column: str = "text",
     label_column: str = "label",
@@ -146,7 +146,7 @@ def file_data(
     Raises:
         UserError: whatever `dataset_from_files` finds wrong.
     """
-    dataset = dataset_from_files(path, test_path, shots, 0, text_column, label_column)
+    dataset = dataset_from_files(path, test_path, shots or 1, 0, text_column, label_column)
     own_names = {label: (label,) for label in dataset.labels}
     try:
         verbalizer(own_names, dataset.labels, checkpoint.tokenizer)

@@ -168,20 +168,25 @@ def block_parameters(model: ModelConfig) -> int:
 
 
 def top_parameters(config: TopConfig, model: ModelConfig) -> int:
-    """k blocks, and 2 D for GPT's last norm, or 2 (D^2 + D) + 2 D + 2 D + 2 + V for BERT's pooler, transform, its norm,
-    next sentence and decoder bias."""
+    """k (4 D^2 + 2 D I + 9 D + I), and 2 D (GPT); or 2 D^2 + 6 D + 2 + V (BERT).
+
+    Those are k blocks and GPT's last norm, or BERT's pooler, transform, its norm, next sentence and decoder bias.
+    """
     d = model.width
     after = 2 * (d * d + d) + 2 * d + (2 * d + 2) + model.vocab_size if isinstance(model, BERTConfig) else 2 * d
     return config.layers * block_parameters(model) + after
 
 
 def norm_parameters(config: object, model: ModelConfig) -> int:
-    """2 D for each LayerNorm: 2 L of the blocks, and one more (GPT), or two (BERT)."""
+    """2 D (2 L + 1) (GPT); 2 D (2 L + 2) (BERT)."""
     return 2 * model.width * (2 * model.layers + (2 if isinstance(model, BERTConfig) else 1))
 
 
 def bias_parameters(config: object, model: ModelConfig) -> int:
-    """L (7 D + I), and D (GPT); or 4 D + 2 + V (BERT). With I = 4 D: 11 D L + D, 11 D L + 4 D + 2 + V."""
+    """L (7 D + I), and D (GPT); or 4 D + 2 + V (BERT).
+
+    Where I = 4 D, 11 D L + D and 11 D L + 4 D + 2 + V.
+    """
     d = model.width
     outside = 4 * d + 2 + model.vocab_size if isinstance(model, BERTConfig) else d
     return model.layers * (7 * d + model.inner) + outside

@@ -85,9 +85,9 @@ def match_spread(encoder: PromptEncoder, embedding: Tensor) -> None:
 
 
 def p_tuning_parameters(config: PTuningConfig, model: ModelConfig) -> int:
-    """With the LSTM: P D + 8 H D + 32 H^2 + 32 H + 2 H D + D^2 + 2 D; where H = D/2, P D + 14 D^2 + 18 D.
+    """P D + 14 D^2 + 18 D with the LSTM, H = D/2; stored P D.
 
-    With the MLP: P D + 2 D^2 + 2 D. Afterwards, and stored: P D.
+    For any H: P D + 8 H D + 32 H^2 + 32 H + 2 H D + D^2 + 2 D. With the MLP: P D + 2 D^2 + 2 D.
     """
     p, d, h = config.length, model.width, config.inner or model.width // 2
     if config.encoder == "mlp":

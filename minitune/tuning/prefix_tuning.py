@@ -115,7 +115,7 @@ def fit(source: PrefixEncoder, table: Tensor) -> None:
 
 
 def prefix_parameters(config: PrefixConfig, model: ModelConfig) -> int:
-    """As it stands: 2 P L D. While a network writes it: P D + M D + M + 2 L D (M + 1). Stored: 2 P L D."""
+    """P D + M D + M + 2 L D (M + 1) with the network of width M, 2 P L D without; stored 2 P L D."""
     p, d, m = config.length, model.width, config.inner
     flat = 2 * model.layers * d  # of one position
     return p * d + m * d + m + flat * (m + 1) if config.reparametrize else p * flat
