@@ -33,31 +33,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_compare(options: argparse.Namespace) -> None:
     from minitune import compare as comparison
-    from minitune.methods import DEFAULT, Method, all_methods
+    from minitune.methods import DEFAULTS, METRIC, Method, all_methods
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
 
     device = pick_device(options.device)
-    methods = {"all": all_methods(), None: list(DEFAULT)}.get(options.methods) or split_list(options.methods)
-    for name in methods:
+    chosen = [] if options.methods in (None, "all") else split_list(options.methods)
+    for name in chosen:
         Method.parse(name)  # an unknown one is refused before anything is read
     comparison.check_figure_path(options.plot)
     checkpoint = load_checkpoint(options.model, device)
     dataset, question = asked_for(options, checkpoint)
+    methods = chosen or (all_methods() if options.methods == "all" else list(DEFAULTS[question.kind]))
+    metric = METRIC[question.kind]
     if not question.label_words and question.kind == "classes":
         methods = [name for name in methods if not Method.parse(name).reads_the_blank]
         if not methods:
             raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
 
     rows = comparison.compare(dataset, checkpoint, question, methods, options.shots, options.seeds, options.control)
-    title = f"{dataset.name}, {checkpoint.kind}, {options.shots} examples a class, {options.seeds} draws"
+    many = "all examples" if options.shots is None else f"{options.shots} examples" + " a class" * dataset.by_class
+    title = f"{dataset.name}, {checkpoint.kind}, {many}, {options.seeds} draws"
     title += f", control: {options.control}" if options.control else ""
     print(f"\n{title}\n")
-    print(comparison.compare_table(rows))
+    print(comparison.compare_table(rows, metric))
     if options.json:
-        result = comparison.compare_json(rows, dataset, checkpoint, options.shots, options.seeds)
+        result = comparison.compare_json(rows, dataset, checkpoint, options.shots, options.seeds, metric)
         save_json(options.json, result)
-    comparison.plot_rows(rows, title, options.plot)
+    comparison.plot_rows(rows, title, options.plot, metric)
     print(f"\nfigure: {options.plot}")
 
 
@@ -69,7 +72,7 @@ def run_tune(options: argparse.Namespace) -> None:
 
     method = Method.parse(options.method, options.set)
     base = load_checkpoint(options.model, pick_device(options.device))
-    dataset, question = asked_for(options, base, needs_blank=method.reads_the_blank)
+    dataset, question = asked_for(options, base, method.reads_the_blank)
     out = options.out or Path("runs") / f"{method.name}-{dataset.name}".replace(":", "-")
     result = tune(method, dataset, question, base, options.model, out, options.shots, options.seed)
     print(result.report)
@@ -197,7 +200,7 @@ def run_bench(options: argparse.Namespace) -> None:
         save_json(options.json, rows)
 
 
-def asked_for(options: argparse.Namespace, base, needs_blank: bool = True):
+def asked_for(options: argparse.Namespace, base, reads_the_blank: bool = True):
     """The data and the question that --task or --data and what belongs to them ask for."""
     from minitune.questions import asked_otherwise, describe, file_data, task_data
 
@@ -208,6 +211,7 @@ def asked_for(options: argparse.Namespace, base, needs_blank: bool = True):
         dataset, question = file_data(options.data, options.test_data, options.shots, base, *columns)
     else:
         dataset, question = task_data(options.task, base)
+    needs_blank = reads_the_blank and question.kind in ("classes", "words")
     question = asked_otherwise(question, options.template, options.label_words, base, needs_blank)
     if options.data:
         print("\n".join(describe(dataset, question, base)))
@@ -254,7 +258,7 @@ def add_compare(commands) -> None:
     c = commands.add_parser("compare", help="methods side by side on a few examples of a task or of your own file")
     add_data(c)
     c.add_argument("--methods", metavar="LIST|all", help="what@asked+read, separated by commas")
-    c.add_argument("--shots", type=one_or_more, default=16, metavar="K", help="training examples a class (default: 16)")
+    c.add_argument("--shots", type=one_or_all, default=16, metavar="K|all", help="examples a class (default: 16)")
     c.add_argument("--seeds", type=one_or_more, default=5, metavar="N", help="how many draws of them (default: 5)")
     c.add_argument("--control", metavar="shuffled-labels|random-weights|irrelevant-template")
     c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")

@@ -11,17 +11,19 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from minitune.classifier import Classifier
-from minitune.data.examples import Dataset, Example, draw_few
+from minitune.data.examples import Dataset, Example, draw
 from minitune.errors import UserError
 from minitune.files import write_safely
 from minitune.fitting import fit
+from minitune.joined import Joined
 from minitune.methods import Method, Question
 from minitune.prompting.template import with_stop
 from minitune.report import interval, size, table
 from minitune.training.checkpoint import Checkpoint, random_twin
+from minitune.tuning.doors import Tuned, fold
+from minitune.tuning.trained import count, trainable
 
-CONTROLS = ("shuffled-labels", "random-weights", "irrelevant-template")
+CONTROLS = ("shuffled-labels", "random-weights", "irrelevant-template")  # the first and last: of classes alone
 FIGURE_FORMATS = (".png", ".pdf", ".svg")
 IRRELEVANT = "{text} the capital of the country is {mask}"
 
@@ -40,12 +42,12 @@ class Row:
 
 
 def run_method(
-    method: Method, checkpoint: Checkpoint, question: Question, train_set: list[Example], dev: list[Example], seed: int
-) -> Classifier:
+    method: Method, checkpoint: Checkpoint, question: Question, train_set: Sequence, dev: Sequence, seed: int
+) -> Joined:
     """Train one method on one draw; the weights that did best on dev stay."""
-    classifier = method.build(checkpoint, question, seed)
-    fit(method, classifier, train_set, dev, seed)
-    return classifier
+    joined = method.build(checkpoint, question, seed)
+    fit(method, joined, train_set, dev, seed)
+    return joined
 
 
 def compare(
@@ -53,7 +55,7 @@ def compare(
     checkpoint: Checkpoint,
     question: Question,
     methods: Sequence[str],
-    shots: int = 16,
+    shots: int | None = 16,
     seeds: int = 5,
     control: str | None = None,
 ) -> list[Row]:
@@ -64,37 +66,50 @@ def compare(
     """
     if control is not None and control not in CONTROLS:
         raise UserError(f"there is no control {control!r}; choose one of {', '.join(CONTROLS)}")
+    if control in CONTROLS[::2] and question.kind != "classes":
+        raise UserError(f"the control {control} belongs to tasks of a few classes; {dataset.name} is none")
     if control == "irrelevant-template":
         question = replace(question, template=with_stop(IRRELEVANT, checkpoint.kind))
     if control == "random-weights":
         checkpoint = random_twin(checkpoint)
     chosen = {name: (Method.parse(name), checkpoint) for name in methods}
-    chosen["random-weights"] = (Method.parse("full+head"), random_twin(checkpoint))
+    from_nothing = "full+head" if question.kind == "classes" else "full"
+    chosen["random-weights"] = (Method.parse(from_nothing), random_twin(checkpoint))
 
-    rows = [majority(dataset, seeds)]
+    rows = [majority(dataset, seeds)] if question.kind in ("classes", "words") else []
     bar = tqdm(total=len(chosen) * seeds, desc="comparing", disable=None, leave=False)
     for name, (method, start) in chosen.items():
-        accuracies, seconds, predicted, trainable = [], [], Counter(), 0
+        scores, seconds, answered, trained, stored = [], [], Counter(), 0, 0
         for seed in range(seeds):
             bar.set_postfix(method=name, draw=seed)
-            train_set, dev = draw_few(dataset.pool, shots, seed, dataset.labels)
+            train_set, dev = draw(dataset, shots, seed)
             if control == "shuffled-labels":
                 train_set, dev = shuffled(train_set, seed), shuffled(dev, seed)
             began = time.perf_counter()
-            classifier = run_method(method, start, question, train_set, dev, seed)
-            guesses = classifier.scores(dataset.test).argmax(dim=1).tolist()
+            joined = run_method(method, start, question, train_set, dev, seed)
+            scores.append(next(iter(joined.measure(joined.items(dataset.test)).values())))
             seconds.append(time.perf_counter() - began)
-            accuracies.append(sum(g == e.label for g, e in zip(guesses, dataset.test, strict=True)) / len(guesses))
-            predicted.update(guesses)
-            trainable = sum(p.numel() for p in classifier.parameters() if p.requires_grad)
+            if question.kind in ("classes", "words"):
+                answered.update(joined.answers(dataset.test))
+            trained = count(trainable(joined))
+            if isinstance(joined.model, Tuned):
+                fold(joined.model)
+            stored = count(trainable(joined))
             bar.update()
-        commonest, count = predicted.most_common(1)[0]
-        share = count / predicted.total()
-        lopsided = f"{share:.0%} {dataset.labels[commonest]}" if share > 0.9 else ""
-        mean, low, high = interval(accuracies)
-        rows.append(Row(name, mean, low, high, accuracies, trainable, sum(seconds) / seeds, 4 * trainable, lopsided))
+        mean, low, high = interval(scores)
+        row = Row(name, mean, low, high, scores, trained, sum(seconds) / seeds, 4 * stored, one_answer(answered))
+        rows.append(row)
     bar.close()
     return rows
+
+
+def one_answer(answered: Counter) -> str:
+    """The class that takes more than 90% of the answers, if one does."""
+    if not answered:
+        return ""
+    answer, times = answered.most_common(1)[0]
+    share = times / answered.total()
+    return f"{share:.0%} {answer}" if share > 0.9 else ""
 
 
 def majority(dataset: Dataset, seeds: int) -> Row:
@@ -111,7 +126,7 @@ def shuffled(examples: list[Example], seed: int) -> list[Example]:
     return [replace(example, label=label) for example, label in zip(examples, labels, strict=True)]
 
 
-def compare_table(rows: Sequence[Row]) -> str:
+def compare_table(rows: Sequence[Row], metric: str = "accuracy") -> str:
     """The rows as text. The paired difference is to the first method, draw by draw."""
     first = next((row for row in rows if row.method not in ("majority", "random-weights")), rows[0])
     cells = []
@@ -127,13 +142,28 @@ def compare_table(rows: Sequence[Row]) -> str:
             size(row.bytes),
             row.lopsided,
         ])  # fmt: skip
-    header = ["method", "accuracy [95%]", f"less {first.method} [95%]", "trainable", "seconds", "to store", "one class"]
+    header = [
+        "method",
+        f"{metric} [95%]",
+        f"less {first.method} [95%]",
+        "trainable",
+        "seconds",
+        "to store",
+        "one class",
+    ]
     if not any(row.lopsided for row in rows):
         header, cells = header[:-1], [line[:-1] for line in cells]
     return table(header, cells)
 
 
-def compare_json(rows: Sequence[Row], dataset: Dataset, checkpoint: Checkpoint, shots: int, seeds: int) -> dict:
+def compare_json(
+    rows: Sequence[Row],
+    dataset: Dataset,
+    checkpoint: Checkpoint,
+    shots: int | None,
+    seeds: int,
+    metric: str = "accuracy",
+) -> dict:
     kept = ("method", "score", "low", "high", "draws", "trainable", "seconds", "bytes")
     plain = [{name: value for name, value in asdict(row).items() if name in kept} for row in rows]
     return {
@@ -141,7 +171,7 @@ def compare_json(rows: Sequence[Row], dataset: Dataset, checkpoint: Checkpoint, 
         "model": checkpoint.kind,
         "shots": shots,
         "seeds": seeds,
-        "metric": "accuracy",
+        "metric": metric,
         "rows": plain,
     }
 
@@ -154,7 +184,7 @@ def check_figure_path(path: Path) -> None:
         raise UserError(f"{path} is no name for a figure; let it end in one of {', '.join(FIGURE_FORMATS)}")
 
 
-def plot_rows(rows: Sequence[Row], title: str, path: Path) -> None:
+def plot_rows(rows: Sequence[Row], title: str, path: Path, metric: str = "accuracy") -> None:
     """One line a method: every draw as a dot, the mean and its 95% interval; chance by the majority row."""
     import matplotlib
 
@@ -171,7 +201,7 @@ def plot_rows(rows: Sequence[Row], title: str, path: Path) -> None:
             axes.axvline(row.score, color="gray", linestyle=":", linewidth=1)
     axes.set_yticks(range(len(rows)), [row.method for row in reversed(rows)])
     axes.set_xlim(min(0.4, *(min(row.draws) for row in rows)) - 0.02, 1.01)
-    axes.set_xlabel("accuracy on test (dots: draws; diamond: mean with 95% interval)")
+    axes.set_xlabel(f"{metric} on test (dots: draws; diamond: mean with 95% interval)")
     axes.set_title(title, fontsize=11)
     axes.grid(axis="x", alpha=0.3)
     write_safely(path, lambda temporary: figure.savefig(temporary, dpi=120, format=path.suffix[1:]))

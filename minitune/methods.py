@@ -60,7 +60,7 @@ class Question:
     template: str
     label_words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     is_pair: bool = False  # has a second text
-    kind: str = "classes"  # one answer a text; or "tags", one a word; or "text", written freely
+    kind: str = "classes"  # a few; "words": any word is an answer; "tags": one for each word; "text": written freely
     score: Callable | None = None  # of a written text
     is_own: bool = False  # the template is the user's, and is taken as it stands
 
@@ -154,6 +154,13 @@ AT_THE_BLANK = ("verbalizer",)  # these need a template with a blank
 
 NAMED = {"zero-shot": "frozen@manual+verbalizer"}  # nothing of it trains
 DEFAULT = ("zero-shot", "frozen+head", "frozen@manual+head", "full+head", "full+verbalizer", "lora+verbalizer")
+DEFAULTS = {  # by the kind of the question
+    "classes": DEFAULT,
+    "words": ("zero-shot", "full", "lora", "prompt", "p-tuning"),
+    "tags": ("frozen", "full", "lora", "prompt", "p-tuning-v2"),
+    "text": ("full", "lora", "prefix", "prompt"),
+}
+METRIC = {"classes": "accuracy", "words": "accuracy", "tags": "f1", "text": "score"}
 
 
 @dataclass(frozen=True)
@@ -231,9 +238,13 @@ class Method:
 
     def join(self, model, checkpoint: Checkpoint, template: Template, question: Question, seed: int) -> Joined:
         tokenizer, width = checkpoint.tokenizer, checkpoint.model.config.width
-        wants = {"tags": "head", "text": "no read-out at all"}.get(question.kind)
+        wants = {"words": "verbalizer", "tags": "head", "text": "the model's own words"}.get(question.kind)
         if wants and "+" in self.name and not self.name.endswith(f"+{wants}"):
-            raise UserError(f"{self.name}: this task is read by {wants}; write {self.what!r} alone")
+            raise UserError(f"{self.name}: this task is read by {wants}; write {self.what} alone")
+        if self.what == "output" and question.kind != "text" and not self.reads_the_blank:
+            raise UserError(
+                f"{self.name}: output trains the scores of words, and a head reads none; write output alone"
+            )
         if question.kind == "tags":
             return Tagger(model, tokenizer, template, TokenHead(width, len(question.labels), seed), question.labels)
         if question.kind == "text":
@@ -250,6 +261,11 @@ class Method:
 
 def all_methods() -> list[str]:
     """Every combination of the three tables that makes a classifier of any labels, zero-shot first."""
-    combinations = [f"{what}@{asked}+{read}" for what in WHAT for asked in ASKED for read in READ if read != "number"]
-    possible = [m for m in combinations if not m.endswith("@bare+verbalizer") and m != NAMED["zero-shot"]]
-    return [*NAMED, *possible]
+    possible = [
+        f"{what}@{asked}+{read}"
+        for what in WHAT
+        for asked in ASKED
+        for read in READ
+        if read != "number" and (read in AT_THE_BLANK or what != "output") and (asked != "bare" or read != "verbalizer")
+    ]
+    return [*NAMED, *(method for method in possible if method != NAMED["zero-shot"])]

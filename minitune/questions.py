@@ -83,7 +83,8 @@ def facts_data(relation: str, rows: dict[str, list[dict]], checkpoint: Checkpoin
 
     first = next(row for row in rows["train"] if row["relation"] == relation)
     template = re.sub(rf"\b{re.escape(first['subject'])}\b", "{text}", first["phrasing"])
-    question = Question(words, with_stop(template, checkpoint.kind), {word: (word,) for word in words})
+    template = with_stop(template, checkpoint.kind)
+    question = Question(words, template, {word: (word,) for word in words}, kind="words")
     dataset = Dataset(f"facts:{relation}", words, examples("train"), examples("test"), examples("dev"), by_class=False)
     return dataset, question
 
