@@ -123,7 +123,7 @@ def plot_curve(history: History, title: str, path: Path) -> None:
         right.set_ylim(0, 1.03)
     axes.set(xlabel="step", ylabel="loss", title=title)
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(fontsize=9, loc="center right")
     axes.grid(alpha=0.3)
     write_safely(path, lambda temporary: figure.savefig(temporary, dpi=120, format="png"))
     plt.close(figure)

@@ -279,7 +279,7 @@ def unwrap(model: nn.Module, path: str, layer: LoRALinear) -> None:
 
 
 def lora_parameters(config: LoRAConfig, model: ModelConfig) -> int:
-    """r (in + out) a layer: L 2 r D each for query, key, value, output, L r (D + I) each for up, down."""
+    """r (in + out) a layer: 2 r D L each for query, key, value, output; r (D + I) L each for up, down."""
     d, i = model.width, model.inner
     sizes = dict.fromkeys(("query", "key", "value", "output"), 2 * d) | {"up": d + i, "down": d + i}
     outside = {"pooler": 2 * d, "transform": 2 * d, "next_sentence": d + 2}  # BERT's, once
