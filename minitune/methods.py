@@ -31,6 +31,8 @@ from minitune.tuning.freezing import (
     LayerwiseConfig,
     TopConfig,
     bias_parameters,
+    gradual_unfreezing,
+    layer_rates,
     norm_parameters,
     output_parameters,
     top_parameters,
@@ -39,8 +41,6 @@ from minitune.tuning.freezing import (
     tune_output,
     tune_top,
 )
-from minitune.tuning.freezing import gradual_unfreezing as thaw
-from minitune.tuning.freezing import layer_rates as rates
 from minitune.tuning.lora import LoRAConfig, add_lora, lora_parameters
 from minitune.tuning.p_tuning import PTuningConfig, add_p_tuning, p_tuning_parameters
 from minitune.tuning.p_tuning_v2 import DeepPromptConfig, add_deep_prompt, deep_prompt_parameters
@@ -93,8 +93,12 @@ WHAT: dict[str, What] = {
     "norms": What(tune_norms, None, norm_parameters, 5e-3, 5, "Frankle et al. 2021"),
     "biases": What(tune_biases, None, bias_parameters, 5e-3, 5, "Ben Zaken et al. 2022"),
     "output": What(tune_output, None, output_parameters, 1e-3, 5, "Howard and Ruder 2018"),
-    "layerwise": What(tune_everything, LayerwiseConfig, all_parameters, 5e-4, 5, "Howard and Ruder 2018", rates=rates),
-    "gradual": What(tune_everything, GradualConfig, all_parameters, 2e-4, 5, "Howard and Ruder 2018", before_step=thaw),
+    "layerwise": What(
+        tune_everything, LayerwiseConfig, all_parameters, 5e-4, 5, "Howard and Ruder 2018", rates=layer_rates
+    ),
+    "gradual": What(
+        tune_everything, GradualConfig, all_parameters, 2e-4, 5, "Howard and Ruder 2018", before_step=gradual_unfreezing
+    ),
     "prompt": What(add_prompt, PromptConfig, prompt_parameters, 3e-2, 15, "Lester et al. 2021", is_soft=True),
     "p-tuning": What(add_p_tuning, PTuningConfig, p_tuning_parameters, 3e-3, 16, "Liu et al. 2021", is_soft=True),
     "prefix": What(add_prefix, PrefixConfig, prefix_parameters, 3e-3, 17, "Li and Liang 2021"),

@@ -15,7 +15,8 @@ GPT and BERT use one matrix at both ends. Trained at one end, it would change at
 reach down to the first layer. So `top`, `norms` and `biases` never train it, and `output` trains a copy of it.
 
 Howard and Ruder 2018, "ULMFiT", sections 3.2 and 3.3 (gradual unfreezing, rates by layer; arXiv 1801.06146); Lee et al.
-2019, "What Would Elsa Do?" (the last layers; arXiv 1911.03090); Ben Zaken et al. 2022, "BitFit" (arXiv 2106.10199).
+2019, "What Would Elsa Do?" (the last layers; arXiv 1911.03090); Frankle et al. 2021 (norms alone, there of images'
+networks; arXiv 2003.00152); Ben Zaken et al. 2022, "BitFit" (biases alone; arXiv 2106.10199).
 """
 
 from __future__ import annotations
