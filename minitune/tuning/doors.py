@@ -107,7 +107,16 @@ class Prefix(nn.Module):
         return tuple((layer[0], layer[1]) for layer in parts)
 
     def forward(self, model: Model, inputs: Inputs) -> Inputs:
-        """Adds `past_key_values`, and ones for them to the mask: (B, T) -> (B, P + T)."""
+        """Adds `past_key_values`, and ones for them to the mask: (B, T) -> (B, P + T).
+
+        Raises:
+            ValueError: there is a past already.
+        """
+        if inputs.get("past_key_values") is not None:
+            raise ValueError(
+                "a prefix cannot stand before another past: to generate with a cache, take the model itself and start "
+                "from the prefix, generate(tuned.model, prompts, past_key_values=tuned.door.past())"
+            )
         ids = inputs["input_ids"]
         mask = inputs.get("attention_mask")
         if mask is not None:
@@ -128,6 +137,8 @@ class Tuned(nn.Module):
         self.model, self.door = model, door
         self.kind, self.config = model.kind, model.config
         self.context = model.context - door.positions
+        self.training = model.training  # a new part is in training mode: its dropout would be on in an eval model
+        door.train(model.training)
 
     def forward(self, input_ids: Tensor, **inputs: Tensor) -> Output:
         """(B, T) -> hidden (B, T, D), of the text alone; the rest as the model takes it."""
@@ -143,7 +154,7 @@ class Tuned(nn.Module):
 @torch.no_grad()
 def fold(tuned: Tuned) -> Tuned:
     """Keep what the source says now and drop the network that says it, in place: the same logits, bit for bit."""
-    modes = tuned.training
-    tuned.eval()
-    tuned.door.source = Learned(tuned.door.source())
-    return tuned.train(modes)
+    source = tuned.door.source
+    mode = source.training
+    tuned.door.source = Learned(source.eval()()).train(mode)
+    return tuned
