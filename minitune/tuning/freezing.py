@@ -116,6 +116,7 @@ class Untied(nn.Module):
         super().__init__()
         self.model = model
         self.kind, self.config, self.context = model.kind, model.config, model.context
+        self.training = model.training
         self.output = nn.Parameter(model.token_embedding.weight.detach().clone())  # (V, D)
 
     def forward(self, input_ids: Tensor, **inputs: Tensor) -> Output:
