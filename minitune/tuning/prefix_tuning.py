@@ -65,7 +65,7 @@ def add_prefix(model: Model, config: PrefixConfig, tokenizer: Tokenizer) -> Tune
     """Freeze `model` and put a prefix before it. Changes no weight of it.
 
     Raises:
-        UserError: the prefix leaves no room for a text.
+        UserError: the prefix leaves no room for a text; words to start from that have no token.
     """
     weight = model.token_embedding.weight
     check_room(config.length, model)
@@ -82,9 +82,15 @@ def add_prefix(model: Model, config: PrefixConfig, tokenizer: Tokenizer) -> Tune
 
 
 def word_ids(config: PrefixConfig, tokenizer: Tokenizer) -> list[int]:
-    """The P words to start from."""
+    """The P words to start from.
+
+    Raises:
+        UserError: the given words have no token.
+    """
     if config.words:
         ids = tokenizer.encode(config.words)
+        if not ids:
+            raise UserError(f"nothing is left of the words {config.words!r} as the tokenizer reads them; take others")
     else:  # the special tokens stand first in the vocabulary, and are no words
         ids = (torch.randperm(len(tokenizer) - len(tokenizer.specials)) + len(tokenizer.specials)).tolist()
     return [ids[i % len(ids)] for i in range(config.length)]

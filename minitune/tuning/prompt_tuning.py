@@ -63,6 +63,8 @@ def first_vectors(model: Model, config: PromptConfig, tokenizer: Tokenizer) -> T
         return embedding.mean() + drawn * embedding.std() * config.spread
     given = tokenizer.encode(config.text) if config.start in ("text", "labels") else []
     if config.start == "text":
+        if not given:
+            raise UserError(f"nothing is left of the text {config.text!r} as the tokenizer reads it; take another")
         return embedding[[given[i % len(given)] for i in range(config.length)]]
     # the special tokens stand first in the vocabulary, and are no words
     words = torch.randperm(len(tokenizer) - len(tokenizer.specials)) + len(tokenizer.specials)
