@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from minitune.errors import UserError
+from minitune.models.bert import BERTConfig
 from minitune.models.build import Model, ModelConfig
 
 
@@ -281,11 +282,10 @@ def unwrap(model: nn.Module, path: str, layer: LoRALinear) -> None:
 def lora_parameters(config: LoRAConfig, model: ModelConfig) -> int:
     """r (in + out) a layer: 2 r D L each for query, key, value, output; r (D + I) L each for up, down."""
     d, i = model.width, model.inner
-    sizes = dict.fromkeys(("query", "key", "value", "output"), 2 * d) | {"up": d + i, "down": d + i}
-    outside = {"pooler": 2 * d, "transform": 2 * d, "next_sentence": d + 2}  # BERT's, once
-    total = 0
-    for target in set(config.targets):
-        name = target.rpartition(".")[2]
-        times = model.layers if name in sizes and "blocks" not in target else 1
-        total += config.rank * times * (sizes | outside)[name]
-    return total
+    wide = {"attention.query": 2 * d, "attention.key": 2 * d, "attention.value": 2 * d, "attention.output": 2 * d}
+    wide |= {"mlp.up": d + i, "mlp.down": d + i}
+    sizes = {f"blocks.{at}.{layer}": size for at in range(model.layers) for layer, size in wide.items()}
+    if isinstance(model, BERTConfig):
+        sizes |= {"pooler": 2 * d, "transform": 2 * d, "next_sentence": d + 2}
+    endings = tuple(f".{target}" for target in config.targets)
+    return config.rank * sum(size for path, size in sizes.items() if f".{path}".endswith(endings))
