@@ -4,12 +4,14 @@ not the rank, some weights are not square, biases are not zero, B is no longer t
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from minitune.errors import UserError
+from minitune.models.build import random_model
 from minitune.tuning.lora import (
     LoRAConfig,
     LoRALinear,
@@ -613,6 +615,7 @@ def test_at_first_only_B_has_a_gradient_and_then_A_too(model, ids):
 
 def test_learns_a_few_rows_by_heart(model, ids):
     """With a few of the model's numbers, between two words as a verbalizer has them, and the model itself unharmed."""
+    model = random_model(replace(model.config, spread=0.2), seed=3).double()
     before, labels = weights(model), torch.tensor([0, 1, 1, 0])
     tuned = add_lora(model, LoRAConfig(rank=4, alpha=8.0, targets=("value", "up")))
     optimizer = torch.optim.Adam([p for p in tuned.parameters() if p.requires_grad], lr=0.03)
