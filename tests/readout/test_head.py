@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from minitune.readout.head import Head
+from minitune.readout.head import Head, NumberHead, TokenHead
+from minitune.readout.losses import cross_entropy, focal
 
 pytestmark = pytest.mark.lesson04
 
@@ -75,6 +76,105 @@ def test_learns_a_few_labels(hidden, bert):
     optimizer = torch.optim.Adam(head.parameters(), lr=0.1)
     for _ in range(200):
         loss = nn.functional.cross_entropy(head(hidden, bert), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.1
+
+
+# ---- another loss ----
+
+
+def test_a_head_is_trained_by_the_loss_that_it_is_given(head, hidden, gpt):
+    labels = torch.tensor([0, 1, 2, 0, 1])
+    scores = head(hidden, gpt)
+    assert torch.equal(head.loss(scores, labels), cross_entropy(scores, labels)), "cross-entropy, unless told"
+    other = Head(24, 3, loss=focal)
+    assert torch.equal(other.loss(scores, labels), focal(scores, labels))
+    assert set(other.state_dict()) == {"linear.weight", "linear.bias"}
+
+
+# ---- a number ----
+
+
+@pytest.fixture
+def number_head():
+    made = NumberHead(24, [1, 2, 4], seed=1).double()
+    nn.init.normal_(made.linear.weight)
+    return made
+
+
+def test_a_number_has_one_row_of_weights_and_a_score_for_each_class(number_head, hidden, model):
+    assert number_head(hidden, model).shape == (5, 3) and number_head(hidden[:1], model).shape == (1, 3)
+    assert number_head.number(hidden, model).shape == (5,) and number_head.number(hidden[:1], model).shape == (1,), (
+        "a batch of one must keep its dimension"
+    )
+    assert sum(p.numel() for p in number_head.parameters()) == 24 + 1 and number_head.reads == "text"
+    assert set(number_head.state_dict()) == {"linear.weight", "linear.bias"}, "the labels' numbers are not learned"
+
+
+def test_the_score_is_minus_the_squared_distance(gpt):
+    made = NumberHead(2, [1.0, 2.0, 4.0]).double()
+    with torch.no_grad():
+        made.linear.weight.copy_(torch.tensor([[1.0, 0.5]]))
+        made.linear.bias.fill_(0.5)
+    state = torch.tensor([[2.0, 1.0], [0.0, 1.0]], dtype=torch.float64)  # the numbers 3 and 1
+    assert made.number(state, gpt).tolist() == [3.0, 1.0]
+    assert made(state, gpt).tolist() == [[-4.0, -1.0, -1.0], [0.0, -1.0, -9.0]]
+    loss = made.loss(made(state, gpt), torch.tensor([2, 1]))
+    assert loss.item() == 1.0, (
+        "the mean of (3 - 4)^2 and (1 - 2)^2: the number that the label stands for, not its index"
+    )
+
+
+def test_a_number_starts_from_the_middle_and_the_nearest_class_wins(number_head, hidden, model):
+    assert NumberHead(24, [1, 2, 6]).linear.bias.item() == 3.0
+    numbers = number_head.number(hidden, model)
+    nearest = (numbers[:, None] - torch.tensor([1.0, 2.0, 4.0])).abs().argmin(dim=1)
+    assert torch.equal(number_head(hidden, model).argmax(dim=1), nearest)
+
+
+def test_the_loss_of_a_number_is_the_mean_squared_error(number_head, hidden, bert):
+    labels = torch.tensor([0, 2, 2, 1, 0])
+    target = torch.tensor([1.0, 4, 4, 2, 1], dtype=torch.float64)
+    expected = nn.functional.mse_loss(number_head.number(hidden, bert), target)
+    torch.testing.assert_close(number_head.loss(number_head(hidden, bert), labels), expected, rtol=1e-12, atol=0)
+
+
+def test_learns_numbers(hidden, gpt):
+    made, labels = NumberHead(24, [1, 2, 4]).double(), torch.tensor([0, 1, 2, 0, 1])
+    optimizer = torch.optim.Adam(made.parameters(), lr=0.1)
+    for _ in range(200):
+        loss = made.loss(made(hidden, gpt), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 1e-3 and torch.equal(made(hidden, gpt).argmax(dim=1), labels)
+    assert made.linear.weight.grad.abs().sum() > 0
+
+
+# ---- every token ----
+
+
+def test_every_token_is_scored_by_itself_without_the_pooler(hidden):
+    made = TokenHead(24, 3, seed=1).double()
+    nn.init.normal_(made.linear.bias)
+    states = hidden[:4].view(2, 2, 24)
+    scores = made(states)
+    assert scores.shape == (2, 2, 3) and sum(p.numel() for p in made.parameters()) == 3 * 24 + 3
+    for row in range(2):
+        for at in range(2):
+            expected = made.linear.weight @ states[row, at] + made.linear.bias
+            torch.testing.assert_close(scores[row, at], expected, rtol=0, atol=1e-12)
+    assert torch.equal(TokenHead(24, 3, seed=4).linear.weight, Head(24, 3, seed=4).linear.weight)
+
+
+def test_learns_tags(hidden):
+    made, tags = TokenHead(24, 3).double(), torch.tensor([[0, 1], [2, -100]])
+    states = hidden[:4].view(2, 2, 24)
+    optimizer = torch.optim.Adam(made.parameters(), lr=0.1)
+    for _ in range(100):
+        loss = cross_entropy(made(states).flatten(0, 1), tags.flatten())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -152,7 +152,82 @@ def test_the_norm_of_the_whole_gradient_is_clipped(toy, clip):
     torch.testing.assert_close(directions[0], free / free.norm(), rtol=0, atol=1e-5)
 
 
+def test_named_parameters_learn_at_their_part_of_the_rate():
+    class Three(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = (nn.Parameter(torch.ones(1, dtype=torch.float64)) for _ in "abc")
+            self.layer = nn.Linear(1, 1).double()
+
+        def loss(self, batch):
+            return 0.05 * sum(p.sum() for p in self.parameters())
+
+    three = Three()
+    before = {name: p.item() for name, p in three.named_parameters()}
+    rates = {"a": 0.5, "b": 0.25, "layer.weight": 0.1, "unknown": 9.0}
+    train(three, lambda number: {}, TrainConfig(steps=2, lr=0.1, warmup=2, weight_decay=0.0), rates=rates)
+    # a constant gradient makes Adam's step the learning rate itself: 0.05, then 0.1; both times its part
+    for name, parameter in three.named_parameters():
+        step = before[name] - parameter.item()
+        assert step == pytest.approx(0.15 * rates.get(name, 1.0), rel=1e-6), f"{name}; those not named learn at 1"
+
+
+def test_rates_and_decay_do_not_disturb_each_other(toy):
+    rates = {"head.weight": 0.5, "head.bias": 0.5, "prompt": 0.25}
+    groups = make_optimizer(toy, TrainConfig(weight_decay=0.3), rates).param_groups
+    assert sum(len(group["params"]) for group in groups) == len(list(toy.parameters())), "a parameter is left out"
+    of = {id(p): (group["weight_decay"], group["rate"]) for group in groups for p in group["params"]}
+    for name, parameter in toy.named_parameters():
+        decay = 0.3 if name in ("body.0.weight", "head.weight") else 0.0
+        assert of[id(parameter)] == (decay, rates.get(name, 1.0)), name
+
+
+def test_the_schedule_is_followed_by_every_rate(toy):
+    seen = []
+    hook = register_optimizer_step_pre_hook(
+        lambda opt, *_: seen.append({group["rate"]: group["lr"] for group in opt.param_groups})
+    )
+    config = TrainConfig(steps=6, lr=0.6, warmup=2)
+    try:
+        train(toy, batch_at, config, rates={"prompt": 0.25, "head.weight": 0.5})
+    finally:
+        hook.remove()
+    for step, look in enumerate(seen):
+        lr = learning_rate(step, config)
+        assert look == {1.0: lr, 0.25: 0.25 * lr, 0.5: 0.5 * lr}, (
+            "a rate that is set once is lost as the schedule moves"
+        )
+
+
 # invariants
+
+
+def test_before_each_step_the_caller_may_freeze_and_unfreeze(toy):
+    steps, before, at_three = [], copy.deepcopy(toy.state_dict()), {}
+
+    def before_step(step):
+        steps.append(step)
+        toy.prompt.requires_grad_(step >= 3)
+        toy.embedding.requires_grad_(step < 3)
+        if step == 3:
+            at_three.update(copy.deepcopy(toy.state_dict()))
+
+    train(toy, batch_at, TrainConfig(steps=6, lr=0.1, weight_decay=0.5, accumulate=2), before_step=before_step)
+    assert steps == [0, 1, 2, 3, 4, 5], "once before each step, whatever is accumulated"
+    assert torch.equal(at_three["prompt"], before["prompt"]), "moved while it was frozen"
+    assert not torch.equal(toy.prompt, before["prompt"]), "unfrozen, and not in the optimizer"
+    assert not torch.equal(at_three["embedding.weight"], before["embedding.weight"])
+    message = "a frozen parameter goes on by momentum: its gradient must be None, not 0"
+    assert torch.equal(toy.embedding.weight, at_three["embedding.weight"]), message
+
+
+def test_the_best_weights_are_kept_of_what_was_frozen_meanwhile_too(toy):
+    states = []
+    config = TrainConfig(steps=4, lr=0.1, evaluate_every=1)
+    evaluate = scripted(toy, [1, 9, 1, 1], states)
+    train(toy, batch_at, config, evaluate=evaluate, before_step=lambda step: toy.prompt.requires_grad_(step >= 2))
+    for name, parameter in toy.named_parameters():
+        assert torch.equal(parameter, states[1][name]), f"{name} is not as it was at the best look"
 
 
 def test_accumulation_equals_a_big_batch():
