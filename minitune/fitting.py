@@ -24,7 +24,8 @@ def fit(
 
     Without anything trainable nothing is done: a zero-shot classifier is a method as well.
     """
-    if not trainable(joined):
+    chosen = trainable(joined)
+    if not chosen:
         return History()
     config = method.training(steps or steps_for(len(train_set)), seed)
     what = WHAT[method.what]
@@ -36,6 +37,9 @@ def fit(
     batches = ExampleBatches(joined, train_set, BATCH_SIZE, seed)
     dev_items = joined.items(dev) if dev else []
     evaluate = (lambda: joined.measure(dev_items)) if dev else None
-    return train(
+    history = train(
         joined, batches.batch, config, evaluate=evaluate, rates=rates, before_step=before_step, label=method.name
     )
+    for parameter in chosen.values():  # a short gradual unfreezing does not come to the last layer
+        parameter.requires_grad_(True)
+    return history

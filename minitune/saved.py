@@ -24,6 +24,7 @@ from minitune.tuning.trained import trainable
 
 FILE = "tuned.pt"
 KEPT = ("labels", "label_words", "is_pair", "kind")  # of a question; the template is kept as it was used
+PARTS = {"method": str, "settings": list, "question": dict, "base": dict, "weights": dict}
 
 
 def save_tuned(
@@ -73,9 +74,14 @@ def load_tuned(
 def read_tuned(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     content = read_tensors(path, "tuned method")
-    missing = {"method", "settings", "question", "base", "weights"} - set(content)
+    missing = set(PARTS) - set(content)
     if missing:
         raise UserError(f"{path} lacks {', '.join(sorted(missing))}; restore it or tune again")
+    wrong = [part for part, kind in PARTS.items() if not isinstance(content[part], kind)]
+    if wrong or not all(isinstance(content["base"].get(part), str) for part in ("name", "kind", "fingerprint")):
+        raise UserError(
+            f"{path} does not fit its own description (see {', '.join(wrong) or 'base'}); restore it or tune again"
+        )
     return content
 
 
@@ -131,9 +137,8 @@ class Shelf:
         if name in self.kept:
             raise UserError(f"there is something called {name!r} on the shelf already; take another name")
         content = read_tuned(folder)
-        own = [
-            key for key in content["weights"] if key in {f"model.{n}" for n, _ in self.base.model.named_parameters()}
-        ]
+        of_base = {name for name, _ in self.base.model.named_parameters()}
+        own = [key for key in content["weights"] if str(key).replace("model.", "") in of_base]  # untied: model.model.
         if own:
             raise UserError(
                 f"{folder} holds weights of the base itself ({own[0]}), which cannot be swapped: load it by itself"
