@@ -8,8 +8,6 @@ import copy
 import pytest
 import torch
 
-from minitune import methods
-from minitune.classifier import Classifier
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.fitting import fit
@@ -95,7 +93,7 @@ def test_every_method_is_built_with_every_read_out_and_trains_as_many_numbers_as
 def test_placeholders_are_counted_by_the_template(kind):
     for what in ("prompt", "p-tuning"):
         for written, length in (("{soft:2} {text} {soft:2} {mask}", 4), ("{soft:1} {text} {mask}", 1)):
-            method, joined = build(kind, what, template=written, is_own=True)
+            _, joined = build(kind, what, template=written, is_own=True)
             assert joined.model.door.source().shape == (length, 24), "one vector a placeholder, whatever length= says"
             assert joined.scores(EXAMPLES[:1]).shape == (1, 3), "P = 1 or B = 1 lost a dimension: no squeeze()"
             assert str(joined.template) == written
@@ -106,9 +104,9 @@ def test_placeholders_are_counted_by_the_template(kind):
 
 def test_a_soft_prompt_stands_before_the_tasks_own_template(kind):
     for what, length in (("prompt", 5), ("p-tuning", 3)):
-        method, joined = build(kind, what)
+        _, joined = build(kind, what)
         assert str(joined.template) == f"{{soft:{length}}} {tiny.question(kind).template}"
-        method, joined = build(kind, what, "+head")
+        _, joined = build(kind, what, "+head")
         assert str(joined.template) == f"{{soft:{length}}} {{text}}"
     assert str(build(kind, "prefix")[1].template) == tiny.question(kind).template, "a prefix takes no place in the text"
 
@@ -338,9 +336,15 @@ def test_settings_that_the_model_cannot_have(kind, what, settings, expected):
         ("prompt", "length=0"),
         ("prompt", "start=nowhere"),
         ("prompt", "start=text"),
-    ]
-    + [("p-tuning", "encoder=gru"), ("p-tuning", "inner=-1"), ("prefix", "length=0"), ("prefix", "dropout=-0.1")]
-    + [("p-tuning-v2", "length=0"), ("layerwise", "decay=0"), ("layerwise", "decay=1.5"), ("gradual", "share=0")],
+        ("p-tuning", "encoder=gru"),
+        ("p-tuning", "inner=-1"),
+        ("prefix", "length=0"),
+        ("prefix", "dropout=-0.1"),
+        ("p-tuning-v2", "length=0"),
+        ("layerwise", "decay=0"),
+        ("layerwise", "decay=1.5"),
+        ("gradual", "share=0"),
+    ],
 )
 def test_settings_out_of_range_are_refused_before_any_model_is_read(what, setting):
     with pytest.raises(UserError):
