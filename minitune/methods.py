@@ -245,9 +245,11 @@ class Method:
         wants = {"words": "verbalizer", "tags": "head", "text": "the model's own words"}.get(question.kind)
         if wants and "+" in self.name and not self.name.endswith(f"+{wants}"):
             raise UserError(f"{self.name}: this task is read by {wants}; write {self.what} alone")
-        if self.what == "output" and question.kind != "text" and not self.reads_the_blank:
+        reads_words = question.kind == "text" or (question.kind != "tags" and self.reads_the_blank)
+        if self.what == "output" and not reads_words:
             raise UserError(
-                f"{self.name}: output trains the scores of words, and a head reads none; write output alone"
+                f"{self.name}: output trains the scores of words, and a head reads none; take a task that is answered "
+                "in words, and write output alone"
             )
         if question.kind == "tags":
             return Tagger(model, tokenizer, template, TokenHead(width, len(question.labels), seed), question.labels)
