@@ -35,7 +35,8 @@ class TrainConfig:
     def __post_init__(self):
         ranges = {"steps": self.steps >= 1, "lr": self.lr > 0, "warmup": self.warmup >= 0, "clip": self.clip > 0}
         ranges |= {"accumulate": self.accumulate >= 1, "weight_decay": self.weight_decay >= 0}
-        ranges |= {"evaluate_every": self.evaluate_every >= 0}
+        ranges |= {"evaluate_every": self.evaluate_every >= 0, "seed": 0 <= self.seed < 2**63}
+        ranges |= {"betas": len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)}
         for name, is_good in ranges.items():
             if not is_good:
                 raise UserError(f"{name} is {getattr(self, name)}, which is out of range; see TrainConfig")
