@@ -61,14 +61,14 @@ def first_vectors(model: Model, config: PromptConfig, tokenizer: Tokenizer) -> T
     if config.start == "random":
         drawn = torch.randn(config.length, embedding.shape[1]).to(embedding)
         return embedding.mean() + drawn * embedding.std() * config.spread
-    given = tokenizer.encode(config.text) if config.start in ("text", "labels") else []
-    if config.start == "text":
-        if not given:
-            raise UserError(f"nothing is left of the text {config.text!r} as the tokenizer reads it; take another")
-        return embedding[[given[i % len(given)] for i in range(config.length)]]
-    # the special tokens stand first in the vocabulary, and are no words
-    words = torch.randperm(len(tokenizer) - len(tokenizer.specials)) + len(tokenizer.specials)
-    return embedding[[*given, *words.tolist()][: config.length]]
+    ids = tokenizer.encode(config.text) if config.start in ("text", "labels") else []
+    if config.start == "text" and not ids:
+        raise UserError(f"nothing is left of the text {config.text!r} as the tokenizer reads it; take another")
+    if config.start != "text":
+        # whole words alone: the embeddings of single bytes and rare pieces were hardly trained, and disturb the model
+        words = [tokenizer.word_id(word) for word in tokenizer.words()]
+        ids += [words[i] for i in torch.randperm(len(words))]
+    return embedding[[ids[i % len(ids)] for i in range(config.length)]]
 
 
 def prompt_parameters(config: PromptConfig, model: ModelConfig) -> int:
