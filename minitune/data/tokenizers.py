@@ -90,6 +90,10 @@ class Tokenizer:
         words = (name[1:] if self.kind == "gpt" else name for name in names if self.kind == "bert" or name[0] == "Ġ")
         return [word for word in words if word.isalpha() and not self.is_split(word)]
 
+    def word_ids(self) -> list[int]:
+        """Their ids. To draw words at random, draw these: single bytes and rare pieces are hardly ever trained."""
+        return [self.word_id(word) for word in self.words()]
+
     def is_split(self, word: str) -> bool:
         """Whether a word takes more than one token, or is unknown."""
         ids = self.encode(word)

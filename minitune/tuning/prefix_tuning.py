@@ -91,8 +91,9 @@ def word_ids(config: PrefixConfig, tokenizer: Tokenizer) -> list[int]:
         ids = tokenizer.encode(config.words)
         if not ids:
             raise UserError(f"nothing is left of the words {config.words!r} as the tokenizer reads them; take others")
-    else:  # the special tokens stand first in the vocabulary, and are no words
-        ids = (torch.randperm(len(tokenizer) - len(tokenizer.specials)) + len(tokenizer.specials)).tolist()
+    else:
+        words = tokenizer.word_ids()
+        ids = [words[i] for i in torch.randperm(len(words))]
     return [ids[i % len(ids)] for i in range(config.length)]
 
 

@@ -65,8 +65,7 @@ def first_vectors(model: Model, config: PromptConfig, tokenizer: Tokenizer) -> T
     if config.start == "text" and not ids:
         raise UserError(f"nothing is left of the text {config.text!r} as the tokenizer reads it; take another")
     if config.start != "text":
-        # whole words alone: the embeddings of single bytes and rare pieces were hardly trained, and disturb the model
-        words = [tokenizer.word_id(word) for word in tokenizer.words()]
+        words = tokenizer.word_ids()
         ids += [words[i] for i in torch.randperm(len(words))]
     return embedding[[ids[i % len(ids)] for i in range(config.length)]]
 
