@@ -20,7 +20,7 @@ from minitune.prompting.template import Part, Template
 from minitune.readout.beside import BesideHead
 from minitune.readout.head import Head, NumberHead, TokenHead
 from minitune.readout.losses import focal
-from minitune.readout.verbalizer import verbalizer
+from minitune.readout.verbalizer import Verbalizer, verbalizer
 from minitune.settings import apply_settings
 from minitune.tagger import Tagger
 from minitune.training.checkpoint import Checkpoint
@@ -111,10 +111,12 @@ WHAT: dict[str, What] = {
 
 
 def bare(question: Question) -> Template:
+    """The text, or the two texts with the separator between them."""
     return Template.parse("{text} {sep} {text_b}" if question.is_pair else "{text}")
 
 
 def manual(question: Question) -> Template:
+    """Through the task's template, or your own."""
     return Template.parse(question.template)
 
 
@@ -125,18 +127,22 @@ ASKED = {"bare": bare, "manual": manual}
 
 
 def head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
+    """C D + C: a linear layer on the text's hidden state."""
     return Head(checkpoint.model.config.width, len(question.labels), seed=seed)
 
 
 def focal_head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
+    """C D + C: the same, trained with focal loss."""
     return Head(checkpoint.model.config.width, len(question.labels), seed=seed, loss=focal)
 
 
 def beside(question: Question, checkpoint: Checkpoint, seed: int) -> BesideHead:
+    """C D + C + K + C K: the same, with a learned vector of K beside the hidden state."""
     return BesideHead(checkpoint.model.config.width, len(question.labels), seed=seed)
 
 
 def number(question: Question, checkpoint: Checkpoint, seed: int) -> NumberHead:
+    """D + 1: one number, trained with squared error; the nearest label is the answer."""
     try:
         numbers = [float(label) for label in question.labels]
     except ValueError:
@@ -146,7 +152,8 @@ def number(question: Question, checkpoint: Checkpoint, seed: int) -> NumberHead:
     return NumberHead(checkpoint.model.config.width, numbers, seed=seed)
 
 
-def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int):
+def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int) -> Verbalizer:
+    """0: words at the blank stand for the classes."""
     return verbalizer(question.label_words, question.labels, checkpoint.tokenizer)
 
 

@@ -11,7 +11,7 @@ from minitune.errors import UserError
 from minitune.files import write_safely
 from minitune.fitting import fit, steps_for
 from minitune.joined import Joined
-from minitune.methods import WHAT, Method, Question
+from minitune.methods import ASKED, READ, WHAT, Method, Question
 from minitune.report import size, table
 from minitune.saved import save_tuned
 from minitune.settings import settings_of
@@ -96,8 +96,15 @@ def formula(what: str) -> str:
 
 
 def methods_table() -> str:
-    rows = [[name, f"{what.lesson:02}", what.paper, formula(name)] for name, what in WHAT.items()]
-    return table(["method", "lesson", "paper", "trains (D width, L layers, V vocabulary, I inner, P length)"], rows)
+    """A table for each of the three questions: what@asked+read."""
+    what = [[name, f"{row.lesson:02}", row.paper, formula(name)] for name, row in WHAT.items()]
+    header = ["what may change", "lesson", "paper", "trains"]
+    letters = "D width, L layers, I inner width, V vocabulary, P length of a prompt, k layers, r rank, C classes"
+    others = [
+        table([question, ""], [[name, function.__doc__.rstrip(".")] for name, function in answers.items()])
+        for question, answers in (("how it is asked", ASKED), ("how the answer is read", READ))
+    ]
+    return "\n\n".join([table(header, what), f"({letters})", *others])
 
 
 def plot_curve(history: History, title: str, path: Path) -> None:

@@ -1,6 +1,6 @@
 """The two ends of "what may change?": every weight of the pretrained model, or none.
 
-Full fine-tuning trains all P parameters of the model and stores all of them again for each task. A frozen model
+Full fine-tuning trains all N parameters of the model and stores all of them again for each task. A frozen model
 trains and stores none: what learns then is the read-out alone, if it has anything to learn.
 
 Devlin et al. 2019, sections 4.1 (fine-tuning) and 5.3 (a frozen model as a source of features; arXiv 1810.04805).
@@ -24,7 +24,7 @@ def freeze(model: Model) -> Model:
 
 
 def all_parameters(config: object, model: ModelConfig) -> int:
-    """P, all of the model's."""
+    """N, all of the model's."""
     return bert_parameters(model) if isinstance(model, BERTConfig) else gpt_parameters(model)
 
 
