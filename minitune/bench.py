@@ -22,7 +22,7 @@ from minitune.models.build import ModelConfig, random_model
 from minitune.report import size, table
 from minitune.training.pretrain import CONTEXT
 
-CONFIGS: dict[str, ModelConfig] = {"gpt": GPTConfig(1856, context=CONTEXT), "bert": BERTConfig(1600, context=CONTEXT)}
+CONFIGS: dict[str, ModelConfig] = {"gpt": GPTConfig(1809, context=CONTEXT), "bert": BERTConfig(1627, context=CONTEXT)}
 GPT_ROWS, BERT_ROWS, BERT_LENGTH = 8, 32, 36  # a batch as in pretraining
 NEW_TOKENS = 96
 

@@ -1,6 +1,7 @@
 """The bench: its arithmetic. What it measures is for people to read; no test looks at a clock."""
 
 from minitune import bench
+from minitune.training.checkpoint import load_checkpoint
 
 
 def test_a_ratio_compares_neighbours_in_time():
@@ -12,6 +13,10 @@ def test_jobs_take_turns():
     called = []
     times = bench.in_turn({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, seconds=0.0)
     assert "".join(called) == "aabb" + "ab" * len(times["a"]) and len(times["a"]) == len(times["b"]) >= 5
+
+
+def test_the_sizes_are_those_of_the_shipped_models():
+    assert {kind: load_checkpoint(kind).model.config for kind in ("gpt", "bert")} == bench.CONFIGS
 
 
 def test_the_steps_train_and_the_products_have_the_shapes_of_a_step():
