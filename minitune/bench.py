@@ -78,11 +78,12 @@ def training_batch(kind: str, vocab_size: int) -> dict[str, Tensor]:
 
 
 def training_step(module: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
-    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=True)
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
 
     def step() -> None:
         loss().backward()
-        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
@@ -163,6 +164,8 @@ def transformers_step(kind: str) -> Callable[[], None]:
 
 def bench(seconds: float) -> list[dict]:
     """All figures, measured for about `seconds` each; as plain values."""
+    from minitune.bench_tuning import tuning_figures  # which stands on this module
+
     figures: list[Figure] = []
     with_reference = has_transformers()
     threads_before = torch.get_num_threads()
@@ -172,6 +175,7 @@ def bench(seconds: float) -> list[dict]:
             figures += training_figures(kind, seconds, with_reference, f"{threads} thread{'s' * (threads > 1)}")
     torch.set_num_threads(1)
     figures += generation_figures(seconds, with_reference)
+    figures += tuning_figures(seconds)
     torch.set_num_threads(threads_before)
     figures += [Figure(f"{kind}: peak memory of a pretraining process", peak_memory(kind), "bytes") for kind in CONFIGS]
     return [figure.__dict__ for figure in figures]
