@@ -62,10 +62,12 @@ class Tagger(nn.Module):
         return [self.item(example) for example in examples]
 
     def item(self, example: TaggedWords) -> Item:
-        rendered = self.template.render(Example(" ".join(example.words)), self.tokenizer, self.model.context)
-        of_words = []
+        read, of_words = [], []
         for word, tag in zip(example.words, example.tags, strict=True):
-            of_words += [tag] + [UNREAD] * (len(self.tokenizer.encode(word)) - 1)
+            if tokens := len(self.tokenizer.encode(word)):  # BERT reads nothing of a lone accent
+                read.append(word)
+                of_words += [tag] + [UNREAD] * (tokens - 1)
+        rendered = self.template.render(Example(" ".join(read)), self.tokenizer, self.model.context)
         remaining = iter(of_words)
         return Item(rendered, [next(remaining) if part == "text" else UNREAD for part in rendered.origin])
 
