@@ -76,6 +76,12 @@ def facts_data(relation: str, rows: dict[str, list[dict]], checkpoint: Checkpoin
         )
     words = tuple(checkpoint.tokenizer.words())
     place = {word: index for index, word in enumerate(words)}
+    objects = {row["object"] for split in rows.values() for row in split if row["relation"] == relation}
+    if unknown := sorted(objects - set(words)):
+        raise UserError(
+            f"the answers of {relation} are not all words of this model ({', '.join(unknown[:3])} are split or unknown): "
+            "take a model pretrained on this world"
+        )
 
     def examples(split: str) -> tuple[Example, ...]:
         pairs = dict.fromkeys((row["subject"], row["object"]) for row in rows[split] if row["relation"] == relation)
