@@ -86,13 +86,17 @@ class Tokenizer:
 
     def words(self) -> list[str]:
         """Every word that is one token, in the order of the ids."""
-        names = (self.library.id_to_token(i) for i in range(len(self.specials), len(self)))
-        words = (name[1:] if self.kind == "gpt" else name for name in names if self.kind == "bert" or name[0] == "Ġ")
-        return [word for word in words if word.isalpha() and not self.is_split(word)]
+        names = {i: self.library.id_to_token(i) for i in range(len(self.specials), len(self))}
+        if self.kind == "gpt":  # a token is written as its bytes; a word's begins with a space
+            names = {i: self.decode([i]) for i, name in names.items() if name[0] == "Ġ"}
+        return [word for word in names.values() if word.isalpha() and not self.is_split(word)]
 
     def word_ids(self) -> list[int]:
-        """Their ids. To draw words at random, draw these: single bytes and rare pieces are hardly ever trained."""
-        return [self.word_id(word) for word in self.words()]
+        """Their ids. To draw words at random, draw these: single bytes and rare pieces are hardly ever trained.
+
+        Where no word is one token, the ids of all tokens but the special ones.
+        """
+        return [self.word_id(word) for word in self.words()] or list(range(len(self.specials), len(self)))
 
     def is_split(self, word: str) -> bool:
         """Whether a word takes more than one token, or is unknown."""
