@@ -74,6 +74,31 @@ def test_words_of_splits_at_white_space_and_punctuation():
     assert words_of("Don't stop, it's  7.5!") == ["Don", "'", "t", "stop", ",", "it", "'", "s", "7", ".", "5", "!"]
 
 
+def test_the_words_of_a_tokenizer_are_those_that_are_one_token(tokenizer):
+    words, ids = tokenizer.words(), tokenizer.word_ids()
+    assert {"great", "soup", "awful", "the", "film"} <= set(words) and len(set(words)) == len(words) == len(ids)
+    assert ids == sorted(ids) and [tokenizer.encode(word) for word in words] == [[i] for i in ids]
+    assert not set(words) & {".", "##q", "Ġgreat", "_great", "zqzq", "", " "}, "a piece, a sign or a byte is no word"
+    everywhere = {word for line in LINES for word in words_of(line) if word.isalpha() and not tokenizer.is_split(word)}
+    assert everywhere <= set(words), f"{sorted(everywhere - set(words))} are whole and not among them"
+
+
+@pytest.mark.parametrize("text", ["ψωμί και νερό", "été à la mer", "мир и война", "Übermut tut selten gut"])
+def test_words_of_other_alphabets_are_words_too(text):
+    """GPT's tokenizer writes "é" as two signs, one for each byte: to ask those signs for letters finds none."""
+    tokenizer = train_tokenizer("gpt", [text, "the soup"] * 4)
+    assert set(text.split()) <= set(tokenizer.words())
+    plain = train_tokenizer("bert", [text, "the soup"] * 4)
+    assert {word.lower() for word in text.split() if word.isascii()} <= set(plain.words())
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_where_no_word_is_whole_any_token_but_a_special_one_may_be_drawn(kind):
+    tokenizer = train_tokenizer(kind, ["1 2 3"], min_frequency=9)
+    numbers = tokenizer.word_ids()
+    assert numbers and min(numbers) >= len(tokenizer.specials)
+
+
 # invariants
 
 
