@@ -79,8 +79,8 @@ def facts_data(relation: str, rows: dict[str, list[dict]], checkpoint: Checkpoin
     objects = {row["object"] for split in rows.values() for row in split if row["relation"] == relation}
     if unknown := sorted(objects - set(words)):
         raise UserError(
-            f"the answers of {relation} are not all words of this model ({', '.join(unknown[:3])} are split or unknown): "
-            "take a model pretrained on this world"
+            f"this model does not know all answers of {relation} as words (not {', '.join(unknown[:3])}): take one "
+            "that was pretrained on this world"
         )
 
     def examples(split: str) -> tuple[Example, ...]:
