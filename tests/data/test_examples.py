@@ -6,8 +6,10 @@ from collections import Counter
 import pytest
 
 from minitune.data.examples import (
+    Dataset,
     Example,
     dataset_from_files,
+    draw,
     draw_few,
     numbered,
     read_examples,
@@ -219,6 +221,47 @@ def test_take_each_splits_without_loss():
         taken, rest = take_each(examples, 3, random.Random(seed))
         assert Counter(e.label for e in taken) == {0: 3, 1: 3}
         assert sorted(taken + rest, key=str) == sorted(examples, key=str)
+
+
+def data_of(*counts, dev=(), by_class=True):
+    return Dataset("toy", LABELS, tuple(pool(*counts)), (), tuple(dev), by_class)
+
+
+def test_so_many_a_class_or_in_all():
+    data = data_of(20, 9, 12)
+    assert draw(data, 4, 1) == draw_few(data.pool, 4, 1, LABELS), "balanced, where a class has a name"
+    train, dev = draw(data_of(20, 9, 12, by_class=False), 8, 1)
+    assert (len(train), len(dev)) == (8, 8) and not set(train) & set(dev)
+    train, dev = draw(data_of(3, 3, 3, by_class=False), 7, 1)
+    assert (len(train), len(dev)) == (7, 2), "dev is what is left"
+    assert draw(data_of(3, 3, 3, by_class=False), 9, 1)[1] == []
+
+
+def test_all_of_the_pool_with_the_dev_set_beside_it_or_a_fifth_kept():
+    beside = [Example("dev", label=0)]
+    data = data_of(4, 4, 2, dev=beside)
+    assert draw(data, None, 3) == (list(data.pool), beside)
+    for by_class in (True, False):
+        train, dev = draw(data_of(4, 4, 2, by_class=by_class), None, 3)
+        assert (len(train), len(dev)) == (8, 2) and not set(train) & set(dev), "an example is in train and in dev"
+    train, dev = draw(Dataset("toy", LABELS, (Example("one"),), ()), None, 3)
+    assert (len(train), dev) == (1, [])
+
+
+def test_a_draw_of_any_kind_is_by_seed_and_changes_nothing():
+    for shots in (None, 5):
+        data = data_of(9, 9, 9, by_class=False)
+        before = data.pool
+        assert draw(data, shots, 1) == draw(data, shots, 1) != draw(data, shots, 2)
+        assert data.pool == before
+    assert draw(data_of(9, 9, 9), 2, 1) != draw(data_of(9, 9, 9), 2, 2)
+
+
+def test_more_than_there_are_is_refused():
+    with pytest.raises(UserError, match="10 examples were asked for, and toy has 9"):
+        draw(data_of(3, 3, 3, by_class=False), 10, 0)
+    with pytest.raises(UserError, match="'fair' has 2 examples to draw from; lower --shots"):
+        draw(data_of(3, 2, 3), 3, 0)
 
 
 # what a tokenizer makes of texts
