@@ -15,31 +15,45 @@ from minitune.files import write_text
 from minitune.joined import Joined, inputs_of, over
 from minitune.methods import Question
 from minitune.report import table
-from minitune.tagger import TaggedWords, Tagger
-from minitune.writer import Writing
+from minitune.tagger import UNREAD, TaggedWords, Tagger
+from minitune.writer import Writer, Writing
 
 BETWEEN = "||"  # stands between the two texts of a pair
 LIKELIEST = 5
 
 
 def to_example(text: str, question: Question) -> Example | TaggedWords | Writing:
-    """A text that a user wrote, as the task's own examples are.
+    """A text that a user wrote, as the task's own examples are; a pair is written "one || another".
 
     Raises:
-        UserError: it is empty, or one text where the question is about two.
+        UserError: whatever `as_example` finds wrong.
     """
-    first, between, second = (part.strip() for part in text.partition(BETWEEN))
-    if not first:
+    first, between, second = text.partition(BETWEEN)
+    if question.is_pair:
+        return as_example(first, second, question)
+    if between and question.kind == "classes":
+        raise UserError(f"this was trained on single texts, and {text!r} is two with {BETWEEN} between them")
+    return as_example(text, None, question)
+
+
+def as_example(text: str, text_b: str | None, question: Question) -> Example | TaggedWords | Writing:
+    """An example of its text, or its two.
+
+    Raises:
+        UserError: it is empty, or one text where the question is about two, or two where it is about one.
+    """
+    text, text_b = text.strip(), (text_b or "").strip()
+    if not text:
         raise UserError("there is an empty text; write one, between quotes")
+    if any("\ud800" <= character <= "\udfff" for character in text + text_b):
+        raise UserError("a text holds half a character (a lone surrogate like \\ud83c); write it whole or remove it")
+    if text_b and not question.is_pair:
+        raise UserError("this was trained on single texts, and here are two")
+    if question.is_pair and not text_b:
+        raise UserError(f'this was trained on pairs of texts; write both, as in "one text {BETWEEN} another text"')
     if question.kind == "tags":
         return TaggedWords(tuple(text.split()), tuple(0 for _ in text.split()))
-    if question.kind == "text":
-        return Writing(text)
-    if question.is_pair and not second:
-        raise UserError(f'this was trained on pairs of texts; write both, as in "one text {BETWEEN} another text"')
-    if between and not question.is_pair:
-        raise UserError(f"this was trained on single texts, and {text!r} is two with {BETWEEN} between them")
-    return Example(first, second or None)
+    return Writing(text) if question.kind == "text" else Example(text, text_b or None)
 
 
 def predict_texts(joined: Joined, question: Question, texts: Sequence[str]) -> str:
@@ -56,15 +70,19 @@ def predict_file(joined: Joined, question: Question, path: Path, out: Path, text
     """
     if out.suffix not in (*DELIMITERS, ".jsonl"):
         raise UserError(f"{out} ends in {out.suffix or 'nothing'}; let it end in .csv, .tsv or .jsonl")
-    rows = []
+    rows, examples = [], []
     for line, row in read_rows(path):
         if not isinstance(row.get(text_column), str) or not row[text_column].strip():
             raise UserError(
                 f"{path}, line {line}: no text in the column {text_column!r}; the columns are {', '.join(row)}"
             )
+        second = row.get("text_b")
+        try:
+            examples.append(as_example(row[text_column], None if second is None else str(second), question))
+        except UserError as error:
+            raise UserError(f"{path}, line {line}: {error}") from None
         rows.append(row)
-    texts = [f"{row[text_column]} {BETWEEN} {row['text_b']}" if row.get("text_b") else row[text_column] for row in rows]
-    answers = joined.answers([to_example(text, question) for text in texts])
+    answers = joined.answers(examples)
     answered = [{**row, "answer": answer} for row, answer in zip(rows, answers, strict=True)]
     write_text(
         out, "".join(json.dumps(r) + "\n" for r in answered) if out.suffix == ".jsonl" else as_csv(answered, out)
@@ -88,9 +106,11 @@ def explain(joined: Joined, question: Question, text: str) -> str:
     rendered, tokenizer = item.rendered, joined.tokenizer
     length = joined.model.door.length if hasattr(getattr(joined.model, "door", None), "length") else 0
     parts = [f"a prefix of {length} learned keys and values stands before the text, in every layer"] if length else []
-    marks = {place: "the answer is read here" for place in read_at(joined, rendered)}
-    if joined.tokenizer.kind == "gpt" and isinstance(joined, Classifier) and rendered.blanks:
-        marks = {place: "the word after this is the blank" for place in marks}
+    marks = dict.fromkeys(read_at(joined, item), "the answer is read here")
+    if isinstance(joined, Writer):
+        marks = {item.start: "the answer is written from here on"}
+    elif isinstance(joined, Classifier) and joined.readout.reads == "blank" and tokenizer.kind == "gpt":
+        marks = dict.fromkeys(marks, "the word after this is the blank")
     names = {"soft": "soft prompt: a learned vector", "words": "template", "mask": "template: the blank"}
     rows = [
         [str(place), token, names.get(part, part), marks.get(place, "")]
@@ -112,12 +132,13 @@ def explain(joined: Joined, question: Question, text: str) -> str:
     return "\n\n".join(parts)
 
 
-def read_at(joined: Joined, rendered) -> list[int]:
+def read_at(joined: Joined, item) -> list[int]:
+    """The places of the tokens whose hidden states are read."""
     if isinstance(joined, Tagger):
-        return [place for place, part in enumerate(rendered.origin) if part == "text"]
+        return [place for place, label in enumerate(item.labels) if label != UNREAD]
     if isinstance(joined, Classifier) and joined.readout.reads == "blank":
-        return rendered.blanks[:1]
-    return [len(rendered.ids) - 1 if joined.tokenizer.kind == "gpt" else 0]
+        return item.rendered.blanks[:1]
+    return [len(item.rendered.ids) - 1 if joined.tokenizer.kind == "gpt" else 0]
 
 
 def likeliest(joined: Classifier, item) -> list[list[str]]:
@@ -133,4 +154,5 @@ def likeliest(joined: Classifier, item) -> list[list[str]]:
 
 
 def shortened(text: str, width: int = 70) -> str:
+    text = " ".join(text.split())  # a line each
     return text if len(text) <= width else text[: width - 3] + "..."
