@@ -15,6 +15,7 @@ from minitune.fitting import fit
 from minitune.methods import Method, Question
 from minitune.report import table
 from minitune.training.checkpoint import Checkpoint
+from minitune.tuning.trained import trainable
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 DEV = 500  # examples of the pool's own dev set at most: a draw's is too small to tell rates apart
@@ -45,8 +46,11 @@ def sweep(
     small dev set, as in any use of the method; the score is of the task's whole dev set.
 
     Raises:
-        UserError: a method that trains nothing; a rate that makes every draw fail.
+        UserError: a method that trains nothing; whatever the method or the data find wrong.
     """
+    for method in methods:
+        if not trainable(method.build(checkpoint, question, 0)):
+            raise UserError(f"{method.name} has nothing to train, so no learning rate suits it better than another")
     found = []
     bar = tqdm(total=len(methods) * len(rates) * seeds, desc="sweeping", disable=None, leave=False)
     for method in methods:
