@@ -125,7 +125,9 @@ def test_the_vectors_stand_at_the_placeholders_in_their_order():
     expected = torch.stack(
         [torch.stack([vectors[0], seven, vectors[1], eight]), torch.stack([seven, eight, vectors[0], vectors[1]])]
     )
-    assert torch.equal(embeds, expected)
+    assert torch.equal(embeds, expected), (
+        "in their order, row by row, and nothing added: the model adds positions itself"
+    )
 
 
 def test_the_numbers_of_a_position_are_layer_by_layer_its_key_and_its_value_head_by_head():
@@ -135,8 +137,12 @@ def test_the_numbers_of_a_position_are_layer_by_layer_its_key_and_its_value_head
     past = Prefix(Learned(table), config).past()
     assert len(past) == 3
     key, value = past[0]
-    assert key[0].tolist() == [[[0, 1], [24, 25]], [[2, 3], [26, 27]]], "(H, P, D/H): heads and positions are swapped"
-    assert value[0].tolist() == [[[4, 5], [28, 29]], [[6, 7], [30, 31]]], "keys and values are swapped"
+    assert key[0].tolist() == [[[0, 1], [24, 25]], [[2, 3], [26, 27]]], (
+        "the first key: heads and positions, keys and values, or layers are swapped"
+    )
+    assert value[0].tolist() == [[[4, 5], [28, 29]], [[6, 7], [30, 31]]], (
+        "the first value, which comes after the first key"
+    )
     assert past[2][0][0, 1, 1].tolist() == [24 + 16 + 2, 24 + 16 + 3], "layer 2 begins 2 x 8 numbers further"
 
 

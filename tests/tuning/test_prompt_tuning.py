@@ -68,7 +68,7 @@ def test_a_start_from_labels_is_these_and_then_words(model, tokenizer):
 def test_a_start_from_the_vocabulary_is_whole_words_each_drawn_once(model, tokenizer):
     torch.manual_seed(0)
     seen = set()
-    for _ in range(25):
+    for _ in range(60):
         rows = rows_of(model, first_vectors(model, PromptConfig(length=20), tokenizer))
         assert len(set(rows)) == 20, "drawn with replacement"
         seen |= set(rows)
