@@ -79,7 +79,8 @@ def best_rates(found: Sequence[Swept]) -> dict[str, float]:
     """For each method the rate with the highest mean; of equals the lowest."""
     best: dict[str, Swept] = {}
     for swept in found:
-        if not math.isnan(swept.mean) and (swept.method not in best or swept.mean > best[swept.method].mean):
+        so_far = best.get(swept.method)
+        if not math.isnan(swept.mean) and (not so_far or (swept.mean, -swept.rate) > (so_far.mean, -so_far.rate)):
             best[swept.method] = swept
     return {method: swept.rate for method, swept in best.items()}
 
