@@ -146,6 +146,15 @@ def test_the_numbers_of_a_position_are_layer_by_layer_its_key_and_its_value_head
     assert past[2][0][0, 1, 1].tolist() == [24 + 16 + 2, 24 + 16 + 3], "layer 2 begins 2 x 8 numbers further"
 
 
+def test_what_is_learned_is_a_copy_of_what_it_starts_from(gpt):
+    first = gpt.token_embedding.weight[3:5]
+    learned = Learned(first)
+    assert torch.equal(learned(), first) and learned.table.is_leaf and learned.table.requires_grad
+    with torch.no_grad():
+        learned.table += 1.0
+    assert not torch.equal(learned(), gpt.token_embedding.weight[3:5]), "a view: training writes into the embedding"
+
+
 def test_a_prefix_adds_ones_before_the_mask(gpt, words, mask):
     door = Prefix(Learned(draw(2, 2 * 3 * 24)), gpt.config)
     inputs = door(gpt, {"input_ids": words, "attention_mask": mask})

@@ -147,7 +147,7 @@ def test_what_was_trained_before_does_not_matter(model, choose):
 def test_the_tied_matrix_is_never_among_them(model, ids, choose):
     """Trained as the output's, it would change the input too; as the input's, the output."""
     assert choose(model) is model
-    assert "token_embedding.weight" not in trained(model)
+    assert "token_embedding.weight" not in trained(model), "training the output's matrix trains the input's too"
     before = copy.deepcopy(model.token_embedding.weight)
     train(Reading(model, ids), lambda number: {}, TrainConfig(steps=3, lr=0.1, weight_decay=0.5))
     assert torch.equal(model.token_embedding.weight, before), "the tied matrix has moved: which end was frozen?"
@@ -166,7 +166,9 @@ def test_where_the_tied_matrix_is_trained_both_ends_change(model, ids):
 def test_an_untied_output_moves_alone(model, ids):
     base = copy.deepcopy(model)
     tuned = tune_output(model)
-    assert isinstance(tuned, Untied) and tuned.output.data_ptr() != model.token_embedding.weight.data_ptr(), "no copy"
+    assert isinstance(tuned, Untied) and tuned.output.data_ptr() != model.token_embedding.weight.data_ptr(), (
+        "the output is the input embedding itself, and not a copy"
+    )
     hidden = base(ids).hidden
     assert torch.equal(tuned(ids).hidden, hidden)
     assert torch.equal(tuned.logits(hidden), base.logits(hidden)), "at first the copy says what the tied one said"

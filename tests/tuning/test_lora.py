@@ -109,8 +109,11 @@ def state_of(model):
 
 def assert_unchanged(model, state):
     tensors, grads, layers = state_of(model)
-    assert (grads, layers) == state[1:] and list(tensors) == list(state[0])
-    assert all(torch.equal(tensors[name], state[0][name]) for name in tensors)
+    assert list(tensors) == list(state[0]), "there are other parameters than before"
+    assert grads == state[1], "other parameters require a gradient than before"
+    assert layers == state[2], "other adapters are there, switched on or merged than before"
+    changed = [name for name in tensors if not torch.equal(tensors[name], state[0][name])]
+    assert not changed, f"these numbers are not as they were before: {changed}"
 
 
 # shapes
@@ -176,7 +179,8 @@ def test_the_update_is_alpha_over_r_times_BA():
 def test_rank_stabilized_it_is_alpha_over_the_root_of_r():
     layer = one_layer(rank_stabilized=True)
     expected = 6 / math.sqrt(2)
-    assert layer(torch.tensor([[10.0, 1.0]])).item() == pytest.approx(0.5 + 12 * expected, rel=1e-6)
+    message = "36.5 means that the root was forgotten"
+    assert layer(torch.tensor([[10.0, 1.0]])).item() == pytest.approx(0.5 + 12 * expected, rel=1e-6), message
     assert layer.delta()[0].tolist() == pytest.approx([expected, 2 * expected], rel=1e-6)
 
 
@@ -196,7 +200,8 @@ def test_A_starts_as_a_linear_layer_starts_and_B_at_zero():
     torch.manual_seed(0)
     adapter = LowRank(nn.Linear(400, 30), LoRAConfig(rank=16))
     bound = 1 / math.sqrt(400)  # uniform between -1 / sqrt(in) and 1 / sqrt(in)
-    assert (adapter.B == 0).all() and adapter.A.abs().max() <= bound
+    assert (adapter.B == 0).all(), "B starts at zero: with both random the pretrained model is gone before any step"
+    assert 0 < adapter.A.abs().max() <= bound, "A starts random: with both zero no gradient ever reaches either"
     assert adapter.A.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.03)
 
 
@@ -226,13 +231,14 @@ def test_a_layer_is_wrapped_once_however_many_targets_name_it(model, ids):
     add_lora(tuned, LoRAConfig(rank=2, targets=("query",)), "second")
     nested = [path for path, layer in lora_layers(tuned).items() if isinstance(layer.base, LoRALinear)]
     assert not nested and len(lora_layers(tuned)) == 3, "wrapped twice: the update counts double"
-    assert set(linear_layers(tuned)) == set(linear_layers(make_gpt() if model.kind == "gpt" else make_bert()))
+    known = set(linear_layers(make_gpt() if model.kind == "gpt" else make_bert()))
+    assert set(linear_layers(tuned)) == known, "what is inside a wrapped layer is offered as a layer of the model"
 
 
 def test_a_second_one_of_the_same_name_is_refused(model):
     add_lora(model, CONFIG)
     state = state_of(model)
-    for targets in (CONFIG.targets, ("down", "up")):
+    for targets in (CONFIG.targets, ("down", "up"), ("down",)):
         with pytest.raises(UserError, match="LoRA called 'lora' already; give the second another name, or remove"):
             add_lora(model, LoRAConfig(targets=targets))
         assert_unchanged(model, state)
@@ -309,8 +315,9 @@ def test_a_layer_is_not_an_adapter_because_of_its_name(x):
     assert trained == expected, 'parts of the base train, or parts of the update do not: chosen by "lora" in the name?'
     perturb(model)
     switch_lora(model, None)
-    assert not any(p.requires_grad for p in model.parameters())
-    assert torch.equal(model(x), before(x))
+    still = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert not still, f"with nothing switched on these train: {still}"
+    assert torch.equal(model(x), before(x)), "switched off, the updates still run"
     remove_lora(model, "lora")
     assert set(model.state_dict()) == set(before.state_dict()) and torch.equal(model(x), before(x))
 

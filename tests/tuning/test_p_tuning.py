@@ -96,7 +96,9 @@ def test_folding_drops_the_encoder_and_keeps_every_bit(model, tokenizer, setting
     ids[:, [0, 4, 8]] = tokenizer.soft_id
     before = tuned.logits(tuned(ids).hidden)
     fold(tuned)
-    assert torch.equal(tuned.logits(tuned(ids).hidden), before)
+    assert torch.equal(tuned.logits(tuned(ids).hidden), before), (
+        "what is stored gives other logits than what was trained"
+    )
     assert {name for name, p in tuned.named_parameters() if p.requires_grad} == {"door.source.table"}
     assert tuned.door.source.table.numel() == 3 * 24, "P D numbers are stored, whatever wrote them"
     assert not any(isinstance(part, (nn.LSTM, PromptEncoder)) for part in tuned.modules())
@@ -155,7 +157,7 @@ def test_equals_the_equation_written_out(settings, length):
         x = lstm_by_hand(made.lstm, x)
     (w_1, b_1), (w_2, b_2) = ((layer.weight, layer.bias) for layer in (made.mlp[0], made.mlp[2]))
     expected = torch.einsum("od,pd->po", w_2, (torch.einsum("od,pd->po", w_1, x) + b_1).clamp(min=0)) + b_2
-    torch.testing.assert_close(made(), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(made(), expected, rtol=0, atol=1e-12, msg="not W_2 relu(W_1 LSTM(z) + b_1) + b_2")
 
 
 # gradients

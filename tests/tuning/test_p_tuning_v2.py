@@ -60,7 +60,8 @@ def test_the_text_starts_after_the_prefix_unless_told(model, ids):
         tuned.door.source = Learned(table)
         past = tuned.door.past(4)
         expected = model(ids, past_key_values=past, position_ids=(torch.arange(11) + first)[None]).hidden
-        torch.testing.assert_close(tuned(ids).hidden, expected, rtol=0, atol=1e-10)
+        message = f"with shift={shift} the text starts at position {first}"
+        torch.testing.assert_close(tuned(ids).hidden, expected, rtol=0, atol=1e-10, msg=message)
         assert tuned.context == 31 - first
 
 
@@ -74,7 +75,7 @@ def test_dropout_falls_on_the_prefix_in_training_alone(model, ids):
     tuned = add_deep_prompt(model, DeepPromptConfig(length=4, dropout=0.5))
     assert torch.equal(tuned(ids).hidden, tuned(ids).hidden), "dropout that came into a model in eval mode is on"
     tuned.train()
-    assert not torch.equal(tuned(ids).hidden, tuned(ids).hidden)
+    assert not torch.equal(tuned(ids).hidden, tuned(ids).hidden), "no dropout in training"
 
 
 def test_no_weight_of_the_model_changes(model):

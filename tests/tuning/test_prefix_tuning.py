@@ -131,7 +131,8 @@ def test_folding_drops_the_network_and_keeps_every_bit(model, tokenizer, text, q
     tuned = add_prefix(model, PrefixConfig(length=3, inner=7, dropout=0.4), tokenizer)
     before = tuned.logits(tuned(ids, attention_mask=mask).hidden)
     fold(tuned)
-    assert torch.equal(tuned.logits(tuned(ids, attention_mask=mask).hidden), before)
+    after = tuned.logits(tuned(ids, attention_mask=mask).hidden)
+    assert torch.equal(after, before), "what is stored gives other logits than what was trained"
     assert {name for name, p in tuned.named_parameters() if p.requires_grad} == {"door.source.table"}
     assert not any(isinstance(part, PrefixEncoder) for part in tuned.modules())
 
@@ -172,7 +173,7 @@ def test_words_that_the_tokenizer_leaves_nothing_of_are_refused(bert_tokenizer):
     model = make_bert(len(bert_tokenizer))
     with pytest.raises(UserError, match="nothing is left of the words"):
         add_prefix(model, PrefixConfig(words="\u200b"), bert_tokenizer)
-    assert all(p.requires_grad for p in model.parameters())
+    assert all(p.requires_grad for p in model.parameters()), "refused, and the model is frozen nevertheless"
 
 
 # parity with an independent computation

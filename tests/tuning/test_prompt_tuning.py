@@ -84,7 +84,8 @@ def test_a_random_start_has_the_spread_of_the_embeddings(model, tokenizer):
     torch.manual_seed(0)
     for spread in (1.0, 0.5):
         vectors = first_vectors(model, PromptConfig(length=200, start="random", spread=spread), tokenizer)
-        assert vectors.std().item() == pytest.approx(spread * model.token_embedding.weight.std().item(), rel=0.05)
+        expected = spread * model.token_embedding.weight.std().item()
+        assert vectors.std().item() == pytest.approx(expected, rel=0.05), "N(0, 1) is far from any embedding"
         assert vectors.mean().item() == pytest.approx(0.4, rel=0.02)
 
 
@@ -145,7 +146,7 @@ def test_a_text_that_the_tokenizer_leaves_nothing_of_is_refused(bert_tokenizer):
     model = make_bert(len(bert_tokenizer))
     with pytest.raises(UserError, match="nothing is left of the text"):
         add_prompt(model, PromptConfig(start="text", text="\u200b"), bert_tokenizer)
-    assert all(p.requires_grad for p in model.parameters())
+    assert all(p.requires_grad for p in model.parameters()), "refused, and the model is frozen nevertheless"
 
 
 # parity: through the whole of it, from the words of a text to the model's output
