@@ -219,5 +219,5 @@ def lora_figures(kind: str, seconds: float) -> list[Figure]:
 
 def head_figures(kind: str, seconds: float) -> list[Figure]:
     times = in_turn({how: head_training(kind, how == "once") for how in ("once", "every batch")}, seconds)
-    name = f"{kind}, 1 thread: {STEPS} steps of frozen+head, features read once, times the rate of reading every batch"
+    name = f"{kind}, 1 thread: {STEPS} steps of frozen+head, read once, times the rate of reading every batch"
     return [Figure(name, ratio(times["every batch"], times["once"]), "times")]

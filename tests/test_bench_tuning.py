@@ -117,6 +117,7 @@ def test_the_rows(with_peft, monkeypatch):
     """Each job is done once, and said to take a second, or two if it is ours."""
     monkeypatch.setattr(bench, "STEPS", 2)
     monkeypatch.setattr(bench, "CONFIGS", {"gpt": bench.CONFIGS["gpt"]})
+    monkeypatch.setattr(bench, "SETTINGS", {what: bench.SETTINGS[what] for what in ("full", "top", "frozen", "lora")})
     monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: "there" if with_peft else None)
 
     def once(jobs, seconds):
