@@ -46,13 +46,13 @@ def test_the_batch_is_one_of_tuning(kind):
 @pytest.mark.parametrize("what", [what for what in bench.SETTINGS if what != "top"])
 @KINDS
 def test_both_sides_do_the_same_work(kind, what):
-    """The same numbers are trained, by as many operations. Alone peft's prefix goes through its network once for each
-    row of the batch; its LSTM does as well, but those are not counted."""
+    """The same numbers are trained, by as many operations, but for two of peft's: its prefix goes through the network
+    once for each row of the batch, and its LoRA on GPT-2 has rows for the key. (An LSTM's are not counted.)"""
     ours, theirs = bench.our_reader(kind, what), bench.their_reader(kind, what)
     assert (ours[1]["place"] == theirs[1]["place"]).all() and (ours[1]["label"] == theirs[1]["label"]).all()
     share = operations(*theirs) / operations(*ours)
     assert numbers(ours[0]) == numbers(theirs[0])
-    assert 1 <= share < (1.2 if what == "prefix" else 1.001)
+    assert 1 <= share <= {"prefix": 1.2, "lora": 1.001 if kind == "gpt" else 1}.get(what, 1)
 
 
 @KINDS
