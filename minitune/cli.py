@@ -180,7 +180,12 @@ def one_or_all(text: str) -> int | None:
 
 
 def rates(text: str) -> list[float]:
-    return sorted(above_zero(part) for part in text.split(",") if part.strip())
+    numbers = sorted({above_zero(part) for part in text.split(",") if part.strip()})
+    if not numbers:
+        raise argparse.ArgumentTypeError(
+            "the list of rates is empty; numbers above 0, separated by commas, were expected"
+        )
+    return numbers
 
 
 def above_zero(text: str) -> float:
