@@ -116,6 +116,275 @@ def test_lessons_are_listed_and_converted(capsys, here):
     assert notebook["nbformat"] == 4 and {"code", "markdown"} == {cell["cell_type"] for cell in notebook["cells"]}
 
 
+# tune, predict, explain, sweep, methods
+
+
+def tune(capsys, models, method, *more, kind="bert", data="reviews.csv", steps="steps=2"):
+    given = ["--data", data] if data else []
+    given += ["--model", models / kind, "--shots", 2, "--set", steps]
+    return run(capsys, "tune", method, *given, "--out", "t", *more)
+
+
+def few_rows(monkeypatch, count=12):
+    """The toy world's tasks, but of a few rows."""
+    from minitune.data.tasks import load_split
+
+    monkeypatch.setattr("minitune.questions.load_split", lambda *which: load_split(*which)[:count])
+
+
+@pytest.mark.parametrize(("method", "kind"), [("lora+head", "bert"), ("prompt", "gpt"), ("full", "bert")])
+def test_tune_then_predict_then_explain(capsys, models, here, method, kind):
+    status, out, err = tune(capsys, models, method, "--seed", 3, kind=kind)
+    assert (status, err) == (0, "")
+    assert "24 rows" in out and "trainable" in out and "accuracy on test" in out and "steps, learning rate" in out
+    assert sorted(os.listdir(here / "t")) == ["curve.png", "tuned.pt"]
+    assert 'minitune predict t "a text"' in out, "what to do next is said"
+    status, first, err = run(capsys, "predict", "t", "the plot was dull .", "the soup was clever , ünï 猫 .")
+    assert (status, err) == (0, "") and len(first.splitlines()) == 4
+    assert {line.split()[-1] for line in first.splitlines()[2:]} <= {"good", "bad"}
+    assert run(capsys, "predict", "t", "the plot was dull .", "the soup was clever , ünï 猫 .")[1] == first
+    status, out, err = run(capsys, "explain", "t", "the plot was dull .")
+    assert (status, err) == (0, "") and "softmax" in out
+    assert ("soft prompt: a learned vector" in out) == (method == "prompt")
+    assert ("likeliest words at the blank" in out) == (method != "lora+head")
+
+
+@pytest.mark.parametrize("written", ["answers.csv", "answers.tsv", "answers.jsonl"])
+def test_predict_on_a_file(capsys, models, here, written):
+    from minitune.data.examples import read_rows
+
+    tune(capsys, models, "frozen+head")
+    write(here / "new.csv", [("1", '"the plot was ""dull"" , so"'), ("2", "猫 ünï great")], header="id,review")
+    arguments = ["predict", "t", "--data", "new.csv", "--text-column", "review", "--out", written]
+    status, out, err = run(capsys, *arguments)
+    assert (status, err) == (0, "") and "2 rows" in out
+    rows = [row for _, row in read_rows(here / written)]
+    assert [(row["id"], row["review"]) for row in rows] == [("1", 'the plot was "dull" , so'), ("2", "猫 ünï great")]
+    assert {row["answer"] for row in rows} <= {"good", "bad"}
+
+
+def test_pairs_all_examples_and_labels_that_are_no_words(capsys, models, here):
+    labels = {"good": "5 stars", "bad": "1 star"}
+    pairs = [
+        (text, f"it was {word}", labels[label])
+        for (text, label), word in zip(REVIEWS, "abcdefghijklmnopqrstuvwx", strict=True)
+    ]
+    write(here / "pairs.csv", pairs, header="text,text_b,label")
+    status, out, err = tune(capsys, models, "p-tuning-v2+head", "--shots", "all", data="pairs.csv")
+    assert (status, err) == (0, "") and "--label-words" in out, "labels that are no words still serve a head"
+    assert "9 / 3 / 12" in out, "half of the rows for the test, a fifth of the rest for dev"
+    status, out, _ = run(capsys, "predict", "t", "the plot was dull || it was a")
+    assert status == 0 and ("5 stars" in out or "1 star" in out)
+    status, _, err = run(capsys, "predict", "t", "the plot was dull")
+    assert status == 2 and "pairs of texts" in err
+    status, _, err = tune(capsys, models, "lora", data="pairs.csv")
+    assert status == 2 and "no label word" in err
+    words = ["--label-words", "1 star=dull,awful;5 stars=witty"]
+    assert tune(capsys, models, "lora", *words, data="pairs.csv")[0] == 0
+
+
+def test_a_template_of_ones_own_is_kept(capsys, models, here):
+    own = "{soft:3} it {text} : {soft:2} {mask}"
+    assert tune(capsys, models, "p-tuning", "--template", own)[0] == 0
+    out = run(capsys, "explain", "t", "the plot was dull .")[1]
+    assert out.count("soft prompt: a learned vector") == 5 and out.count(" template\n") == 2
+    assert tune(capsys, models, "prompt+head", "--template", "{soft:3} {text}")[0] == 0, "a head needs no blank"
+
+
+def test_tags_and_descriptions_from_end_to_end(capsys, models, here, monkeypatch):
+    few_rows(monkeypatch)
+    arguments = ["--task", "tags", "--model", "bert", "--shots", "4", "--set", "steps=2"]
+    status, out, err = run(capsys, "tune", "lora", *arguments)
+    assert (status, err) == (0, "") and "f1 on test" in out and (here / "runs" / "lora-tags" / "tuned.pt").exists()
+    status, out, _ = run(capsys, "predict", "runs/lora-tags", "rose gave the pearl to basil .")
+    assert status == 0 and len(out.splitlines()[2].split()) == 14, "a tag for each word"
+    status, out, _ = run(capsys, "explain", "runs/lora-tags", "rose gave")
+    assert status == 0 and out.count("the answer is read here") == 2
+    arguments = ["--task", "describe", "--model", "gpt", "--shots", "4", "--set", "steps=2"]
+    status, out, err = run(capsys, "tune", "prompt", *arguments, "--template", "{text} {soft:2}", "--out", "d")
+    assert (status, err) == (0, "") and "score on test" in out, "a text that is written needs no blank"
+    status, out, _ = run(capsys, "explain", "d", "the elm , pub , soup , cheap , river .")
+    assert status == 0 and "written from here on" in out
+    status, out, _ = run(capsys, "predict", "d", "the elm , pub , soup , cheap , river .")
+    assert status == 0
+
+
+def test_facts_from_end_to_end(capsys, here):
+    arguments = ["--task", "facts:born_in", "--model", "gpt", "--shots", "4", "--set", "steps=2"]
+    status, out, err = run(capsys, "tune", "prompt", *arguments)
+    assert (status, err) == (0, "") and (here / "runs" / "prompt-facts-born_in" / "tuned.pt").exists()
+    status, out, _ = run(capsys, "explain", "runs/prompt-facts-born_in", "stella")
+    assert status == 0 and len(out.partition("softmax")[2].strip().splitlines()) == 11, "the likeliest, not all words"
+
+
+def test_sweep_prints_a_table_and_writes_json(capsys, here, monkeypatch):
+    few_rows(monkeypatch, 40)
+    arguments = ["--rates", "0.01,1e-3", "--shots", "2", "--seeds", "2", "--set", "steps=2", "--json", "s.json"]
+    status, out, err = run(capsys, "sweep", "frozen+head, lora", *arguments)
+    assert (status, err) == (0, "") and out.count("*") == 2
+    result = json.loads((here / "s.json").read_text())
+    assert [(row["method"], row["rate"], len(row["scores"])) for row in result["rows"]] == [
+        ("frozen+head", 0.001, 2),
+        ("frozen+head", 0.01, 2),
+        ("lora", 0.001, 2),
+        ("lora", 0.01, 2),
+    ]
+    assert set(result["best"]) == {"frozen+head", "lora"} and result["set"] == ["steps=2"]
+    assert (result["task"], result["model"], result["world"], result["shots"]) == ("sentiment", "bert", 0, 2)
+
+
+def test_methods_lists_them_all_and_help_lists_a_methods_settings(capsys, here):
+    from minitune.methods import WHAT
+
+    status, out, _ = run(capsys, "methods")
+    assert status == 0 and all(any(line.startswith(f"{what} ") for line in out.splitlines()) for what in WHAT)
+    status, out, _ = run(capsys, "tune", "lora+head", "--help")
+    assert status == 0 and "rank=4" in out and "targets=query,value" in out and "lr=0.003" in out and "--shots" in out
+    status, out, _ = run(capsys, "tune", "-h")
+    assert status == 0 and "rank=" not in out
+    status, _, err = run(capsys, "tune", "lorra", "--help")
+    assert status == 2 and "'lorra' is unknown" in err
+    for command in ("predict", "explain", "sweep"):
+        assert run(capsys, command, "--help")[0] == 0
+
+
+def test_a_folder_that_moved_and_a_model_that_moved(capsys, models, here):
+    import shutil
+
+    shutil.copytree(models / "bert", here / "base")
+    run(
+        capsys,
+        "tune",
+        "lora+head",
+        "--data",
+        "reviews.csv",
+        "--model",
+        "base",
+        "--shots",
+        2,
+        "--set",
+        "steps=2",
+        "--out",
+        "t",
+    )
+    expected = run(capsys, "predict", "t", "the plot was dull .")[1]
+    (here / "t").rename(here / "u")
+    (here / "base").rename(here / "moved")
+    status, _, err = run(capsys, "predict", "u", "the plot was dull .")
+    assert status == 2 and "'base'" in err
+    assert run(capsys, "predict", "u", "the plot was dull .", "--model", "moved")[1] == expected
+    assert run(capsys, "explain", "u", "the plot was dull .", "--model", "moved")[0] == 0
+    status, _, err = run(capsys, "predict", "u", "the plot was dull .", "--model", models / "gpt")
+    assert status == 2 and "fingerprint" in err and "--model" in err
+
+
+BAD_TUNES = {
+    "no method": ("lorra+head", [], "'lorra' is unknown"),
+    "nothing to train": ("zero-shot", [], "nothing to train"),
+    "unknown setting": ("lora+head", ["--set", "rang=8"], "no setting 'rang'; it has rank, alpha"),
+    "setting without value": ("lora+head", ["--set", "rank"], "write name=value"),
+    "value of another kind": ("lora+head", ["--set", "rank=high"], "whole number"),
+    "setting of another method": ("full+head", ["--set", "rank=8"], "none of its own"),
+    "rank of nothing": ("lora+head", ["--set", "rank=0"], "rank is 0"),
+    "rank beyond the width": ("lora+head", ["--set", "rank=17"], "16 wide"),
+    "no linear layer": ("lora+head", ["--set", "targets=querry"], "no linear layer is named 'querry'"),
+    "a tied weight": ("lora+head", ["--set", "targets=token_embedding"], "tied to the output"),
+    "a prompt beyond the context": ("prompt", ["--set", "length=40"], "no room for a text"),
+    "a prompt and a template beyond it": ("prompt", ["--set", "length=38"], "context holds 40"),
+    "a prefix beyond the context": ("prefix", ["--set", "length=99"], "no room for a text"),
+    "template without placeholders": ("prompt", ["--template", "{text} it was {mask} ."], "no placeholder"),
+    "template without a blank": ("lora", ["--template", "{text}"], "no blank"),
+    "template without a slot": ("lora+head", ["--template", "so it was"], "no slot"),
+    "two texts asked of one": ("lora+head", ["--template", "{text} {text_b}"], "no such text"),
+    "betas of nothing": ("lora+head", ["--set", "betas=0.9"], "betas"),
+    "a rate that blows up": (
+        "full+head",
+        ["--set", "lr=1e30", "--set", "warmup=0", "--set", "clip=1e30", "--set", "steps=9"],
+        "lower the learning rate",
+    ),
+    "labels that are no numbers": ("lora+number", [], "no numbers"),
+    "too many shots": ("lora+head", ["--shots", "13"], "lower --shots"),
+    "shots no number": ("lora+head", ["--shots", "every"], "from 1 on"),
+    "unknown device": ("lora+head", ["--device", "tpu"], "cpu"),
+    "a file for a folder": ("lora+head", ["--out", "reviews.csv"], "cannot write"),
+    "unknown column": ("lora+head", ["--text-column", "review"], "no column 'review'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TUNES)
+def test_a_bad_tune_is_one_sentence_and_writes_nothing(capsys, models, here, name):
+    method, more, expected = BAD_TUNES[name]
+    status, _, err = tune(capsys, models, method, *more)
+    assert status == 2 and "Traceback" not in err, err
+    assert expected in err.splitlines()[-1], f"{err!r} does not say {expected!r}"
+    assert not (here / "t").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["tune", "lora", "--task", "describe", "--model", "bert"], "take a GPT"),
+        (["tune", "lora+focal", "--task", "tags"], "read by head"),
+        (["tune", "lora+head", "--task", "facts:born_in"], "read by verbalizer"),
+        (["tune", "output", "--task", "tags"], "scores of words"),
+        (["tune", "output+head"], "scores of words"),
+        (["tune", "lora", "--task", "facts"], "one relation at a time"),
+        (["tune", "lora", "--task", "instruct"], "not one to train on"),
+        (["tune", "lora", "--task", "sentiment", "--test-data", "reviews.csv"], "belongs to --data"),
+        (["tune", "lora", "--model", "nowhere"], "no model 'nowhere'"),
+        (["tune"], "METHOD"),
+        (["sweep", "zero-shot", "--seeds", "1"], "nothing to train"),
+        (["sweep", "lora", "--rates", "fast"], "above 0"),
+        (["sweep", "lora", "--rates", "0"], "above 0"),
+        (["sweep", "lora", "--rates", ","], "the list of rates is empty"),
+        (["sweep", ","], "empty"),
+        (["sweep", "full+head,lora", "--set", "rank=8"], "full+head has no setting 'rank'"),
+        (["sweep", "lora", "--task", "nothing"], "no task 'nothing'"),
+        (["predict", "nowhere", "a text"], "no nowhere/tuned.pt"),
+        (["predict", "nowhere"], "give either texts"),
+        (["predict", "nowhere", "a text", "--data", "reviews.csv"], "give either texts"),
+        (["predict", "nowhere", "--data", "reviews.csv"], "belong together"),
+        (["predict", "nowhere", "a text", "--out", "o.csv"], "belong together"),
+        (["explain", "nowhere", "a text"], "no nowhere/tuned.pt"),
+        (["explain", "nowhere"], "TEXT"),
+    ],
+)
+def test_a_bad_tune_sweep_predict_or_explain_of_other_kinds(capsys, here, arguments, expected):
+    status, _, err = run(capsys, *arguments)
+    assert status == 2 and "Traceback" not in err, err
+    assert expected in err.splitlines()[-1], f"{err!r} does not say {expected!r}"
+
+
+def test_texts_and_files_that_cannot_be_predicted(capsys, models, here):
+    tune(capsys, models, "frozen+head")
+    write(here / "gap.csv", [("a",), (" ",)], header="text")
+    bad = {
+        "a || b": "single texts",
+        " ": "empty text",
+        "a \udce9": "half a character",
+    }
+    for text, expected in bad.items():
+        for command in ("predict", "explain"):
+            status, _, err = run(capsys, command, "t", text)
+            assert status == 2 and expected in err and len(err.splitlines()) == 1, err
+    files = {"nowhere.csv": "no file nowhere.csv", "reviews.xls": ".xls", "reviews.csv": "'review'"}
+    for name, expected in files.items():
+        status, _, err = run(capsys, "predict", "t", "--data", name, "--out", "o.csv", "--text-column", "review")
+        assert status == 2 and expected in err and not (here / "o.csv").exists(), err
+    status, _, err = run(capsys, "predict", "t", "--data", "reviews.csv", "--out", "o.doc")
+    assert status == 2 and ".csv, .tsv or .jsonl" in err
+    (here / "t" / "tuned.pt").write_bytes(b"no file of this kind")
+    status, _, err = run(capsys, "predict", "t", "a text")
+    assert status == 2 and "damaged" in err and len(err.splitlines()) == 1
+
+
+def test_a_tune_that_fails_leaves_the_last_one_whole(capsys, models, here):
+    tune(capsys, models, "frozen+head")
+    before = (here / "t" / "tuned.pt").read_bytes()
+    assert tune(capsys, models, "lora+head", "--set", "rank=99")[0] == 2
+    assert (here / "t" / "tuned.pt").read_bytes() == before
+
+
 # bad input: exit status 2, one sentence, no traceback
 
 
@@ -153,7 +422,7 @@ BAD_COMMANDS = {
     "method of another form": (["--methods", "full+head+head"], "what@asked"),
     "empty list": (["--methods", ","], "empty"),
     "unknown task": (["--task", "sentimint"], "sentiment"),
-    "task of another kind": (["--task", "facts"], "no classification"),
+    "task of another kind": (["--task", "facts"], "one relation at a time"),
     "unknown model": (["--model", "gtp"], "'gtp'"),
     "unknown control": (["--control", "none"], "shuffled-labels"),
     "unknown device": (["--device", "tpu"], "cpu"),
