@@ -233,6 +233,19 @@ def test_sweep_prints_a_table_and_writes_json(capsys, here, monkeypatch):
     assert (result["task"], result["model"], result["world"], result["shots"]) == ("sentiment", "bert", 0, 2)
 
 
+def test_sweep_takes_the_tasks_of_another_world(capsys, here, monkeypatch):
+    for split in ("train", "dev", "test"):
+        (here / "w" / "tasks" / "sentiment").mkdir(parents=True, exist_ok=True)
+        rows = [(f"{text} {split}", {"good": "positive", "bad": "negative"}[label]) for text, label in REVIEWS]
+        write(here / "w" / "tasks" / "sentiment" / f"{split}.csv", rows)
+    asked = []
+    monkeypatch.setattr("minitune.data.folder.world_folder", lambda seed: asked.append(seed) or here / "w")
+    arguments = ["--world", "7", "--rates", "0.01", "--shots", "all", "--seeds", "1", "--set", "steps=2"]
+    status, out, err = run(capsys, "sweep", "frozen+head", *arguments, "--json", "s.json")
+    assert (status, err, asked) == (0, "", [7]) and "world 7" in out
+    assert json.loads((here / "s.json").read_text())["world"] == 7
+
+
 def test_methods_lists_them_all_and_help_lists_a_methods_settings(capsys, here):
     from minitune.methods import WHAT
 
