@@ -53,15 +53,22 @@ STEPS = 100  # of a head that is trained alone
 
 
 class Reader(nn.Module):
-    """A model, ours or theirs, and a new layer that reads one place of each text."""
+    """A model, ours or theirs, and a new layer that reads one place of each text.
 
-    def __init__(self, model: nn.Module, width: int):
+    Ours may compute the last layer at that place alone, as our classifiers do, or `whole`, as theirs always do.
+    """
+
+    def __init__(self, model: nn.Module, width: int, whole: bool):
         super().__init__()
-        self.model, self.linear = model, new_layer(width, CLASSES, seed=0)
+        self.model, self.linear, self.whole = model, new_layer(width, CLASSES, seed=0), whole
 
     def loss(self, inputs: dict[str, Tensor], place: Tensor, label: Tensor) -> Tensor:
-        hidden = self.model(**inputs)[0]  # (B, T, D), first of what either library returns
-        return F.cross_entropy(self.linear(hidden[torch.arange(len(place)), place]), label)
+        if self.whole:
+            hidden = self.model(**inputs)[0]  # (B, T, D), first of what either library returns
+            hidden = hidden[torch.arange(len(place)), place]
+        else:
+            hidden = self.model(**inputs, read=place[:, None]).hidden[:, 0]
+        return F.cross_entropy(self.linear(hidden), label)
 
 
 def tuning_batch(kind: str) -> dict[str, Any]:
@@ -88,13 +95,13 @@ def behind_a_prompt(batch: dict[str, Any], soft_id: int | None) -> dict[str, Any
     return batch | {"inputs": inputs, "place": batch["place"] + LENGTH}
 
 
-def our_reader(kind: str, what: str) -> tuple[Reader, dict[str, Any]]:
+def our_reader(kind: str, what: str, whole: bool = False) -> tuple[Reader, dict[str, Any]]:
     """Our model, tuned by `what`, and its batch."""
     checkpoint, batch = load_checkpoint(kind), tuning_batch(kind)
     tuned = WHAT[what].put_into(checkpoint.model.train(), SETTINGS[what], checkpoint.tokenizer, "lora")
     if WHAT[what].is_soft:
         batch = behind_a_prompt(batch, checkpoint.tokenizer.soft_id)
-    return Reader(tuned, CONFIGS[kind].width), batch
+    return Reader(tuned, CONFIGS[kind].width, whole), batch
 
 
 def their_reader(kind: str, what: str) -> tuple[Reader, dict[str, Any]]:
@@ -105,7 +112,7 @@ def their_reader(kind: str, what: str) -> tuple[Reader, dict[str, Any]]:
     model = model.transformer if kind == "gpt" else model.bert
     model.pooler = None  # BERT's would be run, and not read
     if what in ("full", "frozen"):
-        return Reader(model.requires_grad_(what == "full"), CONFIGS[kind].width), batch
+        return Reader(model.requires_grad_(what == "full"), CONFIGS[kind].width, whole=True), batch
     ours = SETTINGS[what]
     settings: dict[str, Any] = {"task_type": "FEATURE_EXTRACTION"}
     if what == "lora":  # c_attn is three layers in one: as many numbers as on query and value apart
@@ -121,7 +128,7 @@ def their_reader(kind: str, what: str) -> tuple[Reader, dict[str, Any]]:
     classes = {"prompt": peft.PromptTuningConfig, "p-tuning": peft.PromptEncoderConfig, "lora": peft.LoraConfig}
     with warnings.catch_warnings(action="ignore"):  # of names that will change
         model = peft.get_peft_model(model, classes.get(what, peft.PrefixTuningConfig)(**settings))
-    return Reader(model, CONFIGS[kind].width), behind_a_prompt(batch, None) if WHAT[what].is_soft else batch
+    return Reader(model, CONFIGS[kind].width, whole=True), behind_a_prompt(batch, None) if WHAT[what].is_soft else batch
 
 
 def step_of(reader: Reader, batch: dict[str, Any]) -> Callable[[], None]:
@@ -189,11 +196,16 @@ def step_figures(kind: str, what: str, seconds: float, with_peft: bool) -> list[
     if with_peft and what != "top":  # peft has no such thing
         library = "transformers'" if what in ("full", "frozen") else "peft's"
         jobs[library] = step_of(*their_reader(kind, what))
+        jobs["whole"] = step_of(*our_reader(kind, what, whole=True))
     if what != "full":
         jobs["full fine-tuning's"] = step_of(*our_reader(kind, "full"))
-    ours, *others = in_turn(jobs, seconds).items()
+    times = in_turn(jobs, seconds)
+    ours, whole = times.pop("ours"), times.pop("whole", None)
     name = f"{kind}, 1 thread: a step of {what}, times"
-    return [Figure(f"{name} {other} rate", ratio(times, ours[1]), "times") for other, times in others]
+    figures = [Figure(f"{name} {other} rate", ratio(others, ours), "times") for other, others in times.items()]
+    if whole:
+        figures.append(Figure(f"{name} {library} rate, our last layer whole", ratio(times[library], whole), "times"))
+    return figures
 
 
 def memory_figures(kind: str, what: str) -> list[Figure]:

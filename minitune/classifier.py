@@ -63,9 +63,8 @@ class Classifier(nn.Module):
 
     def read(self, batch: Batch) -> Tensor:
         """The hidden state at the place where the answer is read: (B, D)."""
-        hidden = self.model(**inputs_of(batch, self.model.kind)).hidden  # (B, T, D)
         place = batch["blank"] if self.readout.reads == "blank" else batch["text_end"]  # (B,)
-        return hidden[torch.arange(len(place), device=place.device), place]  # (B, T, D) -> (B, D)
+        return self.model(**inputs_of(batch, self.model.kind), read=place[:, None]).hidden[:, 0]  # (B, 1, D) -> (B, D)
 
     def loss(self, batch: Batch) -> Tensor:
         return self.readout.loss(self(batch), batch["label"])

@@ -48,11 +48,20 @@ def test_the_batch_is_one_of_tuning(kind):
 def test_both_sides_do_the_same_work(kind, what):
     """The same numbers are trained, by as many operations, but for two of peft's: its prefix goes through the network
     once for each row of the batch, and its LoRA on GPT-2 has rows for the key. (An LSTM's are not counted.)"""
-    ours, theirs = bench.our_reader(kind, what), bench.their_reader(kind, what)
+    ours, theirs = bench.our_reader(kind, what, whole=True), bench.their_reader(kind, what)
     assert (ours[1]["place"] == theirs[1]["place"]).all() and (ours[1]["label"] == theirs[1]["label"]).all()
     share = operations(*theirs) / operations(*ours)
     assert numbers(ours[0]) == numbers(theirs[0])
     assert 1 <= share <= {"prefix": 1.2, "lora": 1.001 if kind == "gpt" else 1}.get(what, 1)
+
+
+@pytest.mark.parametrize("what", ["full", "prompt", "prefix"])
+@KINDS
+def test_the_last_layer_where_it_is_read_gives_the_same_loss_for_less(kind, what):
+    whole, read = (bench.our_reader(kind, what, whole) for whole in (True, False))
+    read[0].load_state_dict(whole[0].state_dict())
+    torch.testing.assert_close(read[0].loss(**read[1]), whole[0].loss(**whole[1]), rtol=1e-5, atol=1e-6)
+    assert operations(*read) < 0.85 * operations(*whole)
 
 
 @KINDS
@@ -133,7 +142,7 @@ def test_the_rows(with_peft, monkeypatch):
     methods, rows = len(bench.SETTINGS), {unit: sum(f.unit == unit for f in figures) for unit in ("bytes", "share")}
     assert rows == {"bytes": methods, "share": methods}
     rates = {figure.what: figure.value for figure in figures if figure.unit == "times"}
-    assert len(rates) == (methods - 1) + 3 + 1 + (methods - 1) * with_peft
+    assert len(rates) == (methods - 1) + 3 + 1 + 2 * (methods - 1) * with_peft
     for what in bench.SETTINGS:
         library = "transformers'" if what in ("full", "frozen") else "peft's"
         others = [library] * (with_peft and what != "top") + ["full fine-tuning's"] * (what != "full")

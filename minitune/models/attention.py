@@ -72,6 +72,19 @@ def visible_keys(
     return visible
 
 
+def at_places(x: Tensor, read: Tensor) -> Tensor:
+    """The positions `read` (B, R) of each row: (B, T, ...) -> (B, R, ...)."""
+    return x[torch.arange(len(x), device=x.device)[:, None], read]
+
+
+def seen_from(visible: Tensor | None, read: Tensor) -> Tensor | None:
+    """What the positions `read` (B, R) may see: (T, S) or (B, 1, T, S) -> (B, 1, R, S)."""
+    if visible is None:
+        return None
+    rows = visible.expand(len(read), 1, *visible.shape[-2:])[:, 0]  # (B, T, S)
+    return at_places(rows, read)[:, None]
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention with four linear layers: (B, T, D) -> (B, T, D)."""
 
@@ -86,9 +99,15 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, visible: Tensor | None, past: KeyValue | None = None) -> tuple[Tensor, KeyValue]:
-        """Returns the output (B, T, D), and all keys and values, past ones included: each (B, H, P + T, D/H)."""
-        query, key, value = (self.split(project(x)) for project in (self.query, self.key, self.value))
+    def forward(
+        self, x: Tensor, visible: Tensor | None, past: KeyValue | None = None, asking: Tensor | None = None
+    ) -> tuple[Tensor, KeyValue]:
+        """Returns the output (B, T, D), and all keys and values, past ones included: each (B, H, P + T, D/H).
+
+        `asking` (B, R, D) are the positions that ask, if not all of x do; the output is then (B, R, D).
+        """
+        query = self.split(self.query(x if asking is None else asking))
+        key, value = self.split(self.key(x)), self.split(self.value(x))
         if past is not None:
             key = torch.cat([past[0], key], dim=2)  # (B, H, P, D/H), (B, H, T, D/H) -> (B, H, P + T, D/H)
             value = torch.cat([past[1], value], dim=2)

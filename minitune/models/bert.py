@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minitune.models.attention import FeedForward, KeyValue, SelfAttention, visible_keys
+from minitune.models.attention import FeedForward, KeyValue, SelfAttention, at_places, visible_keys
 from minitune.models.common import Output, default_positions, draw_weights, one_of, past_length
 
 
@@ -46,9 +46,13 @@ class BERTBlock(nn.Module):
         self.mlp = FeedForward(config.width, config.inner, config.dropout, gelu="none")
         self.mlp_norm = nn.LayerNorm(config.width, eps=config.norm_eps)
 
-    def forward(self, x: Tensor, visible: Tensor | None, past: KeyValue | None) -> tuple[Tensor, KeyValue]:
-        change, key_value = self.attention(x, visible, past)
-        x = self.attention_norm(x + change)
+    def forward(
+        self, x: Tensor, visible: Tensor | None, past: KeyValue | None, read: Tensor | None = None
+    ) -> tuple[Tensor, KeyValue]:
+        """With `read` (B, R), only these positions are computed: -> (B, R, D)."""
+        asking = x if read is None else at_places(x, read)
+        change, key_value = self.attention(x, visible, past, asking)
+        x = self.attention_norm(asking + change)
         return self.mlp_norm(x + self.mlp(x)), key_value
 
 
@@ -80,6 +84,7 @@ class BERT(nn.Module):
         token_type_ids: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: tuple[KeyValue, ...] | None = None,
+        read: Tensor | None = None,
     ) -> Output:
         """Run the model: (B, T) or (B, T, D) -> hidden (B, T, D) and every layer's keys and values.
 
@@ -90,6 +95,7 @@ class BERT(nn.Module):
             token_type_ids: (B, T), 0 for the first text, 1 for the second; None = all 0.
             position_ids: (B, T); by default they count on from the past.
             past_key_values: for each layer a key and a value, each (B, H, P, D/H); every position sees them.
+            read: (B, R), the positions that are wanted: hidden is (B, R, D), and the last layer leaves out the rest.
 
         Raises:
             UserError: past and text are longer than the context.
@@ -106,7 +112,8 @@ class BERT(nn.Module):
         x = self.dropout(self.embedding_norm(x))
         key_values = []
         for index, block in enumerate(self.blocks):
-            x, key_value = block(x, visible, past_key_values[index] if past_key_values else None)
+            wanted = read if index == len(self.blocks) - 1 else None
+            x, key_value = block(x, visible, past_key_values[index] if past_key_values else None, wanted)
             key_values.append(key_value)
         return Output(x, tuple(key_values))
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minitune.models.attention import FeedForward, KeyValue, SelfAttention, visible_keys
+from minitune.models.attention import FeedForward, KeyValue, SelfAttention, at_places, seen_from, visible_keys
 from minitune.models.common import Output, default_positions, draw_weights, one_of, past_length
 
 
@@ -44,8 +44,15 @@ class GPTBlock(nn.Module):
         self.mlp_norm = nn.LayerNorm(config.width, eps=config.norm_eps)
         self.mlp = FeedForward(config.width, config.inner, config.dropout, gelu="tanh")
 
-    def forward(self, x: Tensor, visible: Tensor | None, past: KeyValue | None) -> tuple[Tensor, KeyValue]:
-        change, key_value = self.attention(self.attention_norm(x), visible, past)
+    def forward(
+        self, x: Tensor, visible: Tensor | None, past: KeyValue | None, read: Tensor | None = None
+    ) -> tuple[Tensor, KeyValue]:
+        """With `read` (B, R), only these positions are computed: -> (B, R, D)."""
+        normed = self.attention_norm(x)
+        asking = normed
+        if read is not None:
+            x, asking, visible = at_places(x, read), at_places(normed, read), seen_from(visible, read)
+        change, key_value = self.attention(normed, visible, past, asking)
         x = x + change
         return x + self.mlp(self.mlp_norm(x)), key_value
 
@@ -74,6 +81,7 @@ class GPT(nn.Module):
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: tuple[KeyValue, ...] | None = None,
+        read: Tensor | None = None,
     ) -> Output:
         """Run the model: (B, T) or (B, T, D) -> hidden (B, T, D) and every layer's keys and values.
 
@@ -83,6 +91,7 @@ class GPT(nn.Module):
             attention_mask: (B, P + T), 1 = real, 0 = padding; None = all real.
             position_ids: (B, T); by default they count on from the past.
             past_key_values: for each layer a key and a value, each (B, H, P, D/H).
+            read: (B, R), the positions that are wanted: hidden is (B, R, D), and the last layer leaves out the rest.
 
         Raises:
             UserError: past and text are longer than the context.
@@ -96,7 +105,8 @@ class GPT(nn.Module):
         x = self.dropout(x + self.position_embedding(position_ids))
         key_values = []
         for index, block in enumerate(self.blocks):
-            x, key_value = block(x, visible, past_key_values[index] if past_key_values else None)
+            wanted = read if index == len(self.blocks) - 1 else None
+            x, key_value = block(x, visible, past_key_values[index] if past_key_values else None, wanted)
             key_values.append(key_value)
         return Output(self.norm(x), tuple(key_values))
 

@@ -108,6 +108,24 @@ def test_positions_count_on_from_the_past(model, ids):
     assert not torch.allclose(from_zero, explicit)
 
 
+def test_where_it_is_read_is_as_in_the_whole(model, ids, mask):
+    """The last layer at chosen positions alone: the same numbers there, the same keys and values, the same gradient."""
+    read = torch.tensor([[10, 0, 3], [6, 6, 1], [0, 2, 2], [9, 4, 0]])  # (B, R), in any order, one of them twice
+    past = random_past(rows=4, length=2)
+    wide = torch.cat([mask.new_ones(4, 2), mask], dim=1)
+    for inputs in ({}, {"attention_mask": mask}, {"attention_mask": wide, "past_key_values": past}):
+        whole, chosen = model(ids, **inputs), model(ids, **inputs, read=read)
+        expected = whole.hidden[torch.arange(4)[:, None], read]
+        message = "another position was read, or a position that may see less (or more) than it should"
+        torch.testing.assert_close(chosen.hidden, expected, rtol=1e-12, atol=1e-12, msg=message)
+        for a, b in zip(whole.past_key_values[-1], chosen.past_key_values[-1], strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+        slow, fast = (
+            torch.autograd.grad(x.square().sum(), model.token_embedding.weight) for x in (expected, chosen.hidden)
+        )
+        torch.testing.assert_close(fast, slow, rtol=1e-10, atol=1e-10)
+
+
 def test_every_position_sees_the_whole_past(model, ids):
     past = random_past(4, 5)
     for layer in range(3):
