@@ -202,7 +202,8 @@ def test_before_any_step_a_flat_prefix_of_words_is_those_words_before_the_text(g
     torch.testing.assert_close(hidden, expected, **EXACT)
 
 
-def test_the_network_is_first_fitted_to_the_words(model, tokenizer):
+def test_the_network_is_first_fitted_to_the_words(bert_tokenizer):
+    model, tokenizer = make_bert(len(bert_tokenizer)), bert_tokenizer
     config = PrefixConfig(length=4, inner=64, words=WORDS)
     torch.manual_seed(0)
     written = add_prefix(model, config, tokenizer).door.source()
