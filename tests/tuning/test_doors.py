@@ -231,6 +231,21 @@ def test_what_is_called_in_the_model_s_place_is_read_as_the_model(model, words):
     assert torch.equal(tuned.pool(hidden), model.pool(hidden))
 
 
+def test_the_loss_of_a_text_is_over_the_text_alone(gpt, words):
+    """Behind a prefix as it is: no label is shifted by P, and none is asked of the prefix."""
+    tokens = torch.tensor([40, 3, 17])
+    tuned = prefixed(gpt, written_out(gpt(tokens[None]).past_key_values))
+    joint = torch.cat([tokens.expand(4, -1), words], dim=1)
+
+    def loss(logits, ids):
+        return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
+
+    of_all = gpt.logits(gpt(joint).hidden)
+    of_text = tuned.logits(tuned(words).hidden)
+    torch.testing.assert_close(loss(of_text, words), loss(of_all[:, 3:], words), **EXACT)
+    assert torch.equal(of_text.argmax(dim=2), of_all[:, 3:].argmax(dim=2)), "the answers are read P places off"
+
+
 def test_several_stand_before_one_model_and_do_not_disturb_each_other(model, words):
     plain, state = model(words).hidden, copy.deepcopy(model.state_dict())
     one, two = prefixed(model, draw(2, 2 * 3 * 24)), prefixed(model, draw(3, 2 * 3 * 24, seed=6))

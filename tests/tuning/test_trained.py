@@ -212,21 +212,8 @@ def test_all_of_it_moves_in_three_steps_and_the_rest_not_by_a_bit(name, tokenize
     declared = set(trainable(joined))
     message = f"moved, but not declared: {sorted(moved - declared)}; declared, but still: {sorted(declared - moved)}"
     assert moved - idle == declared - idle and moved <= declared, message
-    assert all(p.grad is None for p in joined.parameters() if not p.requires_grad), "what is frozen has a gradient"
-
-
-@MAIN
-def test_weight_decay_over_everything_does_not_move_what_is_frozen(name, tokenizer):
-    """A gradient of zero is not enough: weight decay moves what has one. What is frozen has none."""
-    _, joined = reading(name, tokenizer)
-    extra = nn.Parameter(torch.ones(1, dtype=torch.float64))
-    before = copy.deepcopy(dict(joined.named_parameters()))
-    optimizer = torch.optim.AdamW([*joined.parameters(), extra], lr=0.1, weight_decay=0.5)
-    (joined.loss() * extra).sum().backward()
-    optimizer.step()
-    frozen = {n for n, p in joined.named_parameters() if not p.requires_grad}
-    moved = {n for n, p in joined.named_parameters() if not torch.equal(p, before[n])}
-    assert not moved & frozen
+    message = "what is frozen has a gradient; were it zero, weight decay would move it in another optimizer"
+    assert all(p.grad is None for p in joined.parameters() if not p.requires_grad), message
 
 
 def test_what_is_learned_as_it_stands_does_not_decay(tokenizer):
@@ -244,11 +231,11 @@ def test_what_is_learned_as_it_stands_does_not_decay(tokenizer):
 
 
 @MAIN
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_what_is_put_in_has_the_type_of_the_model(name, tokenizer, dtype):
-    _, joined = reading(name, tokenizer, dtype=dtype)
-    assert {p.dtype for p in joined.parameters()} == {dtype}
-    assert joined.loss().dtype == dtype, "something inside was computed in another type"
+def test_what_is_put_in_has_the_type_of_the_model(name, tokenizer):
+    """Everywhere else it is float64; here it is one that nothing has by default."""
+    _, joined = reading(name, tokenizer, dtype=torch.bfloat16)
+    assert {p.dtype for p in joined.parameters()} == {torch.bfloat16}
+    assert joined.loss().dtype == torch.bfloat16, "something inside was computed in another type"
 
 
 @MAIN
