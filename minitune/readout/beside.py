@@ -25,7 +25,7 @@ class BesideHead(nn.Module):
 
     def __init__(self, width: int, classes: int, length: int = 8, seed: int = 0):
         super().__init__()
-        self.prompt = nn.Parameter(torch.randn(length, generator=torch.Generator().manual_seed(seed)))  # p
+        self.prompt = nn.Parameter(torch.randn(length, generator=torch.Generator().manual_seed(seed + 1)))  # p
         self.linear = new_layer(length + width, classes, seed)
 
     def forward(self, hidden: Tensor, model: Model) -> Tensor:

@@ -121,7 +121,10 @@ class Prefix(nn.Module):
         mask = inputs.get("attention_mask")
         if mask is not None:
             inputs["attention_mask"] = torch.cat([mask.new_ones(len(ids), self.length), mask], dim=1)
-        if not self.shift:
+        positions = inputs.get("position_ids")  # counted from the text's own start
+        if self.shift and positions is not None:
+            inputs["position_ids"] = positions + self.length
+        if not self.shift and positions is None:
             inputs["position_ids"] = torch.arange(ids.shape[1], device=ids.device)[None]
         return {**inputs, "past_key_values": self.past(len(ids))}
 

@@ -48,7 +48,7 @@ class LayerwiseConfig:
 
 @dataclass(frozen=True)
 class GradualConfig:
-    share: float = 0.5  # of the steps, until the last layer is unfrozen
+    share: float = 0.5  # of the steps, in equal stages of one layer more; behind them all is trained
 
     def __post_init__(self):
         if not 0 < self.share <= 1:
@@ -151,7 +151,7 @@ def layer_rates(model: Model, config: LayerwiseConfig) -> dict[str, float]:
 def gradual_unfreezing(model: Model, config: GradualConfig, steps: int) -> Callable[[int], None]:
     """A function of the step that unfreezes one layer more, from the top, at equal distances."""
     layers = layers_from_the_top(model)
-    every = max(1, round(steps * config.share / (len(layers) - 1)))
+    every = max(1, int(steps * config.share / (len(layers) - 1)))
 
     def unfreeze(step: int) -> None:
         for at, layer in enumerate(layers):

@@ -433,6 +433,16 @@ def test_a_prefix_cannot_stand_before_another_past(gpt, words):
         generate(tuned, [[5, 9]], 3)
 
 
+def test_positions_of_the_text_are_counted_from_its_own_start(model, words):
+    """Given or not: behind a prefix they start after it, or, unshifted, at 0."""
+    counted = torch.arange(11)[None]
+    for shift in (True, False):
+        tuned = prefixed(model, draw(3, 2 * 3 * 24), shift=shift)
+        expected = tuned(words).hidden
+        torch.testing.assert_close(tuned(words, position_ids=counted).hidden, expected, **EXACT)
+        assert not torch.allclose(tuned(words, position_ids=counted + 1).hidden, expected), "the positions are not read"
+
+
 # gradients
 
 

@@ -253,7 +253,7 @@ def test_layers_learn_at_their_rates(model, ids):
 def test_gradual_unfreezing_in_the_loop(model, ids):
     """Only what is open has moved when the next layer opens; at the end all has."""
     reading, layers = Reading(tune_everything(model), ids), layers_from_the_top(model)
-    unfreeze = gradual_unfreezing(model, GradualConfig(share=0.75), steps=8)  # one layer more at steps 2, 4, 6
+    unfreeze = gradual_unfreezing(model, GradualConfig(share=1.0), steps=8)  # one layer more at steps 2, 4, 6
     before = [[p.detach().clone() for p in layer] for layer in layers]
     seen = []
 
