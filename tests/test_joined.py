@@ -66,6 +66,7 @@ def test_many_examples_come_back_in_their_order_whatever_the_batches(kind):
 def test_kept_features_give_the_scores_of_the_texts_themselves(kind, read):
     _, joined = build(kind, f"frozen{read if read[0] == '@' else '+' + read}")
     items = joined.items(EXAMPLES)
+    assert all(item.hidden is not None for item in items), "the body never changes, and is read anew each time"
     assert all(item.hidden.shape == (24,) and not item.hidden.requires_grad for item in items)
     kept = joined(joined.collate(items))
     read_anew = joined(joined.collate([item._replace(hidden=None) for item in items]))

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pickle
+from itertools import cycle
 
 import pytest
 import torch
@@ -81,7 +82,8 @@ def test_the_file_holds_what_was_trained_and_nothing_else(what, kind, bases, tmp
     assert path == tmp_path / FILE and os.listdir(tmp_path) == [FILE]
     weights = read_tuned(tmp_path)["weights"]
     in_model = {name: w for name, w in weights.items() if not name.startswith("readout.")}
-    assert sum(w.numel() for w in in_model.values()) == STORED.get(what, trained)
+    kept = sum(w.numel() for w in in_model.values())
+    assert kept == STORED.get(what, trained), f"{kept} numbers of the model are in the file"
     assert trained == WHAT[what].count(method.settings, joined.model.config)
     of_head = {} if what == "output" else {"readout.linear.weight": 72, "readout.linear.bias": 3}
     message = "without its head it is good in memory and at chance after loading"
@@ -131,7 +133,10 @@ def test_loaded_equals_saved_bit_for_bit(what, kind, bases, tmp_path):
         assert str(joined.template) == str(trained[1].template) == question.template
 
 
-@pytest.mark.parametrize("what", [what for what in WHAT if what != "output"])
+READ_TAGS = [what for what in WHAT if what != "output"]
+
+
+@pytest.mark.parametrize(("what", "kind"), list(zip(READ_TAGS, cycle(("bert", "bert", "gpt")), strict=False)))
 def test_a_tagger_comes_back_bit_for_bit(what, kind, bases, tmp_path):
     trained = train(kind, what, SETTINGS.get(what, ()), TAGS, TAGGED)
     before = scores_of(trained[1], TAGGED)
@@ -371,9 +376,10 @@ def test_a_shelf_holds_the_base_once(saved, kind):
     shelf = Shelf(tiny.checkpoint(kind))
     for name in ("lora+head", "wide", "prompt", "tags"):
         shelf.add(name.replace("+", "-"), saved[0] / kind / name)
-    for joined in shelf.kept.values():
+    for name, joined in shelf.kept.items():
         inside = joined.model.model if isinstance(joined.model, Tuned) else joined.model
-        assert inside is shelf.model
+        is_same = inside is shelf.model
+        assert is_same, f"{name} has a copy of the base for itself"
     assert {name for layer in lora_layers(shelf.model).values() for name in layer.adapters} == {
         "lora-head",
         "wide",

@@ -64,7 +64,8 @@ def test_a_words_tag_stands_at_its_first_token_and_nowhere_else(kind):
     assert split > 2
     before = 2 if kind == "bert" else 1  # [CLS] so
     after = len(item.labels) - before - split - 3
-    assert item.labels == [UNREAD] * before + [0, 1] + [UNREAD] * (split - 1) + [0, 0] + [UNREAD] * after
+    expected = [UNREAD] * before + [0, 1] + [UNREAD] * (split - 1) + [0, 0] + [UNREAD] * after
+    assert item.labels == expected, "a word has its tag at its first token, and only there"
     for place, label in enumerate(item.labels):
         if label == 1:
             assert item.rendered.ids[place] == t.encode("zqhero")[0], "the tag is not at the first sub-token"
@@ -88,7 +89,8 @@ def test_f1_by_hand(kind, monkeypatch):
     items = tagger.items(EXAMPLES)  # right: 0 1 0 0 | 2 | 0 0 2 0 1 0 2 0 | 2, six words are something
     given = [[0, 1, 1, 0], [0], [0, 0, 1, 0, 1, 0, 2, 0], [2]]  # six are named, four of them right
     monkeypatch.setattr(tagger, "predictions", lambda items: given)
-    assert tagger.measure(items)["f1"] == pytest.approx(2 * 4 / (6 + 6))
+    message = "only words that are something, or are said to be, count: the others are most, and easy"
+    assert tagger.measure(items)["f1"] == pytest.approx(2 * 4 / (6 + 6)), message
     given = [[0] * 4, [0], [0] * 8, [0]]
     assert tagger.measure(items)["f1"] == 0.0, "accuracy would be 8 / 14: most words are nothing"
     given = [list(example.tags) for example in EXAMPLES]

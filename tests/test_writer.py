@@ -49,7 +49,8 @@ def test_the_answer_and_its_end_are_the_only_labels():
     for row, example in enumerate(EXAMPLES[:2]):
         question, answer = [*t.encode(example.text), t.word_id("so")], [*t.encode(example.answer), t.end_id]
         asked, given = len(question), len(answer)
-        assert batch["input_ids"][row, : asked + given].tolist() == question + answer
+        whole = batch["input_ids"][row, : asked + given].tolist()
+        assert whole == question + answer, "question, answer, end of text: one after the other"
         expected = [-100] * (asked - 1) + answer
         assert batch["label"][row, : asked + given - 1].tolist() == expected, "each place's label is the next token"
         assert (batch["label"][row, asked + given - 1 :] == -100).all(), (
@@ -123,9 +124,9 @@ def test_what_is_written_is_what_the_trained_model_finds_likeliest(what):
     inside = writer.model.model if past else writer.model
     rows = generate(inside, ids, 6, stop_id=t.end_id, past_key_values=past)
     assert len({tuple(row) for row in rows}) > 1, "three questions have one answer: are they read?"
-    assert [t.decode(row) for row in generate(inside, ids, ANSWER_ROOM, stop_id=t.end_id, past_key_values=past)] == (
-        writer.write(EXAMPLES)
-    )
+    rows_in_full = generate(inside, ids, ANSWER_ROOM, stop_id=t.end_id, past_key_values=past)
+    message = "what is written goes on from something else than the prefix and the question"
+    assert [t.decode(row) for row in rows_in_full] == writer.write(EXAMPLES), message
     for question, row in zip(ids, rows, strict=True):
         for place in range(len(row)):
             logits = writer.model.logits(writer.model(torch.tensor([question + row[:place]])).hidden[0, -1])
@@ -153,7 +154,7 @@ def test_what_is_written_stops_at_the_end_and_shows_no_special_token(monkeypatch
     seen = {}
     monkeypatch.setattr("minitune.writer.generate", lambda *args, **rest: seen.update(rest) or [[great]])
     writer.write(EXAMPLES[:1])
-    assert seen["stop_id"] == t.end_id
+    assert seen.get("stop_id") == t.end_id, "it writes on behind the end"
 
 
 def test_dropout_is_off_while_writing_and_back_on_afterwards():
