@@ -16,7 +16,7 @@ from minitune.joined import Joined, inputs_of, over
 from minitune.methods import Question
 from minitune.report import table
 from minitune.tagger import UNREAD, TaggedWords, Tagger
-from minitune.writer import Writer, Writing
+from minitune.writer import Writer, Writing, prefix_of
 
 BETWEEN = "||"  # stands between the two texts of a pair
 LIKELIEST = 5
@@ -104,8 +104,10 @@ def explain(joined: Joined, question: Question, text: str) -> str:
     example = to_example(text, question)
     item = joined.items([example])[0]
     rendered, tokenizer = item.rendered, joined.tokenizer
-    length = joined.model.door.length if hasattr(getattr(joined.model, "door", None), "length") else 0
-    parts = [f"a prefix of {length} learned keys and values stands before the text, in every layer"] if length else []
+    prefix = prefix_of(joined.model)
+    parts = []
+    if prefix:
+        parts.append(f"a prefix of {prefix.length} learned keys and values stands before the text, in every layer")
     marks = dict.fromkeys(read_at(joined, item), "the answer is read here")
     if isinstance(joined, Writer):
         marks = {item.start: "the answer is written from here on"}
