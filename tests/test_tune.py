@@ -23,6 +23,13 @@ TEST = tuple(Example(f"a {how} film", label=label) for label, how in enumerate((
 DATA = Dataset("toy", tiny.LABELS, POOL, TEST)
 
 
+@pytest.fixture(autouse=True)
+def no_figure(request, monkeypatch):
+    """A figure takes longer than all the rest; one test looks at it."""
+    if "measures_and_saves" not in request.node.name:
+        monkeypatch.setattr("minitune.tune.plot_curve", lambda *_: None)
+
+
 @pytest.fixture(params=["gpt", "bert"])
 def kind(request):
     return request.param

@@ -25,7 +25,7 @@ EXAMPLES = [
 
 
 @functools.cache
-def checkpoint(kind: str, seed: int = 1, layers: int = 3) -> Checkpoint:
+def checkpoint(kind: str, seed: int = 1, layers: int = 2) -> Checkpoint:
     """Never change its model: it is one for all tests."""
     tokenizer = train_tokenizer(kind, LINES)
     model_class, config_class = KINDS[kind]
