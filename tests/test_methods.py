@@ -406,11 +406,7 @@ def test_every_method_reads_tags(what, kind):
 
 @pytest.mark.parametrize("what", [what for what in WHAT if what != "frozen"])
 def test_every_method_writes_with_a_gpt(what):
-    if what == "p-tuning-v2":
-        SETTINGS_HERE = ["length=3", "steps=2"]
-        method = Method.parse(what, SETTINGS_HERE)
-    else:
-        method = parse(what, "", "steps=2")
+    method = parse(what, "", "steps=2", "shift=true") if what == "p-tuning-v2" else parse(what, "", "steps=2")
     joined = method.build(tiny.checkpoint("gpt"), TEXT, seed=0)
     assert isinstance(joined, Writer)
     examples = [Writing("great soup", "the soup was great ."), Writing("a dull plot", "it was dull .")]
@@ -469,16 +465,16 @@ def learn_by_heart(base, name, labels, steps):
     return before, joined.accuracy(examples)
 
 
-SLOW = {"norms": 80, "biases": 60, "output": 100}  # steps; the others need 40
+STEPS = {"norms": 80, "biases": 60, "output": 100, "prompt": 40, "p-tuning": 40, "p-tuning-v2": 40}  # the others: 30
 A_FIRST_FIT = "minitune.tuning.prefix_tuning.FIT_STEPS"  # of a prefix to real words: 500 steps by default
 
 
 @pytest.mark.parametrize("what", [what for what in WHAT if what != "frozen"])
 def test_each_method_turns_the_meaning_of_eight_texts_round(shipped, what, monkeypatch):
     """GPT, asked for its own words, with every label wrong: whatever it knows is against it."""
-    monkeypatch.setattr(A_FIRST_FIT, 100)
+    monkeypatch.setattr(A_FIRST_FIT, 50)
     wrong = [0, 1, 1, 0, 0, 1, 0, 1]
-    before, after = learn_by_heart(shipped["gpt"], what, wrong, SLOW.get(what, 40))
+    before, after = learn_by_heart(shipped["gpt"], what, wrong, STEPS.get(what, 30))
     assert before <= 0.75
     assert after == 1.0, f"{what} at {WHAT[what].lr:g} knows {after:.0%} of eight examples: is its rate too low?"
 
@@ -489,7 +485,7 @@ def test_each_method_turns_the_meaning_of_eight_texts_round(shipped, what, monke
 )
 def test_each_method_that_leaves_bert_alone_learns_eight_labels_by_heart(shipped, name, steps, monkeypatch):
     """Labels dealt out with no sense. A prefix of random keys (P-tuning v2) is meant for a head, and is given one."""
-    monkeypatch.setattr(A_FIRST_FIT, 100)
+    monkeypatch.setattr(A_FIRST_FIT, 50)
     before, after = learn_by_heart(shipped["bert"], name, [0, 0, 1, 1, 1, 1, 0, 0], steps)
     assert before <= 0.75
     assert after == 1.0, f"{name} knows {after:.0%} of eight examples: is its learning rate too low?"
