@@ -19,7 +19,7 @@ from minitune.models.build import Model
 from minitune.settings import settings_of
 from minitune.training.checkpoint import Checkpoint, fingerprint, load_checkpoint, read_tensors, write_tensors
 from minitune.tuning.doors import Tuned, fold
-from minitune.tuning.lora import lora_layers, switch_lora
+from minitune.tuning.lora import lora_layers, remove_lora, switch_lora
 from minitune.tuning.trained import trainable
 
 FILE = "tuned.pt"
@@ -143,7 +143,12 @@ class Shelf:
             raise UserError(
                 f"{folder} holds weights of the base itself ({own[0]}), which cannot be swapped: load it by itself"
             )
-        self.kept[name], _ = rebuild(folder, content, self.base, into=self.model, name=name)
+        try:
+            self.kept[name], _ = rebuild(folder, content, self.base, into=self.model, name=name)
+        except UserError:
+            if any(name in layer.adapters for layer in lora_layers(self.model).values()):
+                remove_lora(self.model, name)  # it was put in before its weights were found not to fit
+            raise
 
     def use(self, name: str) -> Joined:
         """Switch to one of them; the others wait, unharmed.
