@@ -16,6 +16,7 @@ from minitune.readout.head import Head
 from minitune.readout.verbalizer import verbalizer
 from minitune.training.loop import TrainConfig, train
 from minitune.tuning.all_or_nothing import freeze
+from minitune.tuning.prompt_tuning import PromptConfig, add_prompt
 from tests.conftest import make_bert, make_gpt
 
 pytestmark = [pytest.mark.lesson04, pytest.mark.lesson06]
@@ -219,3 +220,43 @@ def test_a_verbalizer_without_a_blank_and_gpt_with_words_after_it(gpt_tokenizer,
         build(tokenizer, "head", template="{text}")
     with pytest.raises(UserError, match="next word"):
         build(gpt_tokenizer, template="{text} it was {mask} .")
+
+
+def test_placeholders_and_vectors_are_as_many(tokenizer):
+    classifier = build(tokenizer, template="{soft:3} {text} it was {mask}")
+    tuned = add_prompt(classifier.model, PromptConfig(length=3, start="random"), tokenizer)
+
+    def ask(template):
+        return Classifier(tuned, tokenizer, Template.parse(template), classifier.readout)
+
+    assert ask("{soft:3} {text} it was {mask}").scores(EXAMPLES).shape == (7, 2)
+    assert ask("{soft:1} {text} {soft:2} it was {mask}").scores(EXAMPLES).shape == (7, 2)
+    with pytest.raises(UserError, match=r"has 2 placeholders and the soft prompt 3 vectors"):
+        ask("{soft:2} {text} it was {mask}")
+    with pytest.raises(UserError, match=r"no placeholder for a soft prompt of 3: write \{soft:3\}"):
+        ask("{text} it was {mask}")
+
+
+def test_a_second_text_that_is_asked_for_and_missing(tokenizer):
+    classifier = build(tokenizer, "head", "{text} {sep} {text_b}")
+    with pytest.raises(UserError, match=r"asks for \{text_b\}, and the example has no such text"):
+        classifier.items(EXAMPLES)
+    pair = Example("great soup", "a dull plot", 1)
+    assert classifier.scores([pair]).shape == (1, 2)
+    if tokenizer.kind == "bert":
+        assert set(classifier.items([pair])[0].rendered.types) == {0, 1}, "BERT tells two texts apart by their types"
+
+
+# what is measured
+
+
+def test_measure_and_answers_by_hand(classifier, monkeypatch):
+    classifier.labels = ("bad", "good")
+    items = classifier.items(EXAMPLES)
+    scores = classifier.scores(EXAMPLES)
+    right = (scores.argmax(dim=1) == torch.tensor([e.label for e in EXAMPLES])).double().mean().item()
+    expected = F.cross_entropy(scores, torch.tensor([e.label for e in EXAMPLES])).item()
+    found = classifier.measure(items)
+    assert list(found) == ["accuracy", "loss"], "the first is what the best weights are chosen by"
+    assert found == pytest.approx({"accuracy": right, "loss": expected}, abs=1e-5)
+    assert classifier.answers(EXAMPLES) == [("bad", "good")[best] for best in scores.argmax(dim=1).tolist()]

@@ -454,6 +454,20 @@ def test_a_shelf_refuses_names_and_other_bases(saved):
     assert list(shelf.kept) == ["it"] and not lora_layers(shelf.model)
 
 
+def test_a_file_that_does_not_fit_leaves_nothing_on_the_shelf(whole, saved, tmp_path):
+    content = copy.deepcopy(whole)
+    content["weights"].popitem()
+    write_tensors(tmp_path / FILE, "tuned method", content)
+    shelf = Shelf(tiny.checkpoint("bert"))
+    shelf.add("wide", saved[0] / "bert" / "wide")
+    with pytest.raises(UserError, match="other names or shapes"):
+        shelf.add("it", tmp_path)
+    assert {name for layer in lora_layers(shelf.model).values() for name in layer.adapters} == {"wide"}
+    shelf.add("it", saved[0] / "bert" / "lora+head")  # the name is free: mend the file and add it again
+    assert torch.equal(shelf.use("it").scores(EXAMPLES), saved[1]["bert", "lora+head"])
+    assert torch.equal(shelf.use("wide").scores(EXAMPLES), saved[1]["bert", "wide"])
+
+
 def test_examples_are_read_by_hand(saved, kind):
     """The file's own numbers put into the equation: logits of a frozen model with the stored head."""
     folder, alone = saved
