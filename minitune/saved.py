@@ -7,6 +7,7 @@ fingerprint of the base model.
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,10 @@ def save_tuned(
         "settings": settings_of(method.settings),
         "question": {name: getattr(question, name) for name in KEPT} | {"template": str(joined.template)},
         "base": {"name": base_name, "kind": base.kind, "fingerprint": fingerprint(base.model)},
-        "weights": {name: parameter.detach().cpu().clone() for name, parameter in trainable(joined).items()},
+        "weights": {  # an adapter is called lora in every file, whatever it is called on a shelf
+            re.sub(r"\.adapters\.[^.]+\.", ".adapters.lora.", name): parameter.detach().cpu().clone()
+            for name, parameter in trainable(joined).items()
+        },
         "made": made,
     }
     write_tensors(folder / FILE, "tuned method", content)
