@@ -454,6 +454,19 @@ def test_a_shelf_refuses_names_and_other_bases(saved):
     assert list(shelf.kept) == ["it"] and not lora_layers(shelf.model)
 
 
+def test_what_is_on_a_shelf_can_be_trained_on_and_saved_again(saved, bases, tmp_path):
+    shelf = Shelf(tiny.checkpoint("bert"))
+    for name in ("lora+head", "wide"):
+        shelf.add(name.replace("+", "-"), saved[0] / "bert" / name)
+    joined, method = shelf.use("lora-head"), Method.parse("lora+head", ["steps=3", "lr=0.05"])
+    fit(method, joined, EXAMPLES, [], seed=0)
+    before = scores_of(joined, EXAMPLES)
+    assert not torch.equal(before, saved[1]["bert", "lora+head"])
+    save(tmp_path, bases, "bert", method, joined, tiny.question("bert"))
+    assert torch.equal(scores_of(load_tuned(tmp_path)[0], EXAMPLES), before), "it has another name on the shelf"
+    assert torch.equal(shelf.use("wide").scores(EXAMPLES), saved[1]["bert", "wide"]), "its neighbour was trained too"
+
+
 def test_a_file_that_does_not_fit_leaves_nothing_on_the_shelf(whole, saved, tmp_path):
     content = copy.deepcopy(whole)
     content["weights"].popitem()
