@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from minitune.errors import UserError
@@ -25,13 +26,15 @@ def run_compare(options: argparse.Namespace) -> None:
     comparison.check_figure_path(options.plot)
     checkpoint = load_checkpoint(options.model, device)
     dataset, question = asked_for(options, checkpoint)
-    methods = chosen or (all_methods() if options.methods == "all" else list(DEFAULTS[question.kind]))
+    methods = chosen or (all_methods(question.kind) if options.methods == "all" else list(DEFAULTS[question.kind]))
     metric = METRIC[question.kind]
     if not question.label_words and question.kind == "classes":
         methods = [name for name in methods if not Method.parse(name).reads_the_blank]
         if not methods:
             raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
 
+    for name in methods:
+        Method.parse(name).template(question)  # refused now, not after the others have trained
     rows = comparison.compare(dataset, checkpoint, question, methods, options.shots, options.seeds, options.control)
     many = "all examples" if options.shots is None else f"{options.shots} examples" + " a class" * dataset.by_class
     title = f"{dataset.name}, {checkpoint.kind}, {many}, {options.seeds} draws"
@@ -109,7 +112,8 @@ def run_sweep(options: argparse.Namespace) -> None:
     )
     print(sweep_table(found))
     if options.json:
-        rows = [{"method": s.method, "rate": s.rate, "scores": s.scores} for s in found]
+        scores = [[None if math.isnan(score) else score for score in s.scores] for s in found]  # NaN is no JSON
+        rows = [{"method": s.method, "rate": s.rate, "scores": kept} for s, kept in zip(found, scores, strict=True)]
         settings = {name: getattr(options, name) for name in ("task", "model", "world", "shots", "seeds", "set")}
         save_json(options.json, {**settings, "rows": rows, "best": best_rates(found)})
 

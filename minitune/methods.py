@@ -215,10 +215,25 @@ class Method:
         return self.read in AT_THE_BLANK
 
     def template(self, question: Question) -> Template:
-        """How the question is asked; a soft prompt is put before the task's own template."""
+        """How the question is asked. A soft prompt is put before the task's own template; in a user's, the number of
+        placeholders is the prompt's length.
+
+        Raises:
+            UserError: a user's template has no placeholders for a soft prompt, or has them for a method without one.
+        """
         template = manual(question) if question.is_own else ASKED[self.asked](question)
-        if WHAT[self.what].is_soft and not template.count("soft") and not question.is_own:
-            template = Template((Part("soft", count=self.settings.length), *template.parts))
+        found, what = template.count("soft"), WHAT[self.what]
+        if found and not what.is_soft:
+            raise UserError(
+                f"the template {question.template!r} has placeholders, and {self.what} learns no soft prompt"
+            )
+        if what.is_soft and not found:
+            if question.is_own:
+                raise UserError(
+                    f"the template {question.template!r} has no placeholder for the soft prompt of {self.what}: write "
+                    f"{{soft:{self.settings.length}}} where it shall stand"
+                )
+            return Template((Part("soft", count=self.settings.length), *template.parts))
         return template
 
     def build(
@@ -249,6 +264,8 @@ class Method:
 
     def join(self, model, checkpoint: Checkpoint, template: Template, question: Question, seed: int) -> Joined:
         tokenizer, width = checkpoint.tokenizer, checkpoint.model.config.width
+        if self.name in NAMED and question.kind in ("tags", "text"):
+            raise UserError(f"{self.name} reads words at a blank, and this task has none; take another method")
         wants = {"words": "verbalizer", "tags": "head", "text": "the model's own words"}.get(question.kind)
         if wants and "+" in self.name and not self.name.endswith(f"+{wants}"):
             raise UserError(f"{self.name}: this task is read by {wants}; write {self.what} alone")
@@ -272,8 +289,14 @@ class Method:
         return config
 
 
-def all_methods() -> list[str]:
-    """Every combination of the three tables that makes a classifier of any labels, zero-shot first."""
+def all_methods(kind: str = "classes") -> list[str]:
+    """Every combination that suits a question of this kind; zero-shot first, where there is such a thing."""
+    if kind == "text":
+        return [what for what in WHAT if what != "frozen"]
+    if kind == "tags":
+        return [what for what in WHAT if what != "output"]
+    if kind == "words":
+        return [*NAMED, *(what for what in WHAT if what != "frozen")]
     possible = [
         f"{what}@{asked}+{read}"
         for what in WHAT

@@ -70,7 +70,11 @@ def load_tuned(
         UserError: no such file, a damaged or foreign one, another base, or weights of other names or shapes.
     """
     content = read_tuned(folder)
-    base = load_checkpoint(model or content["base"]["name"], device)
+    try:
+        base = load_checkpoint(model or content["base"]["name"], device)
+    except UserError as error:
+        hint = "" if model else f" ({folder} was trained on it; if it has moved, say where with --model)"
+        raise UserError(f"{error}{hint}") from None
     joined, question = rebuild(folder, content, base)
     return joined, question, base
 
