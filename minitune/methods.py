@@ -230,7 +230,7 @@ class Method:
         if what.is_soft and not found:
             if question.is_own:
                 raise UserError(
-                    f"the template {question.template!r} has no placeholder for the soft prompt of {self.what}: write "
+                    f"the template {question.template!r} has no placeholder for a soft prompt: write "
                     f"{{soft:{self.settings.length}}} where it shall stand"
                 )
             return Template((Part("soft", count=self.settings.length), *template.parts))
