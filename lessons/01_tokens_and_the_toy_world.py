@@ -20,11 +20,11 @@ from collections import Counter
 from matplotlib import pyplot as plt
 
 from minitune.course.lessons import is_fast, show
-from minitune.data.tasks import TASKS, load_split
 from minitune.data.tokenizers import train_tokenizer, words_of
-from minitune.data.world import World
 from minitune.report import table
 from minitune.training.checkpoint import load_checkpoint
+from minitune.world.tasks import TASKS, load_split
+from minitune.world.world import World
 
 COUNT = 2_000 if is_fast() else 20_000  # documents; the whole text has 160,000
 documents = list(World(seed=0).documents(COUNT))

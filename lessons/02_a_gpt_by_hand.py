@@ -18,13 +18,13 @@ import torch
 from matplotlib import pyplot as plt
 
 from minitune.course.lessons import is_fast, show
-from minitune.data.entropy import news_and_its_surprise
-from minitune.data.world import World
 from minitune.models import generate
 from minitune.models.attention import attention, attention_weights, fused_attention, visible_keys
-from minitune.probes import news_loss
+from minitune.predictors.probes import news_loss
 from minitune.report import table
 from minitune.training.checkpoint import load_checkpoint
+from minitune.world.entropy import news_and_its_surprise
+from minitune.world.world import World
 
 # %% [markdown]
 # ## Attention, by hand

@@ -21,13 +21,13 @@ from matplotlib import pyplot as plt
 
 from minitune.course.lessons import is_fast, show
 from minitune.data.batching import MaskedPairs, TextStore
-from minitune.data.lexicon import load_lexicon
-from minitune.data.tasks import load_split
-from minitune.data.world import World
 from minitune.files import read_text, shared
-from minitune.probes import OFTEN, commonest_object, recall
+from minitune.predictors.probes import OFTEN, commonest_object, recall
 from minitune.report import table
 from minitune.training.checkpoint import load_checkpoint, random_twin
+from minitune.world.lexicon import load_lexicon
+from minitune.world.tasks import load_split
+from minitune.world.world import World
 
 bert = load_checkpoint("bert")
 model, tokenizer = bert.model, bert.tokenizer

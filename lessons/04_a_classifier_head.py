@@ -22,13 +22,13 @@ import time
 import torch
 from matplotlib import pyplot as plt
 
-from minitune.classifier import Classifier
 from minitune.course.lessons import is_fast, show
 from minitune.data.examples import Example, draw
-from minitune.fitting import fit, steps_for
-from minitune.methods import Method
+from minitune.methods.fitting import fit, steps_for
+from minitune.methods.method import Method
+from minitune.methods.questions import task_data
+from minitune.predictors.classifier import Classifier
 from minitune.prompting.template import Template
-from minitune.questions import task_data
 from minitune.readout.beside import BesideHead
 from minitune.readout.head import Head, NumberHead
 from minitune.readout.losses import cross_entropy, focal

@@ -29,10 +29,10 @@ from torch import nn
 
 from minitune.course.lessons import is_fast, show
 from minitune.data.examples import draw
-from minitune.fitting import fit
-from minitune.joined import ExampleBatches
-from minitune.methods import Method
-from minitune.questions import task_data
+from minitune.methods.fitting import fit
+from minitune.methods.method import Method
+from minitune.methods.questions import task_data
+from minitune.predictors.predictor import ExampleBatches
 from minitune.report import interval, table
 from minitune.training.checkpoint import load_checkpoint
 from minitune.tuning.freezing import (

@@ -18,18 +18,18 @@
 import torch
 from matplotlib import pyplot as plt
 
-from minitune.classifier import Classifier
-from minitune.compare import run_method
 from minitune.course.lessons import is_fast, show
 from minitune.data.examples import Example, draw_few
-from minitune.data.tasks import get_task
-from minitune.methods import Method, Question
-from minitune.probes import zero_shot
+from minitune.methods.compare import run_method
+from minitune.methods.method import Method, Question
+from minitune.methods.questions import task_data
+from minitune.predictors.classifier import Classifier
+from minitune.predictors.probes import zero_shot
 from minitune.prompting.template import Template
-from minitune.questions import task_data
 from minitune.readout.verbalizer import Verbalizer, verbalizer
 from minitune.report import interval, table
 from minitune.training.checkpoint import load_checkpoint, random_twin
+from minitune.world.tasks import get_task
 
 bert = load_checkpoint("bert")
 tokenizer, task = bert.tokenizer, get_task("sentiment")

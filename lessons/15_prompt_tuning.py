@@ -33,10 +33,10 @@ from torch import nn
 from minitune.course.lessons import is_fast, show
 from minitune.data.examples import draw
 from minitune.files import shared
-from minitune.fitting import BATCH_SIZE, fit
-from minitune.joined import ExampleBatches
-from minitune.methods import Method
-from minitune.questions import task_data
+from minitune.methods.fitting import BATCH_SIZE, fit
+from minitune.methods.method import Method
+from minitune.methods.questions import task_data
+from minitune.predictors.predictor import ExampleBatches
 from minitune.report import interval, table
 from minitune.training.checkpoint import Checkpoint, load_checkpoint
 from minitune.training.loop import train
@@ -302,7 +302,7 @@ for spread in SPREADS:
 # steps at full tuning's 2e-4 go 0.006 at most.
 #
 # Both were tried at eight rates, on another world (its own text, words and GPT: `minitune pretrain gpt --world 1`), so
-# that nothing here was chosen by looking at this test set. The code is `sweep(...)` of `minitune.sweep` with the
+# that nothing here was chosen by looking at this test set. The code is `sweep(...)` of `minitune.methods.sweep` with the
 # template above; the scores are on dev, three draws.
 
 # %%

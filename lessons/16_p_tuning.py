@@ -30,15 +30,15 @@ from torch import nn
 
 from minitune.course.lessons import is_fast, show
 from minitune.data.examples import draw
-from minitune.data.tasks import load_split
-from minitune.fitting import fit
-from minitune.methods import Method
-from minitune.questions import task_data
+from minitune.methods.fitting import fit
+from minitune.methods.method import Method
+from minitune.methods.questions import task_data
 from minitune.report import interval, table
 from minitune.training.checkpoint import load_checkpoint, random_twin
 from minitune.tuning.doors import fold
 from minitune.tuning.p_tuning import PromptEncoder, PTuningConfig, p_tuning_parameters
 from minitune.tuning.trained import count, trainable
+from minitune.world.tasks import load_split
 
 bert, gpt = load_checkpoint("bert"), load_checkpoint("gpt")
 RELATIONS = list(dict.fromkeys(row["relation"] for row in load_split("facts", "train")))[: 1 if is_fast() else 5]

@@ -30,16 +30,16 @@ from matplotlib import pyplot as plt
 
 from minitune.course.lessons import is_fast, show
 from minitune.data.examples import draw
-from minitune.data.tasks import load_split
 from minitune.files import shared
-from minitune.fitting import fit
-from minitune.methods import Method
+from minitune.methods.fitting import fit
+from minitune.methods.method import Method
+from minitune.methods.questions import SLOTS, task_data
 from minitune.models.attention import attention, attention_weights, visible_keys
-from minitune.questions import SLOTS, task_data
 from minitune.report import interval, table
 from minitune.training.checkpoint import load_checkpoint
 from minitune.tuning.doors import Learned, Prefix, Tuned, fold
 from minitune.tuning.prefix_tuning import keys_and_values, table_of
+from minitune.world.tasks import load_split
 
 gpt = load_checkpoint("gpt")
 tokenizer = gpt.tokenizer

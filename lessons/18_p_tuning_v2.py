@@ -30,9 +30,9 @@ from minitune.course.lessons import is_fast, show
 from minitune.data.batching import MaskedPairs, TextStore
 from minitune.data.examples import draw
 from minitune.files import shared
-from minitune.fitting import fit
-from minitune.methods import Method
-from minitune.questions import task_data
+from minitune.methods.fitting import fit
+from minitune.methods.method import Method
+from minitune.methods.questions import task_data
 from minitune.report import interval, table
 from minitune.training.checkpoint import load_checkpoint
 from minitune.tuning.doors import Learned, Prefix, Tuned

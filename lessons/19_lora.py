@@ -24,14 +24,14 @@ import torch
 from matplotlib import pyplot as plt
 from torch import nn
 
-from minitune.bench import in_turn, ratio
-from minitune.compare import run_method
+from minitune.bench.pretraining import in_turn, ratio
 from minitune.course.lessons import is_fast, show
 from minitune.data.examples import draw
 from minitune.files import read_text, shared
-from minitune.fitting import fit
-from minitune.methods import Method
-from minitune.questions import task_data
+from minitune.methods.compare import run_method
+from minitune.methods.fitting import fit
+from minitune.methods.method import Method
+from minitune.methods.questions import task_data
 from minitune.report import interval, table
 from minitune.training.checkpoint import fingerprint, load_checkpoint, random_twin
 from minitune.tuning.doors import SoftPrompt, Tuned

@@ -1,5 +1,5 @@
 import sys
 
-from minitune.cli import main
+from minitune.commands.cli import main
 
 sys.exit(main())

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from minitune.data.tasks import get_task
 from minitune.files import read_text, shared
-from minitune.probes import Probes, commonest_object, recall, zero_shot
+from minitune.predictors.probes import Probes, commonest_object, recall, zero_shot
 from minitune.training.checkpoint import SHIPPED, load_checkpoint, random_twin
+from minitune.world.tasks import get_task
 
 
 @pytest.fixture(scope="module", params=SHIPPED)

@@ -1,1 +1,1 @@
-"""The toy world, its tasks, tokenizers, batches, and a user's own files."""
+"""What every text needs: rows of a file, examples, tokenizers, batches."""

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from minitune.classifier import Classifier
 from minitune.data.examples import Example
 from minitune.models import BERT, GPT, BERTConfig, GPTConfig
 from minitune.models.convert import load_transformers, translate
+from minitune.predictors.classifier import Classifier
 from minitune.prompting.template import Template
 from minitune.readout.head import Head
 from minitune.tuning.doors import Prefix, SoftPrompt, Tuned, fold

@@ -1,0 +1,1 @@
+"""what@asked+read: the registry, building, settings, fitting, comparing, saving."""

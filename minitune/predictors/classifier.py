@@ -1,0 +1,142 @@
+"""A classifier is the answers to the three questions, joined: a tuned model, a template, a read-out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from minitune.data.examples import Example
+from minitune.data.tokenizers import Tokenizer
+from minitune.errors import UserError
+from minitune.models.build import Model
+from minitune.predictors.predictor import inputs_of, over, padded
+from minitune.prompting.template import Rendered, Template
+from minitune.readout.beside import BesideHead
+from minitune.readout.head import Head, NumberHead
+from minitune.readout.verbalizer import Verbalizer
+from minitune.training.loop import Batch
+from minitune.tuning.doors import SoftPrompt, Tuned
+from minitune.tuning.freezing import Untied
+
+ReadOut = Head | NumberHead | BesideHead | Verbalizer
+
+
+class Item(NamedTuple):
+    """An example as a batch takes it: rendered, or already read by a model that will not change."""
+
+    rendered: Rendered
+    label: int
+    hidden: Tensor | None = None  # (D,), where the read-out reads
+
+
+class Classifier(nn.Module):
+    """Scores the classes of examples.
+
+    Args:
+        model: a GPT or a BERT, with whatever a method put into it or before it.
+        template: how the question is asked.
+        readout: how the answer is read; it says at which place ("text" or "blank").
+        labels: the classes' names, in the order of the scores; not needed for scoring.
+    """
+
+    def __init__(
+        self,
+        model: Model | Tuned | Untied,
+        tokenizer: Tokenizer,
+        template: Template,
+        readout: ReadOut,
+        labels: Sequence[str] = (),
+    ):
+        super().__init__()
+        template.check(model.kind, needs_blank=readout.reads == "blank")
+        check_placeholders(model, template)
+        self.model, self.readout = model, readout
+        self.tokenizer, self.template, self.labels = tokenizer, template, tuple(labels)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Class scores: a batch of `collate` -> (B, C)."""
+        hidden = batch["hidden"] if "hidden" in batch else self.read(batch)  # (B, D)
+        return self.readout(hidden, self.model)
+
+    def read(self, batch: Batch) -> Tensor:
+        """The hidden state at the place where the answer is read: (B, D)."""
+        place = batch["blank"] if self.readout.reads == "blank" else batch["text_end"]  # (B,)
+        return self.model(**inputs_of(batch, self.model.kind), read=place[:, None]).hidden[:, 0]  # (B, 1, D) -> (B, D)
+
+    def loss(self, batch: Batch) -> Tensor:
+        return self.readout.loss(self(batch), batch["label"])
+
+    # ---- many examples ----
+
+    def render(self, examples: Sequence[Example]) -> list[Rendered]:
+        return [self.template.render(example, self.tokenizer, self.model.context) for example in examples]
+
+    def items(self, examples: Sequence[Example]) -> list[Item]:
+        """What batches are made of. A frozen model reads each example once, here, and never again in training."""
+        items = [Item(r, e.label) for r, e in zip(self.render(examples), examples, strict=True)]
+        if any(parameter.requires_grad for parameter in self.model.parameters()):
+            return items
+        hidden = over(self, items, self.read)
+        return [item._replace(hidden=row) for item, row in zip(items, hidden, strict=True)]
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        if items[0].hidden is not None:
+            labels = torch.tensor([item.label for item in items])
+            return {"hidden": torch.stack([item.hidden for item in items]), "label": labels}
+        return collate([item.rendered for item in items], [item.label for item in items], self.tokenizer)
+
+    def scores(self, examples: Sequence[Example], batch_size: int = 128) -> Tensor:
+        """Class scores of many examples, in their order: (N, C), on the CPU."""
+        items = [Item(r, e.label) for r, e in zip(self.render(examples), examples, strict=True)]
+        return over(self, items, self, batch_size).float().cpu()
+
+    def accuracy(self, examples: Sequence[Example]) -> float:
+        labels = torch.tensor([example.label for example in examples])
+        return (self.scores(examples).argmax(dim=1) == labels).double().mean().item()
+
+    def measure(self, items: Sequence[Item]) -> dict[str, float]:
+        """Accuracy and mean loss of what `items` made."""
+        scores, labels = over(self, items, self).float().cpu(), torch.tensor([item.label for item in items])
+        accuracy = (scores.argmax(dim=1) == labels).double().mean().item()
+        return {"accuracy": accuracy, "loss": self.readout.loss(scores, labels).item()}
+
+    def answers(self, examples: Sequence[Example]) -> list[str]:
+        """The name of each example's class."""
+        return [self.labels[best] for best in self.scores(examples).argmax(dim=1).tolist()]
+
+
+def check_placeholders(model: nn.Module, template: Template) -> None:
+    """Raises:
+    UserError: the model has a soft prompt, and the template no placeholders for it, or not as many.
+    """
+    length = 0
+    if isinstance(model, Tuned) and isinstance(model.door, SoftPrompt):
+        with torch.no_grad():
+            length = len(model.door.source())
+    found = template.count("soft")
+    if length and not found:
+        raise UserError(
+            f"the template {str(template)!r} has no placeholder for a soft prompt of {length}: write "
+            f"{{soft:{length}}} where it shall stand"
+        )
+    if length and found != length:
+        raise UserError(
+            f"the template {str(template)!r} has {found} placeholders and the soft prompt {length} vectors: write as "
+            "many as there are"
+        )
+
+
+def collate(rendered: Sequence[Rendered], labels: Sequence[int], tokenizer: Tokenizer) -> Batch:
+    """Padded inputs, and `blank`, `text_end`, `label` (B,).
+
+    `text_end` is where a head reads: [CLS] for BERT, the last real token for GPT. `blank` is the first blank.
+    """
+    is_gpt = tokenizer.kind == "gpt"
+    return padded(rendered, tokenizer.pad_id) | {
+        "blank": torch.tensor([r.blanks[0] if r.blanks else 0 for r in rendered]),
+        "text_end": torch.tensor([len(r.ids) - 1 if is_gpt else 0 for r in rendered]),
+        "label": torch.tensor(labels),
+    }

@@ -1,0 +1,105 @@
+"""A tagger: a tuned model, a template, and a head that reads every word of the text by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from minitune.data.examples import Example
+from minitune.data.tokenizers import Tokenizer
+from minitune.models.build import Model
+from minitune.predictors.classifier import check_placeholders
+from minitune.predictors.predictor import inputs_of, over, padded
+from minitune.prompting.template import Rendered, Template
+from minitune.readout.head import TokenHead
+from minitune.readout.losses import cross_entropy
+from minitune.training.loop import Batch
+from minitune.tuning.doors import Tuned
+
+OUTSIDE = 0  # the class of words that are none of the things looked for
+UNREAD = -100  # the label of tokens that have none
+
+
+@dataclass(frozen=True)
+class TaggedWords:
+    words: tuple[str, ...]
+    tags: tuple[int, ...]  # the place of each word's tag among the labels
+
+
+class Item(NamedTuple):
+    rendered: Rendered
+    labels: list[int]  # of each token: a word's tag at its first token, elsewhere UNREAD
+
+
+class Tagger(nn.Module):
+    """Scores the tags of words. A word of several tokens is read at its first.
+
+    Args:
+        template: with {text}, where the words stand; placeholders for a soft prompt may stand around it.
+        labels: the tags' names; the first is that of words outside.
+    """
+
+    def __init__(
+        self, model: Model | Tuned, tokenizer: Tokenizer, template: Template, readout: TokenHead, labels: Sequence[str]
+    ):
+        super().__init__()
+        check_placeholders(model, template)
+        self.model, self.readout = model, readout
+        self.tokenizer, self.template, self.labels = tokenizer, template, tuple(labels)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Tag scores: (B, T) -> (B, T, C)."""
+        return self.readout(self.model(**inputs_of(batch, self.model.kind)).hidden)
+
+    def loss(self, batch: Batch) -> Tensor:
+        return cross_entropy(self(batch).flatten(0, 1), batch["label"].flatten())
+
+    def items(self, examples: Sequence[TaggedWords]) -> list[Item]:
+        return [self.item(example) for example in examples]
+
+    def item(self, example: TaggedWords) -> Item:
+        read, of_words = [], []
+        for word, tag in zip(example.words, example.tags, strict=True):
+            if tokens := len(self.tokenizer.encode(word)):  # BERT reads nothing of a lone accent
+                read.append(word)
+                of_words += [tag] + [UNREAD] * (tokens - 1)
+        rendered = self.template.render(Example(" ".join(read)), self.tokenizer, self.model.context)
+        remaining = iter(of_words)
+        return Item(rendered, [next(remaining) if part == "text" else UNREAD for part in rendered.origin])
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        batch = padded([item.rendered for item in items], self.tokenizer.pad_id)
+        width = batch["input_ids"].shape[1]
+        batch["label"] = torch.tensor([item.labels + [UNREAD] * (width - len(item.labels)) for item in items])
+        return batch
+
+    def predictions(self, items: Sequence[Item]) -> list[list[int]]:
+        """The likeliest tag of each word that was read."""
+        widest = max(len(item.labels) for item in items)
+
+        def tags(batch: Batch) -> Tensor:
+            best = self(batch).argmax(dim=-1)  # (B, T, C) -> (B, T)
+            return nn.functional.pad(best, (0, widest - best.shape[1]))
+
+        chosen = over(self, items, tags).tolist()
+        return [
+            [tag for tag, label in zip(row, item.labels, strict=False) if label != UNREAD]
+            for row, item in zip(chosen, items, strict=True)
+        ]
+
+    def measure(self, items: Sequence[Item]) -> dict[str, float]:
+        """F1 of the words that are something: of all tags given to words, and of all that should have been."""
+        given = [tag for row in self.predictions(items) for tag in row]
+        right = [label for item in items for label in item.labels if label != UNREAD]
+        hits = sum(a == b != OUTSIDE for a, b in zip(given, right, strict=True))
+        named = sum(tag != OUTSIDE for tag in given) + sum(tag != OUTSIDE for tag in right)
+        losses = over(self, items, lambda batch: self.loss(batch).expand(len(batch["label"])))
+        return {"f1": 2 * hits / max(1, named), "loss": losses.mean().item()}
+
+    def answers(self, examples: Sequence[TaggedWords]) -> list[str]:
+        """Each text's tags, separated by spaces."""
+        return [" ".join(self.labels[tag] for tag in row) for row in self.predictions(self.items(examples))]

@@ -1,0 +1,1 @@
+"""The toy world: a seeded grammar over hand-written word lists, its tasks, and the proofs of what it promises."""

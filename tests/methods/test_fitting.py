@@ -1,0 +1,137 @@
+"""Fitting: the same few lines train every method."""
+
+import pytest
+import torch
+
+from minitune.errors import UserError
+from minitune.methods.fitting import BATCH_SIZE, fit, steps_for
+from minitune.methods.method import WHAT, Method
+from minitune.training import loop
+from minitune.tuning.trained import trainable
+from tests import tiny
+from tests.tiny import EXAMPLES
+
+pytestmark = [pytest.mark.lesson04, pytest.mark.lesson05]
+
+
+def build(name, *settings, kind="bert"):
+    method = Method.parse(name, settings)
+    return method, method.build(tiny.checkpoint(kind), tiny.question(kind), seed=0)
+
+
+# by hand
+
+
+@pytest.mark.parametrize(
+    ("examples", "steps"), [(1, 100), (32, 100), (160, 100), (161, 100), (320, 200), (1600, 1000), (9999, 1000)]
+)
+def test_steps_are_a_hundred_or_ten_epochs_up_to_a_thousand(examples, steps):
+    assert steps_for(examples) == steps and BATCH_SIZE == 16
+
+
+def test_a_look_at_dev_ten_times_and_the_best_weights_stay(monkeypatch):
+    method, joined = build("frozen+head", "steps=20", "lr=0.05")
+    looks = iter([0.1, 0.7, 0.2, 0.7, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])
+    kept = []
+
+    def measure(items):
+        kept.append(joined.readout.linear.weight.detach().clone())
+        return {"accuracy": next(looks), "loss": 1.0}
+
+    monkeypatch.setattr(joined, "measure", measure)
+    history = fit(method, joined, EXAMPLES, EXAMPLES[:2], seed=0)
+    assert [step for step, _ in history.scores] == list(range(2, 21, 2)) and len(history.losses) == 20
+    assert torch.equal(joined.readout.linear.weight, kept[3]), "of two equal looks the later one stays, not the last"
+    assert history.best() == 0.7
+
+
+def test_a_zero_shot_method_is_left_as_it_is():
+    method, joined = build("zero-shot")
+    before = joined.scores(EXAMPLES)
+    history = fit(method, joined, EXAMPLES, EXAMPLES, seed=0)
+    assert history.losses == [] and history.scores == [] and torch.equal(joined.scores(EXAMPLES), before)
+
+
+def test_without_a_dev_set_the_last_weights_stay():
+    method, joined = build("frozen+head", "steps=4")
+    history = fit(method, joined, EXAMPLES, [], seed=0)
+    assert history.scores == [] and len(history.losses) == 4
+
+
+def test_steps_come_from_the_setting_then_the_argument_then_the_examples():
+    assert len(fit(*build("frozen+head", "steps=3"), EXAMPLES, [], seed=0, steps=5).losses) == 3
+    assert len(fit(*build("frozen+head"), EXAMPLES, [], seed=0, steps=5).losses) == 5
+
+
+# invariants
+
+
+def rates_of(monkeypatch, name, *settings):
+    """What reaches the loop: the rates by parameter, and the step hook."""
+    seen = {}
+
+    def train(module, batch_at, config, **rest):
+        seen.update(rest, names=[name for name, _ in module.named_parameters()])
+        return loop.History()
+
+    monkeypatch.setattr("minitune.methods.fitting.train", train)
+    fit(*build(name, "steps=8", *settings), EXAMPLES, [], seed=0)
+    return seen
+
+
+def test_layerwise_rates_belong_to_the_parameters_of_what_is_trained(monkeypatch):
+    """A name that the loop does not find is a rate of 1, and nobody would see it."""
+    seen = rates_of(monkeypatch, "layerwise+head", "decay=0.5")
+    missing = {name for name in seen["names"] if name.startswith("model.")} ^ set(seen["rates"])
+    assert not missing, f"no rate by the name of {sorted(missing)[:2]}: the loop knows the joined module's names"
+    expected = {"blocks.1": 1.0, "blocks.0": 0.5, "token_embedding": 0.25, "pooler": 1.0}
+    for part, rate in expected.items():
+        assert {r for name, r in seen["rates"].items() if name.startswith(f"model.{part}")} == {rate}, part
+    assert "readout.linear.weight" not in seen["rates"], "the head learns at the whole rate"
+    assert rates_of(monkeypatch, "full+head")["rates"] is None
+
+
+def test_a_layer_of_half_the_rate_moves_half_as_far():
+    """AdamW's first step is as long as the rate, whatever the gradient."""
+    method, joined = build("layerwise+head", "steps=1", "lr=0.001", "decay=0.25", "weight_decay=0", "warmup=0")
+    before = {name: p.detach().clone() for name, p in joined.named_parameters()}
+    fit(method, joined, EXAMPLES, [], seed=0)
+    moved = {name: (p - before[name]).abs().max().item() for name, p in joined.named_parameters()}
+    for layer, rate in (("blocks.1", 1), ("blocks.0", 0.25)):
+        found = moved[f"model.{layer}.mlp.up.weight"]
+        assert found == pytest.approx(0.001 * rate, rel=1e-2), f"{layer} moved by {found}"
+
+
+def test_gradual_unfreezing_starts_at_the_top_and_leaves_all_on():
+    method, joined = build("gradual+head", "steps=1", "lr=0.01")
+    before, declared = {n: p.detach().clone() for n, p in joined.named_parameters()}, set(trainable(joined))
+    fit(method, joined, EXAMPLES, [], seed=0)
+    moved = {name for name, p in joined.named_parameters() if not torch.equal(p, before[name])}
+    assert moved and all(name.startswith(("model.blocks.1", "model.pooler", "readout")) for name in moved)
+    assert set(trainable(joined)) == declared, "what was not unfrozen yet is lost when it is saved"
+
+
+@pytest.mark.parametrize("what", [what for what in WHAT if what not in ("full", "layerwise", "gradual", "frozen")])
+def test_a_part_with_nothing_to_train_stays_in_eval_mode(what, monkeypatch):
+    """Dropout of a frozen base would be noise that nothing learns from."""
+    monkeypatch.setattr("minitune.tuning.prefix_tuning.FIT_STEPS", 2)
+    method, joined = build(what, "steps=1")
+    modes = {}
+    loss = joined.loss
+
+    def watched(batch):
+        modes.update({name: part.training for name, part in joined.named_modules()})
+        return loss(batch)
+
+    monkeypatch.setattr(joined, "loss", watched)
+    fit(method, joined, EXAMPLES, [], seed=0)
+    for name, part in joined.named_modules():
+        has = list(part.parameters())
+        if has and not any(p.requires_grad for p in has):
+            assert not modes[name], f"{name} is frozen and in training mode"
+    assert not joined.training
+
+
+def test_a_rate_that_blows_up_is_one_sentence():
+    with pytest.raises(UserError, match=r"lower the learning rate \(it is 1e\+30\)"):
+        fit(*build("full+head", "lr=1e30", "warmup=0", "clip=1e30", "steps=9"), EXAMPLES, [], seed=0)

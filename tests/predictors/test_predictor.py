@@ -1,0 +1,118 @@
+"""What a classifier, a tagger and a writer share: items, batches, many examples in order; features read once."""
+
+import pytest
+import torch
+
+from minitune.methods.fitting import fit
+from minitune.methods.method import WHAT, Method
+from minitune.predictors.predictor import ExampleBatches, inputs_of, over, padded
+from minitune.prompting.template import Rendered
+from tests import tiny
+from tests.test_methods import SETTINGS, a_short_first_fit
+from tests.tiny import EXAMPLES
+
+__all__ = ["a_short_first_fit"]
+pytestmark = pytest.mark.lesson04
+
+
+@pytest.fixture(params=["gpt", "bert"])
+def kind(request):
+    return request.param
+
+
+def build(kind, name, *settings):
+    method = Method.parse(name, settings)
+    return method, method.build(tiny.checkpoint(kind), tiny.question(kind), seed=2)
+
+
+def counted(monkeypatch, model):
+    """The rows of each run of the model's body."""
+    rows, forward = [], model.forward
+
+    def watched(input_ids, **inputs):
+        rows.append(len(input_ids))
+        return forward(input_ids, **inputs)
+
+    monkeypatch.setattr(model, "forward", watched)
+    return rows
+
+
+# by hand
+
+
+def test_padding_is_on_the_right_and_hidden():
+    batch = padded([Rendered(ids=[5, 6, 7], types=[0, 1, 1]), Rendered(ids=[8], types=[1])], pad_id=3)
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 3, 3]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert batch["token_type_ids"].tolist() == [[0, 1, 1], [1, 0, 0]]
+    assert set(inputs_of(batch, "gpt")) == {"input_ids", "attention_mask"}, "a GPT has no token types"
+    assert set(inputs_of(batch, "bert")) == set(batch)
+
+
+def test_many_examples_come_back_in_their_order_whatever_the_batches(kind):
+    _, joined = build(kind, "full+head")
+    items = joined.items(EXAMPLES)
+    length = lambda batch: batch["attention_mask"].sum(dim=1)  # noqa: E731
+    expected = [len(item.rendered.ids) for item in items]
+    assert expected != sorted(expected), "the order would be seen in nothing"
+    for batch_size in (1, 2, 5, 128):
+        assert over(joined, items, length, batch_size).tolist() == expected
+
+
+# features that are read once
+
+
+@pytest.mark.parametrize("read", ["head", "focal", "beside", "@manual+head", "verbalizer"])
+def test_kept_features_give_the_scores_of_the_texts_themselves(kind, read):
+    _, joined = build(kind, f"frozen{read if read[0] == '@' else '+' + read}")
+    items = joined.items(EXAMPLES)
+    assert all(item.hidden is not None for item in items), "the body never changes, and is read anew each time"
+    assert all(item.hidden.shape == (24,) and not item.hidden.requires_grad for item in items)
+    kept = joined(joined.collate(items))
+    read_anew = joined(joined.collate([item._replace(hidden=None) for item in items]))
+    torch.testing.assert_close(kept, read_anew, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(kept, joined.scores(EXAMPLES), rtol=1e-5, atol=1e-6)
+    assert joined.measure(items) == pytest.approx(
+        {"accuracy": joined.accuracy(EXAMPLES), "loss": joined.loss(joined.collate(items)).item()}, abs=1e-6
+    )
+
+
+def test_a_frozen_body_reads_each_example_once_in_all_of_training(kind, monkeypatch):
+    method, joined = build(kind, "frozen+head", "steps=30")
+    rows = counted(monkeypatch, joined.model)
+    fit(method, joined, EXAMPLES[:4], EXAMPLES[4:], seed=0)
+    assert sum(rows) == 6, f"the body read {sum(rows)} rows for 6 examples"
+
+
+@pytest.mark.parametrize("what", [what for what in WHAT if what != "frozen"])
+def test_what_changes_what_the_body_says_is_read_in_every_step(kind, what, monkeypatch):
+    method, joined = build(kind, what, "steps=3", *SETTINGS.get(what, ()))
+    assert all(item.hidden is None for item in joined.items(EXAMPLES)), f"features of {what} would be out of date"
+    inside = joined.model if not hasattr(joined.model, "model") else joined.model.model
+    rows, forward = [], inside.forward
+    monkeypatch.setattr(inside, "forward", lambda *a, **k: rows.append(1) or forward(*a, **k))
+    fit(method, joined, EXAMPLES, [], seed=0)
+    assert len(rows) == 3
+
+
+def test_training_on_kept_features_equals_training_on_the_texts(kind, monkeypatch):
+    method, one = build(kind, "frozen+head", "steps=10", "lr=0.1")
+    _, two = build(kind, "frozen+head")
+    render = two.items
+    monkeypatch.setattr(two, "items", lambda examples: [item._replace(hidden=None) for item in render(examples)])
+    first = fit(method, one, EXAMPLES, [], seed=4)
+    second = fit(method, two, EXAMPLES, [], seed=4)
+    assert first.losses == pytest.approx(second.losses, rel=1e-4)
+    torch.testing.assert_close(one.readout.linear.weight, two.readout.linear.weight, rtol=1e-3, atol=1e-5)
+
+
+# batches
+
+
+def test_batches_leave_no_example_out_of_an_epoch_that_divides(kind):
+    _, joined = build(kind, "full+head")
+    batches = ExampleBatches(joined, EXAMPLES, batch_size=2, seed=9)
+    seen = [tuple(ids.tolist()) for i in range(3) for ids in batches.batch(i)["input_ids"][:, :3]]
+    assert len(set(seen)) == len({tuple((item.rendered.ids * 3)[:3]) for item in joined.items(EXAMPLES)})
+    other = ExampleBatches(joined, EXAMPLES, batch_size=2, seed=10)
+    assert any(not torch.equal(batches.batch(i)["label"], other.batch(i)["label"]) for i in range(12))

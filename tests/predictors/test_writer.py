@@ -1,0 +1,207 @@
+"""A writer reads a question and writes the answer: only the answer is learned, from where it will be written."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from minitune.errors import UserError
+from minitune.methods.fitting import fit
+from minitune.methods.method import Method, Question
+from minitune.models.generate import generate
+from minitune.predictors.writer import ANSWER_ROOM, Writer, Writing
+from minitune.prompting.template import Template
+from minitune.training.checkpoint import random_twin
+from tests import tiny
+from tests.test_methods import a_short_first_fit
+
+__all__ = ["a_short_first_fit"]
+pytestmark = pytest.mark.lesson17
+EXAMPLES = [
+    Writing("great soup", "the soup was great ."),
+    Writing("a dull , slow and sad film", "it was dull ."),
+    Writing("bed", "the bed was so good , and the room was great ."),
+]
+SOFT = {
+    "prefix": ["length=5", "inner=11"],
+    "p-tuning-v2": ["length=4"],
+    "prompt": ["length=3"],
+    "p-tuning": ["length=3"],
+}
+
+
+def score(written, example):
+    return float(written == example.answer)
+
+
+def build(what="full", template="{text}", *settings, examples=EXAMPLES):
+    asked = Question((), template, kind="text", score=score, is_own=template != "{text}")
+    method = Method.parse(what, [*SOFT.get(what, ()), *settings])
+    return method, method.build(tiny.checkpoint("gpt"), asked, seed=3)
+
+
+# by hand
+
+
+def test_the_answer_and_its_end_are_the_only_labels():
+    _, writer = build(template="{text} so")
+    t = writer.tokenizer
+    batch = writer.collate(writer.items(EXAMPLES[:2]))
+    for row, example in enumerate(EXAMPLES[:2]):
+        question, answer = [*t.encode(example.text), t.word_id("so")], [*t.encode(example.answer), t.end_id]
+        asked, given = len(question), len(answer)
+        whole = batch["input_ids"][row, : asked + given].tolist()
+        assert whole == question + answer, "question, answer, end of text: one after the other"
+        expected = [-100] * (asked - 1) + answer
+        assert batch["label"][row, : asked + given - 1].tolist() == expected, "each place's label is the next token"
+        assert (batch["label"][row, asked + given - 1 :] == -100).all(), (
+            "the padding, or what follows the end, is learned"
+        )
+    assert (batch["label"] == t.end_id).sum() == 2, "without its end in the loss it never stops"
+
+
+def test_the_loss_is_that_of_the_answers_tokens_worked_out_one_by_one():
+    _, writer = build()
+    t, model = writer.tokenizer, writer.model
+    losses = []
+    for example in EXAMPLES:
+        ids = t.encode(example.text)
+        for token in [*t.encode(example.answer), t.end_id]:
+            logits = model.logits(model(torch.tensor([ids])).hidden[0, -1])
+            losses.append(F.cross_entropy(logits, torch.tensor(token)))
+            ids = [*ids, token]
+    loss = writer.loss(writer.collate(writer.items(EXAMPLES)))
+    torch.testing.assert_close(loss, torch.stack(losses).mean(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("what", SOFT)
+def test_the_loss_under_a_prompt_or_prefix_is_shifted_by_nothing(what):
+    """The prefix is no text, and a soft prompt is in the question: labels stay where the answer is."""
+    _, writer = build(what)
+    t, losses = writer.tokenizer, []
+    for example in EXAMPLES:
+        ids = writer.question(example.text).ids
+        for token in [*t.encode(example.answer), t.end_id]:
+            logits = writer.model.logits(writer.model(torch.tensor([ids])).hidden[0, -1])
+            losses.append(F.cross_entropy(logits, torch.tensor(token)))
+            ids = [*ids, token]
+    loss = writer.loss(writer.collate(writer.items(EXAMPLES)))
+    torch.testing.assert_close(loss, torch.stack(losses).mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_measure_by_hand(monkeypatch):
+    _, writer = build()
+    monkeypatch.setattr(writer, "write", lambda examples: [EXAMPLES[0].answer, "no", EXAMPLES[2].answer])
+    found = writer.measure(writer.items(EXAMPLES))
+    assert list(found) == ["score", "loss"] and found["score"] == pytest.approx(2 / 3)
+
+
+def test_question_and_answer_fit_into_the_context_together():
+    for what, taken in (("full", 0), ("prefix", 5), ("prompt", 0)):
+        _, writer = build(what)
+        item = writer.item(Writing("great soup " * 60, "it was so good " * 30))
+        assert len(item.rendered.ids) == 61 - taken and item.rendered.cut > 0
+        assert item.start == 61 - taken - ANSWER_ROOM and item.rendered.ids[-1] == writer.tokenizer.end_id
+        assert writer.loss(writer.collate([item])).isfinite()
+        assert len(writer.write([item.example])) == 1, "writing has less room than training"
+
+
+# invariants
+
+
+@pytest.mark.parametrize("what", ["full", "lora", "output", *SOFT])
+def test_what_is_written_is_what_the_trained_model_finds_likeliest(what):
+    """Each token of the answer is the argmax of a plain run over question and answer so far: the same positions, the
+    same prefix, the same padding or none, as in the loss."""
+    _, writer = build(what)
+    t = writer.tokenizer
+    if what == "lora":
+        with torch.no_grad():
+            for name, parameter in writer.named_parameters():
+                if name.endswith(".B"):
+                    parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(1))
+    ids = [writer.question(example.text).ids for example in EXAMPLES]
+    past = writer.model.door.past() if what in ("prefix", "p-tuning-v2") else None
+    inside = writer.model.model if past else writer.model
+    rows = generate(inside, ids, 6, stop_id=t.end_id, past_key_values=past)
+    assert len({tuple(row) for row in rows}) > 1, "three questions have one answer: are they read?"
+    rows_in_full = generate(inside, ids, ANSWER_ROOM, stop_id=t.end_id, past_key_values=past)
+    message = "what is written goes on from something else than the prefix and the question"
+    assert [t.decode(row) for row in rows_in_full] == writer.write(EXAMPLES), message
+    for question, row in zip(ids, rows, strict=True):
+        for place in range(len(row)):
+            logits = writer.model.logits(writer.model(torch.tensor([question + row[:place]])).hidden[0, -1])
+            assert logits.argmax().item() == row[place], f"{what}: token {place} is not the likeliest"
+
+
+def test_writing_does_not_depend_on_the_batch():
+    _, writer = build("prefix")
+    together = writer.write(EXAMPLES)
+    assert together == [writer.write([example])[0] for example in EXAMPLES] == writer.write(EXAMPLES, batch_size=2)
+
+
+def test_answers_are_not_read_while_writing():
+    _, writer = build()
+    blank = [Writing(example.text) for example in EXAMPLES]
+    assert writer.write(blank) == writer.write(EXAMPLES) == writer.answers(EXAMPLES)
+
+
+def test_what_is_written_stops_at_the_end_and_shows_no_special_token(monkeypatch):
+    _, writer = build()
+    t = writer.tokenizer
+    great = t.word_id("great")
+    monkeypatch.setattr(
+        "minitune.predictors.writer.generate", lambda *args, **rest: [[great, t.sep_id, great]] * len(args[1])
+    )
+    assert writer.write(EXAMPLES[:1]) == ["great great"]
+    seen = {}
+    monkeypatch.setattr("minitune.predictors.writer.generate", lambda *args, **rest: seen.update(rest) or [[great]])
+    writer.write(EXAMPLES[:1])
+    assert seen.get("stop_id") == t.end_id, "it writes on behind the end"
+
+
+def test_dropout_is_off_while_writing_and_back_on_afterwards():
+    _, writer = build("prefix", "{text}", "dropout=0.9")
+    writer.train()
+    assert writer.write(EXAMPLES) == writer.write(EXAMPLES) and writer.training and writer.model.door.training
+
+
+# whether it learns
+
+
+def test_learns_its_answers_and_to_stop():
+    method = Method.parse("full", ["lr=0.01", "steps=50"])
+    asked = Question((), "{text}", kind="text", score=score)
+    writer = method.build(random_twin(tiny.checkpoint("gpt")), asked, seed=0)
+    assert writer.measure(writer.items(EXAMPLES))["score"] == 0.0
+    fit(method, writer, EXAMPLES, [], seed=0)
+    assert writer.write(EXAMPLES) == [example.answer for example in EXAMPLES]
+    assert writer.measure(writer.items(EXAMPLES))["score"] == 1.0
+
+
+# what is refused
+
+
+def test_a_bert_is_no_writer():
+    base = tiny.checkpoint("bert")
+    with pytest.raises(UserError, match="a bert fills blanks and writes no text; take a GPT"):
+        Writer(base.model, base.tokenizer, Template.parse("{text}"), score)
+
+
+def test_positions_that_do_not_go_on_from_the_prefix_are_refused():
+    with pytest.raises(UserError, match="shift=true"):
+        build("p-tuning-v2", "{text}", "shift=false")
+
+
+def test_placeholders_are_wanted_by_a_soft_prompt_alone():
+    with pytest.raises(UserError, match="no placeholder"):
+        build("prompt", "{text} so")
+
+
+def test_a_prefix_that_leaves_an_answer_no_room_is_refused():
+    with pytest.raises(UserError):
+        build("prefix", "{text}", "length=30")[1].items(EXAMPLES)
+
+
+def test_an_empty_question_is_refused():
+    with pytest.raises(UserError, match="no token"):
+        build()[1].items([Writing("", "good")])
