@@ -91,7 +91,9 @@ def asked(template: str, of=question):
 
 
 written = Method.parse("zero-shot").build(exact, asked(f"{{text}} {WORDS} {{mask}}"), seed=0)
-as_vectors = Method.parse("prompt", ["start=text", f"text={WORDS}"]).build(exact, asked("{text} {soft:5} {mask}"), 0)
+as_vectors = Method.parse("prompt-tuning", ["start=text", f"text={WORDS}"]).build(
+    exact, asked("{text} {soft:5} {mask}"), 0
+)
 batches = [joined.collate(joined.items(test[:20])) for joined in (written, as_vectors)]
 with torch.no_grad():
     difference = (written(batches[0]) - as_vectors(batches[1])).abs().max().item()
@@ -131,7 +133,9 @@ SHOTS = 4
 
 def tuned_prompt(length: int, start: str, seed: int, *settings: str):
     """Accuracy before and after training on one draw, and the classifier."""
-    method = Method.parse("prompt", [f"lr={LR}", f"steps={STEPS}", *SETTINGS.get(start, [f"start={start}"]), *settings])
+    method = Method.parse(
+        "prompt-tuning", [f"lr={LR}", f"steps={STEPS}", *SETTINGS.get(start, [f"start={start}"]), *settings]
+    )
     train_set, dev = draw(data, SHOTS, seed)
     joined = method.build(gpt, asked(f"{{text}} {{soft:{length}}} {{mask}}"), seed)
     before = joined.accuracy(test)
@@ -219,7 +223,9 @@ print(table(["difference of accuracy, paired", "length", "mean", "95%"], rows))
 
 def watch(start: str) -> None:
     """Train one prompt of five and print its nearest words now and then."""
-    method = Method.parse("prompt", [f"lr={LR}", f"start={start}", f"evaluate_every={STEPS // 5}", "keep_best=False"])
+    method = Method.parse(
+        "prompt-tuning", [f"lr={LR}", f"start={start}", f"evaluate_every={STEPS // 5}", "keep_best=False"]
+    )
     joined = method.build(gpt, asked("{text} {soft:5} {mask}"), seed=0)
     train_set, dev = draw(data, SHOTS, 0)
     first = joined.model.door.source.table.detach().clone()
@@ -352,7 +358,7 @@ OTHER_STARTS = {
 
 def before_the_review(start: str, seed: int, *settings: str):
     """A prompt of eight before a question that works, ready to train."""
-    method = Method.parse("prompt", [*OTHER_STARTS[start], *settings])
+    method = Method.parse("prompt-tuning", [*OTHER_STARTS[start], *settings])
     joined = method.build(gpt, asked("{soft:8} {text} it was {mask}", opinion), seed)
     if start == "any tokens":  # not whole words alone, but whatever has a row in the table: pieces, single bytes
         first = len(tokenizer.specials)
@@ -401,13 +407,18 @@ compared = {
     "topic": (data, question, SHOTS, STEPS),
     "rating": (*task_data("rating", gpt), 16, 3 if is_fast() else 100),
 }
-RATES = {("prompt", "topic"): LR, ("full", "topic"): 3e-5, ("prompt", "rating"): 1e-1, ("full", "rating"): 1e-3}
+RATES = {
+    ("prompt-tuning", "topic"): LR,
+    ("full", "topic"): 3e-5,
+    ("prompt-tuning", "rating"): 1e-1,
+    ("full", "rating"): 1e-3,
+}
 panel = {}
 for name, (dataset, its, shots, steps) in compared.items():
     held = dataset.test[: 40 if is_fast() else 300]
     panel[name, "zero-shot"] = [Method.parse("zero-shot").build(gpt, its, 0).accuracy(held)]
-    for what, template in (("prompt", "{text} {soft:5} {mask}"), ("full", "{text} {mask}")):
-        if (name, what) == ("topic", "prompt"):
+    for what, template in (("prompt-tuning", "{text} {soft:5} {mask}"), ("full", "{text} {mask}")):
+        if (name, what) == ("topic", "prompt-tuning"):
             panel[name, what] = after["vocabulary", 5]
             continue
         method = Method.parse(f"{what}+verbalizer", [f"lr={RATES[what, name]}", f"steps={steps}"])
@@ -418,8 +429,8 @@ for name, (dataset, its, shots, steps) in compared.items():
             panel[name, what].append(joined.accuracy(held))
 rows = []
 for name in compared:
-    cells = [interval(panel[name, what]) for what in ("prompt", "full")]
-    paired = interval([a - b for a, b in zip(panel[name, "full"], panel[name, "prompt"], strict=True)])
+    cells = [interval(panel[name, what]) for what in ("prompt-tuning", "full")]
+    paired = interval([a - b for a, b in zip(panel[name, "full"], panel[name, "prompt-tuning"], strict=True)])
     rows.append([name, f"{panel[name, 'zero-shot'][0]:.3f}", *(f"{m:.3f} [{low:.3f}, {high:.3f}]" for m, low, high in cells),
                  f"{paired[0]:+.3f} [{paired[1]:+.3f}, {paired[2]:+.3f}]"])  # fmt: skip
 print(table(["task", "zero-shot", "prompt of 5", "full", "full less prompt"], rows))

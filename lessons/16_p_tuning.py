@@ -186,7 +186,7 @@ RATES = {"LSTM": 1e-2, "MLP": 3e-2, "no network": 1e-2}
 METHODS = {
     "LSTM": Method.parse("p-tuning", [f"lr={RATES['LSTM']}"]),
     "MLP": Method.parse("p-tuning", ["encoder=mlp", f"lr={RATES['MLP']}"]),
-    "no network": Method.parse("prompt", [f"lr={RATES['no network']}"]),
+    "no network": Method.parse("prompt-tuning", [f"lr={RATES['no network']}"]),
 }
 
 

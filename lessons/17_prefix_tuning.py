@@ -143,7 +143,7 @@ for name, settings in {
     "as it stands, from words": ["reparametrize=false"],
     "as it stands, random": ["reparametrize=false", "start=random"],
 }.items():
-    tuned = Method.parse("prefix", settings).build(gpt, question, seed=0).model
+    tuned = Method.parse("prefix-tuning", settings).build(gpt, question, seed=0).model
     trained = sum(p.numel() for p in tuned.door.parameters())
     with torch.no_grad():
         before = tuned.logits(tuned(text).hidden)
@@ -181,7 +181,7 @@ for example in data.pool[:3]:
 # %%
 STEPS = 5 if is_fast() else 200
 SIZES = (50,) if is_fast() else (50, 500)
-RATES = {"prefix": "lr=3e-3", "full": "lr=1e-2"}
+RATES = {"prefix-tuning": "lr=3e-3", "full": "lr=1e-2"}
 test_rows = load_split("describe", "test")
 some = [i for held_out in (False, True) for i in [i for i, r in enumerate(test_rows) if r["held_out"] == held_out][:50]]
 test = [data.test[i] for i in some]  # 50 of known combinations, then 50 of held-out ones
@@ -279,7 +279,7 @@ def listed(example) -> list[str]:
 shown = ("colour", "noun", *SLOTS[1:])
 looked = {
     "pretrained": share_of_the_right_word(gpt.model),
-    "with a prefix": share_of_the_right_word(last["prefix"]),
+    "with a prefix": share_of_the_right_word(last["prefix-tuning"]),
     "fully tuned": share_of_the_right_word(last["full"]),
 }
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, layout="constrained")
@@ -326,8 +326,8 @@ rating, asked_rating = task_data("rating", gpt)
 judged = rating.test[: 50 if is_fast() else 500]
 SHOTS = 4 if is_fast() else 16
 pair = {
-    "prefix of 4": Method.parse("prefix+head", ["length=4", "reparametrize=false", "lr=1e-1"]),
-    "prompt of 16": Method.parse("prompt+head", ["length=16", "lr=3e-2"]),
+    "prefix of 4": Method.parse("prefix-tuning+head", ["length=4", "reparametrize=false", "lr=1e-1"]),
+    "prompt of 16": Method.parse("prompt-tuning+head", ["length=16", "lr=3e-2"]),
     "head alone": Method.parse("frozen+head", ["lr=1e-1"]),
 }
 accuracy = {name: [] for name in pair}

@@ -62,7 +62,7 @@ def told(values: list[float]) -> str:
 # %%
 data, question = task_data("tags", bert)
 rows = []
-for name, settings in (("p-tuning-v2", ["length=4"]), ("prompt", ["length=16"])):
+for name, settings in (("p-tuning-v2", ["length=4"]), ("prompt-tuning", ["length=16"])):
     joined = Method.parse(name, settings).build(bert, question, seed=0)
     numbers = sum(p.numel() for p in joined.model.parameters() if p.requires_grad)
     item = joined.items(data.pool[:1])[0]
@@ -196,7 +196,7 @@ print(table(["prefix", "[CLS] at P", "[CLS] at 0", "at 0 minus at P"], rows))
 # %%
 contenders = {
     "deep, 4 positions": ("p-tuning-v2", ["length=4"], {"rating": "lr=1e-2", "tags": "lr=1e-1"}),
-    "shallow, 16 vectors": ("prompt", ["length=16"], {"rating": "lr=1e-2", "tags": "lr=3e-2"}),
+    "shallow, 16 vectors": ("prompt-tuning", ["length=16"], {"rating": "lr=1e-2", "tags": "lr=3e-2"}),
     "head alone": ("frozen", [], {"rating": "lr=3e-2", "tags": "lr=3e-2"}),
     "deep, 4, [CLS] at 0": ("p-tuning-v2", ["length=4", "shift=false"], {"rating": "lr=1e-2", "tags": "lr=1e-1"}),
     "deep, 16 positions": ("p-tuning-v2", ["length=16"], {"rating": "lr=1e-2", "tags": "lr=1e-1"}),
@@ -271,7 +271,7 @@ show(figure, "18-deep.png")
 #    top? (PEFT prints 370,178 for both.)
 # 2. Repeat the tags with `length=1` against 4 vectors, and with 16 against 64. Does the gap grow or shrink?
 # 3. Give `p-tuning-v2` the setting `spread=0.1`. A key near 0 is looked at from everywhere alike. Better or worse?
-# 4. Take `prefix` in place of `p-tuning-v2` (a start from words, and the network). Which of the two makes the difference?
+# 4. Take `prefix-tuning` in place of `p-tuning-v2` (a start from words, and the network). Which of the two makes the difference?
 #
 # ## Three questions
 #

@@ -421,8 +421,8 @@ AT = {
     "full": ("3e-4", "1e-3", "3e-3"),
     "top": ("1e-3", "3e-3", "1e-2"),
     "lora": ("3e-3", "1e-2", "3e-2"),
-    "prompt": ("1e-2", "3e-2", "1e-1"),
-    "prefix": ("1e-3", "3e-3", "1e-2"),
+    "prompt-tuning": ("1e-2", "3e-2", "1e-1"),
+    "prefix-tuning": ("1e-3", "3e-3", "1e-2"),
 }
 test = data.test[:100] if is_fast() else data.test
 train_set, dev = draw(data, SHOTS, 0)

@@ -40,9 +40,9 @@ SETTINGS: dict[str, Any] = {
     "full": None,
     "top": TopConfig(layers=1),
     "frozen": None,
-    "prompt": PromptConfig(LENGTH, start="random"),
+    "prompt-tuning": PromptConfig(LENGTH, start="random"),
     "p-tuning": PTuningConfig(LENGTH),
-    "prefix": PrefixConfig(LENGTH, start="random"),
+    "prefix-tuning": PrefixConfig(LENGTH, start="random"),
     "p-tuning-v2": DeepPromptConfig(LENGTH),
     "lora": LoRAConfig(),
 }
@@ -123,9 +123,9 @@ def their_reader(kind: str, what: str) -> tuple[Reader, dict[str, Any]]:
     if what == "p-tuning":
         half = CONFIGS[kind].width // 2
         settings |= {"encoder_reparameterization_type": "LSTM", "encoder_hidden_size": half}
-    if what == "prefix":
+    if what == "prefix-tuning":
         settings |= {"prefix_projection": True, "encoder_hidden_size": ours.inner}
-    classes = {"prompt": peft.PromptTuningConfig, "p-tuning": peft.PromptEncoderConfig, "lora": peft.LoraConfig}
+    classes = {"prompt-tuning": peft.PromptTuningConfig, "p-tuning": peft.PromptEncoderConfig, "lora": peft.LoraConfig}
     with warnings.catch_warnings(action="ignore"):  # of names that will change
         model = peft.get_peft_model(model, classes.get(what, peft.PrefixTuningConfig)(**settings))
     return Reader(model, CONFIGS[kind].width, whole=True), behind_a_prompt(batch, None) if WHAT[what].is_soft else batch

@@ -99,9 +99,9 @@ WHAT: dict[str, What] = {
     "gradual": What(
         tune_everything, GradualConfig, all_parameters, 2e-4, 5, "Howard and Ruder 2018", before_step=gradual_unfreezing
     ),
-    "prompt": What(add_prompt, PromptConfig, prompt_parameters, 3e-2, 15, "Lester et al. 2021", is_soft=True),
+    "prompt-tuning": What(add_prompt, PromptConfig, prompt_parameters, 3e-2, 15, "Lester et al. 2021", is_soft=True),
     "p-tuning": What(add_p_tuning, PTuningConfig, p_tuning_parameters, 3e-3, 16, "Liu et al. 2021", is_soft=True),
-    "prefix": What(add_prefix, PrefixConfig, prefix_parameters, 3e-3, 17, "Li and Liang 2021"),
+    "prefix-tuning": What(add_prefix, PrefixConfig, prefix_parameters, 3e-3, 17, "Li and Liang 2021"),
     "p-tuning-v2": What(add_deep_prompt, DeepPromptConfig, deep_prompt_parameters, 3e-2, 18, "Liu et al. 2022"),
     "lora": What(add_lora, LoRAConfig, lora_parameters, 3e-3, 19, "Hu et al. 2021"),
 }
@@ -167,9 +167,9 @@ NAMED = {"zero-shot": "frozen@manual+verbalizer"}  # nothing of it trains
 DEFAULT = ("zero-shot", "frozen+head", "frozen@manual+head", "full+head", "full+verbalizer", "lora+verbalizer")
 DEFAULTS = {  # by the kind of the question
     "classes": DEFAULT,
-    "words": ("zero-shot", "full", "lora", "prompt", "p-tuning"),
-    "tags": ("frozen", "full", "lora", "prompt", "p-tuning-v2"),
-    "text": ("full", "lora", "prefix", "prompt"),
+    "words": ("zero-shot", "full", "lora", "prompt-tuning", "p-tuning"),
+    "tags": ("frozen", "full", "lora", "prompt-tuning", "p-tuning-v2"),
+    "text": ("full", "lora", "prefix-tuning", "prompt-tuning"),
 }
 METRIC = {"classes": "accuracy", "words": "accuracy", "tags": "f1", "text": "score"}
 

@@ -52,10 +52,10 @@ def test_both_sides_do_the_same_work(kind, what):
     assert (ours[1]["place"] == theirs[1]["place"]).all() and (ours[1]["label"] == theirs[1]["label"]).all()
     share = operations(*theirs) / operations(*ours)
     assert numbers(ours[0]) == numbers(theirs[0])
-    assert 1 <= share <= {"prefix": 1.2, "lora": 1.001 if kind == "gpt" else 1}.get(what, 1)
+    assert 1 <= share <= {"prefix-tuning": 1.2, "lora": 1.001 if kind == "gpt" else 1}.get(what, 1)
 
 
-@pytest.mark.parametrize("what", ["full", "prompt", "prefix"])
+@pytest.mark.parametrize("what", ["full", "prompt-tuning", "prefix-tuning"])
 @KINDS
 def test_the_last_layer_where_it_is_read_gives_the_same_loss_for_less(kind, what):
     whole, read = (bench.our_reader(kind, what, whole) for whole in (True, False))
@@ -70,8 +70,10 @@ def test_less_is_trained_by_fewer_operations(kind):
     head = 2 * 16 * 4 * bench.CONFIGS[kind].width  # one product of it: for its own gradient
     assert spent["full"] == 3 * (spent["frozen"] - head), "backward is twice forward"
     assert spent["frozen"] < spent["top"] <= 0.7 * spent["full"], "the block below the trained one needs no gradient"
-    assert max(spent["lora"], spent["prefix"], spent["p-tuning-v2"]) < 0.65 * spent["full"]
-    assert max(spent["prompt"], spent["p-tuning"]) < spent["full"], "no gradient of a weight, but 8 positions more"
+    assert max(spent["lora"], spent["prefix-tuning"], spent["p-tuning-v2"]) < 0.65 * spent["full"]
+    assert max(spent["prompt-tuning"], spent["p-tuning"]) < spent["full"], (
+        "no gradient of a weight, but 8 positions more"
+    )
 
 
 @pytest.mark.parametrize("what", bench.SETTINGS)

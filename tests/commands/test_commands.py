@@ -148,7 +148,7 @@ def few_rows(monkeypatch, count=12):
     monkeypatch.setattr("minitune.methods.questions.load_split", lambda *which: load_split(*which)[:count])
 
 
-@pytest.mark.parametrize(("method", "kind"), [("lora+head", "bert"), ("prompt", "gpt")])
+@pytest.mark.parametrize(("method", "kind"), [("lora+head", "bert"), ("prompt-tuning", "gpt")])
 def test_tune_then_predict_then_explain(capsys, models, here, method, kind):
     status, out, err = tune(capsys, models, method, "--seed", 3, kind=kind)
     assert (status, err) == (0, "")
@@ -162,7 +162,7 @@ def test_tune_then_predict_then_explain(capsys, models, here, method, kind):
     assert run(capsys, "predict", "t", "the plot was dull .", "the soup was clever , ünï 猫 .")[1] == first
     status, out, err = run(capsys, "explain", "t", "the plot was dull .")
     assert (status, err) == (0, "") and "softmax" in out
-    assert ("soft prompt: a learned vector" in out) == (method == "prompt")
+    assert ("soft prompt: a learned vector" in out) == (method == "prompt-tuning")
     assert ("likeliest words at the blank" in out) == (method != "lora+head")
 
 
@@ -204,7 +204,7 @@ def test_a_template_of_ones_own_is_kept(capsys, models, here, no_curve):
     assert tune(capsys, models, "p-tuning", "--template", own)[0] == 0
     out = run(capsys, "explain", "t", "the plot was dull .")[1]
     assert out.count("soft prompt: a learned vector") == 5 and out.count(" template\n") == 2
-    assert tune(capsys, models, "prompt+head", "--template", "{soft:3} {text}")[0] == 0, "a head needs no blank"
+    assert tune(capsys, models, "prompt-tuning+head", "--template", "{soft:3} {text}")[0] == 0, "a head needs no blank"
 
 
 def test_tags_and_descriptions_from_end_to_end(capsys, models, here, no_curve, monkeypatch):
@@ -217,7 +217,7 @@ def test_tags_and_descriptions_from_end_to_end(capsys, models, here, no_curve, m
     status, out, _ = run(capsys, "explain", "runs/lora-tags", "rose gave")
     assert status == 0 and out.count("the answer is read here") == 2
     arguments = ["--task", "describe", "--model", "gpt", "--shots", "4", "--set", "steps=2"]
-    status, out, err = run(capsys, "tune", "prompt", *arguments, "--template", "{text} {soft:2}", "--out", "d")
+    status, out, err = run(capsys, "tune", "prompt-tuning", *arguments, "--template", "{text} {soft:2}", "--out", "d")
     assert (status, err) == (0, "") and "score on test" in out, "a text that is written needs no blank"
     status, out, _ = run(capsys, "explain", "d", "the elm , pub , soup , cheap , river .")
     assert status == 0 and "written from here on" in out
@@ -227,7 +227,7 @@ def test_tags_and_descriptions_from_end_to_end(capsys, models, here, no_curve, m
 
 def test_facts_from_end_to_end(capsys, here, no_curve):
     arguments = ["--task", "facts:born_in", "--model", "gpt", "--shots", "4", "--set", "steps=2"]
-    status, out, err = run(capsys, "tune", "prompt", *arguments)
+    status, out, err = run(capsys, "tune", "prompt-tuning", *arguments)
     assert (status, err) == (0, "") and (here / "runs" / "prompt-facts-born_in" / "tuned.pt").exists()
     status, out, _ = run(capsys, "explain", "runs/prompt-facts-born_in", "stella")
     assert status == 0 and len(out.partition("softmax")[2].strip().splitlines()) == 11, "the likeliest, not all words"
@@ -318,10 +318,10 @@ BAD_TUNES = {
     "rank beyond the width": ("lora+head", ["--set", "rank=17"], "16 wide"),
     "no linear layer": ("lora+head", ["--set", "targets=querry"], "no linear layer is named 'querry'"),
     "a tied weight": ("lora+head", ["--set", "targets=token_embedding"], "tied to the output"),
-    "a prompt beyond the context": ("prompt", ["--set", "length=40"], "no room for a text"),
-    "a prompt and a template beyond it": ("prompt", ["--set", "length=38"], "context holds 40"),
-    "a prefix beyond the context": ("prefix", ["--set", "length=99"], "no room for a text"),
-    "template without placeholders": ("prompt", ["--template", "{text} it was {mask} ."], "no placeholder"),
+    "a prompt beyond the context": ("prompt-tuning", ["--set", "length=40"], "no room for a text"),
+    "a prompt and a template beyond it": ("prompt-tuning", ["--set", "length=38"], "context holds 40"),
+    "a prefix beyond the context": ("prefix-tuning", ["--set", "length=99"], "no room for a text"),
+    "template without placeholders": ("prompt-tuning", ["--template", "{text} it was {mask} ."], "no placeholder"),
     "template without a blank": ("lora", ["--template", "{text}"], "no blank"),
     "template without a slot": ("lora+head", ["--template", "so it was"], "no slot"),
     "two texts asked of one": ("lora+head", ["--template", "{text} {text_b}"], "no such text"),

@@ -29,13 +29,13 @@ pytestmark = [pytest.mark.lesson04, pytest.mark.lesson05]
 # of each method: settings that are not its defaults, so that a setting that is not passed on is seen
 SETTINGS = {
     "top": ["layers=2"],
-    "prompt": ["length=5", "start=random"],
+    "prompt-tuning": ["length=5", "start=random"],
     "p-tuning": ["length=3", "inner=7"],
-    "prefix": ["length=5", "inner=11"],
+    "prefix-tuning": ["length=5", "inner=11"],
     "p-tuning-v2": ["length=3", "shift=false"],
     "lora": ["rank=3", "alpha=5", "targets=query,up,down"],
 }
-BASE_STAYS = ("frozen", "prompt", "p-tuning", "prefix", "p-tuning-v2", "lora")  # and can be had back
+BASE_STAYS = ("frozen", "prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2", "lora")  # and can be had back
 NOT_READ = {  # what no verbalizer of BERT reads: it has no gradient there, and cannot move
     "pooler.weight",
     "pooler.bias",
@@ -98,7 +98,7 @@ def test_every_method_has_every_read_out_and_trains_as_many_numbers_as_its_formu
 
 
 def test_placeholders_are_counted_by_the_template(kind):
-    for what in ("prompt", "p-tuning"):
+    for what in ("prompt-tuning", "p-tuning"):
         for written, length in (("{soft:2} {text} {soft:2} {mask}", 4), ("{soft:1} {text} {mask}", 1)):
             _, joined = build(kind, what, template=written, is_own=True)
             assert joined.model.door.source().shape == (length, 24), "one vector a placeholder, whatever length= says"
@@ -110,18 +110,20 @@ def test_placeholders_are_counted_by_the_template(kind):
 
 
 def test_a_soft_prompt_stands_before_the_tasks_own_template(kind):
-    for what, length in (("prompt", 5), ("p-tuning", 3)):
+    for what, length in (("prompt-tuning", 5), ("p-tuning", 3)):
         _, joined = build(kind, what)
         assert str(joined.template) == f"{{soft:{length}}} {tiny.question(kind).template}"
         _, joined = build(kind, what, "+head")
         assert str(joined.template) == f"{{soft:{length}}} {{text}}"
-    assert str(build(kind, "prefix")[1].template) == tiny.question(kind).template, "a prefix takes no place in the text"
+    assert str(build(kind, "prefix-tuning")[1].template) == tiny.question(kind).template, (
+        "a prefix takes no place in the text"
+    )
 
 
 def test_pairs_are_asked_with_both_texts(kind):
     _, joined = build(kind, "frozen", "+head", is_pair=True)
     assert str(joined.template) == "{text} {sep} {text_b}"
-    _, joined = build(kind, "prompt", "+head", is_pair=True)
+    _, joined = build(kind, "prompt-tuning", "+head", is_pair=True)
     assert str(joined.template) == "{soft:5} {text} {sep} {text_b}"
     pair = [Example("great soup", "a dull plot"), Example("great soup", "a great plot")]
     one, two = joined.scores(pair)
@@ -130,13 +132,13 @@ def test_pairs_are_asked_with_both_texts(kind):
 
 def test_a_users_template_is_taken_as_it_stands_by_every_method(kind):
     own = "so {text} , {mask}"
-    for what in ("full", "prefix", "lora"):
+    for what in ("full", "prefix-tuning", "lora"):
         for read in ("+head", "@bare+verbalizer", "@manual+focal"):
             assert str(build(kind, what, read, template=own, is_own=True)[1].template) == own
 
 
 def test_a_prompt_may_start_from_the_label_words(kind):
-    _, joined = build(kind, "prompt", "", "start=labels")
+    _, joined = build(kind, "prompt-tuning", "", "start=labels")
     t, model = tiny.checkpoint(kind).tokenizer, tiny.checkpoint(kind).model
     words = [t.word_id(word) for words in tiny.WORDS.values() for word in words]  # as many as the prompt is long
     assert torch.equal(joined.model.door.source(), model.token_embedding.weight[words])
@@ -146,7 +148,12 @@ def test_what_each_method_makes_of_the_model(kind):
     plain = type(tiny.checkpoint(kind).model)
     for what, made in (("full", plain), ("frozen", plain), ("lora", plain), ("output", Untied)):
         assert type(build(kind, what)[1].model) is made
-    for what, door in (("prompt", SoftPrompt), ("p-tuning", SoftPrompt), ("prefix", Prefix), ("p-tuning-v2", Prefix)):
+    for what, door in (
+        ("prompt-tuning", SoftPrompt),
+        ("p-tuning", SoftPrompt),
+        ("prefix-tuning", Prefix),
+        ("p-tuning-v2", Prefix),
+    ):
         model = build(kind, what)[1].model
         assert isinstance(model, Tuned) and isinstance(model.door, door)
     layers = lora_layers(build(kind, "lora")[1].model)
@@ -217,7 +224,7 @@ def test_lora_starts_from_the_pretrained_scores_exactly(kind):
     assert torch.equal(low.scores(EXAMPLES), plain.scores(EXAMPLES)), "B starts at zero"
 
 
-@pytest.mark.parametrize("what", ["prompt", "p-tuning", "prefix", "p-tuning-v2", "lora"])
+@pytest.mark.parametrize("what", ["prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2", "lora"])
 def test_the_same_seed_builds_the_same_whatever_was_drawn_before(what, kind):
     _, one = build(kind, what, "+head", seed=5)
     torch.rand(17)
@@ -242,7 +249,9 @@ def test_two_methods_of_one_checkpoint_share_nothing(kind):
 @pytest.mark.parametrize("what", WHAT)
 def test_training_twice_gives_the_same_numbers(what):
     read = "" if what == "output" else "+head"
-    method = parse(what, read, "steps=2", *(["dropout=0.4"] if what in ("lora", "prefix", "p-tuning-v2") else []))
+    method = parse(
+        what, read, "steps=2", *(["dropout=0.4"] if what in ("lora", "prefix-tuning", "p-tuning-v2") else [])
+    )
     scores = []
     for _ in range(2):
         joined = method.build(tiny.checkpoint("bert"), tiny.question("bert"), seed=1)
@@ -294,24 +303,24 @@ def test_the_training_of_a_method(kind):
 
 
 def test_a_soft_prompt_without_placeholders_is_refused(kind):
-    for what in ("prompt", "p-tuning"):
+    for what in ("prompt-tuning", "p-tuning"):
         with pytest.raises(UserError, match=r"no placeholder for a soft prompt.*\{soft:"):
             build(kind, what, template="{text} it was {mask}", is_own=True)
 
 
 def test_a_prompt_longer_than_the_context_is_refused(kind):
-    for what in ("prompt", "p-tuning", "prefix", "p-tuning-v2"):
+    for what in ("prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2"):
         with pytest.raises(UserError, match=r"a prompt of 61 leaves no room.*context is 61.*shorter"):
             build(kind, what, "", "length=61")
 
 
 def test_a_text_that_does_not_fit_beside_the_prompt_is_cut_and_counted(kind):
     long = [Example("great soup " * 40)]
-    for what in ("prompt", "p-tuning", "prefix", "p-tuning-v2"):
+    for what in ("prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2"):
         _, joined = build(kind, what, "", "length=50")
         rendered = joined.items(long)[0].rendered
         taken = 50 if what != "p-tuning-v2" else 0  # without shift the text starts at position 0 again
-        in_text = 50 if what in ("prompt", "p-tuning") else 0
+        in_text = 50 if what in ("prompt-tuning", "p-tuning") else 0
         assert len(rendered.ids) == 61 - taken + in_text and rendered.cut > 0
         assert rendered.cut == 80 - rendered.origin.count("text"), "what is cut is counted, token by token"
         assert joined.scores(long).isfinite().all()
@@ -341,13 +350,13 @@ def test_settings_that_the_model_cannot_have(kind, what, settings, expected):
     [
         ("lora", "rank=0"),
         ("lora", "dropout=1"),
-        ("prompt", "length=0"),
-        ("prompt", "start=nowhere"),
-        ("prompt", "start=text"),
+        ("prompt-tuning", "length=0"),
+        ("prompt-tuning", "start=nowhere"),
+        ("prompt-tuning", "start=text"),
         ("p-tuning", "encoder=gru"),
         ("p-tuning", "inner=-1"),
-        ("prefix", "length=0"),
-        ("prefix", "dropout=-0.1"),
+        ("prefix-tuning", "length=0"),
+        ("prefix-tuning", "dropout=-0.1"),
         ("p-tuning-v2", "length=0"),
         ("layerwise", "decay=0"),
         ("layerwise", "decay=1.5"),
@@ -415,7 +424,7 @@ def test_every_method_writes_with_a_gpt(what):
 
 
 def test_a_bert_writes_no_text():
-    for what in ("full", "prefix", "prompt"):
+    for what in ("full", "prefix-tuning", "prompt-tuning"):
         with pytest.raises(UserError, match="take a GPT"):
             parse(what).build(tiny.checkpoint("bert"), TEXT, seed=0)
 
@@ -465,7 +474,14 @@ def learn_by_heart(base, name, labels, steps):
     return before, joined.accuracy(examples)
 
 
-STEPS = {"norms": 80, "biases": 60, "output": 100, "prompt": 40, "p-tuning": 40, "p-tuning-v2": 40}  # the others: 30
+STEPS = {
+    "norms": 80,
+    "biases": 60,
+    "output": 100,
+    "prompt-tuning": 40,
+    "p-tuning": 40,
+    "p-tuning-v2": 40,
+}  # the others: 30
 A_FIRST_FIT = "minitune.tuning.prefix_tuning.FIT_STEPS"  # of a prefix to real words: 500 steps by default
 
 
@@ -481,7 +497,7 @@ def test_each_method_turns_the_meaning_of_eight_texts_round(shipped, what, monke
 
 @pytest.mark.parametrize(
     ("name", "steps"),
-    [("prompt", 80), ("p-tuning", 40), ("prefix", 80), ("p-tuning-v2@manual+head", 80), ("lora", 60)],
+    [("prompt-tuning", 80), ("p-tuning", 40), ("prefix-tuning", 80), ("p-tuning-v2@manual+head", 80), ("lora", 60)],
 )
 def test_each_method_that_leaves_bert_alone_learns_eight_labels_by_heart(shipped, name, steps, monkeypatch):
     """Labels dealt out with no sense. A prefix of random keys (P-tuning v2) is meant for a head, and is given one."""

@@ -29,14 +29,14 @@ from minitune.tuning.doors import Tuned
 from minitune.tuning.lora import lora_layers
 from minitune.tuning.trained import count, trainable
 from tests import tiny
-from tests.test_methods import SETTINGS, TAGS, TEXT, a_short_first_fit
+from tests.methods.test_method import SETTINGS, TAGS, TEXT, a_short_first_fit
 from tests.tiny import EXAMPLES
 
 __all__ = ["a_short_first_fit"]
 pytestmark = [pytest.mark.lesson04, pytest.mark.lesson19]
 STORED = {  # numbers that a method keeps of what it trained, where that is less: L = 2, D = 24
     "p-tuning": 3 * 24,
-    "prefix": 5 * 2 * 2 * 24,
+    "prefix-tuning": 5 * 2 * 2 * 24,
 }
 TAGGED = [TaggedWords(("great", "soup"), (0, 2)), TaggedWords(("the", "zqhero", "."), (0, 1, 0))]
 WRITTEN = [Writing("great soup", "the soup was great ."), Writing("a dull plot", "it was dull .")]
@@ -113,7 +113,7 @@ def test_the_file_holds_what_was_trained_and_nothing_else(what, kind, bases, tmp
 
 
 def test_networks_that_wrote_a_prompt_are_not_kept(kind, bases, tmp_path):
-    for what in ("p-tuning", "prefix"):
+    for what in ("p-tuning", "prefix-tuning"):
         method, joined, asked = train(kind, what, SETTINGS[what])
         assert count(trainable(joined)) > STORED[what]
         save(tmp_path, bases, kind, method, joined, asked)
@@ -162,7 +162,9 @@ def test_a_tagger_comes_back_bit_for_bit(what, kind, bases, tmp_path):
     assert joined.answers(TAGGED) == trained[1].answers(TAGGED)
 
 
-@pytest.mark.parametrize("what", ["full", "output", "prompt", "p-tuning", "prefix", "p-tuning-v2", "lora"])
+@pytest.mark.parametrize(
+    "what", ["full", "output", "prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2", "lora"]
+)
 def test_a_writer_comes_back_bit_for_bit(what, bases, tmp_path):
     settings = [setting for setting in SETTINGS.get(what, ()) if setting != "shift=false"]
     trained = train("gpt", what, settings, TEXT, WRITTEN)
@@ -187,13 +189,13 @@ def test_a_template_and_words_of_ones_own_come_back(kind, bases, tmp_path):
 
 def test_pairs_come_back(kind, bases, tmp_path):
     pairs = [dataclasses.replace(example, text_b="a dull plot") for example in EXAMPLES]
-    trained = train(kind, "prompt+head", (), tiny.question(kind, is_pair=True), pairs)
+    trained = train(kind, "prompt-tuning+head", (), tiny.question(kind, is_pair=True), pairs)
     save(tmp_path, bases, kind, *trained)
     joined, question, _ = load_tuned(tmp_path)
     assert question.is_pair and torch.equal(scores_of(joined, pairs), scores_of(trained[1], pairs))
 
 
-@pytest.mark.parametrize("name", ["full+head", "top+head", "lora+head", "prefix+head", "output", "frozen+head"])
+@pytest.mark.parametrize("name", ["full+head", "top+head", "lora+head", "prefix-tuning+head", "output", "frozen+head"])
 def test_what_was_loaded_can_be_trained_on(name, kind, bases, tmp_path):
     trained = train(kind, name)
     save(tmp_path, bases, kind, *trained)
@@ -214,7 +216,7 @@ def test_gradual_unfreezing_that_stops_half_way_can_still_be_loaded(kind, bases,
 
 def test_the_base_is_not_changed_by_saving_or_loading(kind, bases, tmp_path):
     before = fingerprint(tiny.checkpoint(kind).model)
-    for what in ("full", "prefix", "lora"):
+    for what in ("full", "prefix-tuning", "lora"):
         save(tmp_path, bases, kind, *train(kind, what))
         _, _, base = load_tuned(tmp_path)
         assert fingerprint(base.model) == before == fingerprint(tiny.checkpoint(kind).model)
@@ -258,7 +260,7 @@ def whole(bases, tmp_path_factory):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda c: c.update(method="prefix+head", settings=[]), "other names or shapes"),
+        (lambda c: c.update(method="prefix-tuning+head", settings=[]), "other names or shapes"),
         (lambda c: c.update(method="lora+beside"), "other names or shapes"),
         (lambda c: c.update(method="lora+verbalizer"), "has no blank"),
         (lambda c: c.update(settings=["rank=2"]), "other names or shapes"),
@@ -361,7 +363,7 @@ def saved(bases, tmp_path_factory):
     folder, patch = tmp_path_factory.mktemp("saved"), pytest.MonkeyPatch()
     patch.setattr("minitune.tuning.prefix_tuning.FIT_STEPS", 3)
     alone = {}
-    names = ("lora+head", "prefix", "prompt", "frozen+head", "p-tuning-v2+head")
+    names = ("lora+head", "prefix-tuning", "prompt-tuning", "frozen+head", "p-tuning-v2+head")
     for kind in ("gpt", "bert"):
         for index, name in enumerate(names):
             save(folder / kind / name, bases, kind, *train(kind, name, ["lr=0.05"], seed=index))
@@ -381,7 +383,7 @@ def test_a_shelf_switches_back_and_forth_without_a_trace(saved, kind):
     for name in names:
         shelf.add(name.replace("+", "-"), folder / kind / name)
     assert len({alone[kind, name].sum().item() for name in names}) == len(names)
-    for name in (*names, *reversed(names), names[0], names[-1], names[0], "prefix", "wide", "frozen+head"):
+    for name in (*names, *reversed(names), names[0], names[-1], names[0], "prefix-tuning", "wide", "frozen+head"):
         scores = shelf.use(name.replace("+", "-")).scores(EXAMPLES)
         assert torch.equal(scores, alone[kind, name]), f"{name} on the shelf says something else than alone"
     assert fingerprint(base.model) == before
@@ -391,7 +393,7 @@ def test_a_shelf_switches_back_and_forth_without_a_trace(saved, kind):
 
 def test_a_shelf_holds_the_base_once(saved, kind):
     shelf = Shelf(tiny.checkpoint(kind))
-    for name in ("lora+head", "wide", "prompt", "tags"):
+    for name in ("lora+head", "wide", "prompt-tuning", "tags"):
         shelf.add(name.replace("+", "-"), saved[0] / kind / name)
     for name, joined in shelf.kept.items():
         inside = joined.model.model if isinstance(joined.model, Tuned) else joined.model
@@ -426,14 +428,14 @@ def test_a_frozen_model_on_a_shelf_is_read_without_any_adapter(saved, kind):
 def test_a_shelf_refuses_what_changes_the_base_and_stays_as_it_was(what, saved, kind, bases, tmp_path):
     save(tmp_path, bases, kind, *train(kind, what))
     shelf = Shelf(tiny.checkpoint(kind))
-    shelf.add("prefix", saved[0] / kind / "prefix")
+    shelf.add("prefix", saved[0] / kind / "prefix-tuning")
     if what == "output" and kind == "gpt":  # a matrix beside the model: nothing of the base is changed
         shelf.add("it", tmp_path)
         assert torch.equal(shelf.use("it").scores(EXAMPLES), load_tuned(tmp_path)[0].scores(EXAMPLES))
     else:
         with pytest.raises(UserError, match=r"holds weights of the base itself .*load it by itself"):
             shelf.add("it", tmp_path)
-    assert torch.equal(shelf.use("prefix").scores(EXAMPLES), saved[1][kind, "prefix"])
+    assert torch.equal(shelf.use("prefix").scores(EXAMPLES), saved[1][kind, "prefix-tuning"])
     assert fingerprint(shelf.model) == fingerprint(tiny.checkpoint(kind).model)
 
 
@@ -442,13 +444,13 @@ def test_a_shelf_refuses_names_and_other_bases(saved):
     shelf = Shelf(tiny.checkpoint("bert"))
     with pytest.raises(UserError, match="it holds nothing"):
         shelf.use("it")
-    shelf.add("it", folder / "bert" / "prefix")
+    shelf.add("it", folder / "bert" / "prefix-tuning")
     with pytest.raises(UserError, match="called 'it' on the shelf already"):
-        shelf.add("it", folder / "bert" / "prompt")
+        shelf.add("it", folder / "bert" / "prompt-tuning")
     with pytest.raises(UserError, match="nothing called 'other' on the shelf; it holds it"):
         shelf.use("other")
     with pytest.raises(UserError, match="was trained on the gpt"):
-        shelf.add("gpt", folder / "gpt" / "prefix")
+        shelf.add("gpt", folder / "gpt" / "prefix-tuning")
     with pytest.raises(UserError, match=r"cannot be called 'v1\.2'"):
         shelf.add("v1.2", folder / "bert" / "wide")
     assert list(shelf.kept) == ["it"] and not lora_layers(shelf.model)

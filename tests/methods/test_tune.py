@@ -12,8 +12,8 @@ from minitune.methods.saved import FILE, load_tuned, read_tuned
 from minitune.methods.tune import formula, method_help, methods_table, tune
 from minitune.training.checkpoint import fingerprint, save_checkpoint
 from tests import tiny
-from tests.test_methods import TAGS, TEXT, a_short_first_fit
-from tests.test_saved import TAGGED, WRITTEN
+from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
+from tests.methods.test_saved import TAGGED, WRITTEN
 
 __all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
@@ -44,7 +44,7 @@ def run(out, kind, name, *settings, dataset=DATA, question=None, base_name="it",
 def test_it_trains_measures_and_saves(kind, tmp_path, capsys):
     save_checkpoint(tmp_path / "base", tiny.checkpoint(kind))
     before = fingerprint(tiny.checkpoint(kind).model)
-    result = run(tmp_path / "out", kind, "prefix+head", "length=3", base_name=str(tmp_path / "base"), seed=5)
+    result = run(tmp_path / "out", kind, "prefix-tuning+head", "length=3", base_name=str(tmp_path / "base"), seed=5)
     assert sorted(os.listdir(tmp_path / "out")) == ["curve.png", FILE]
     assert (tmp_path / "out" / "curve.png").read_bytes()[:4] == b"\x89PNG"
     assert len(result.history.losses) == 4 and [step for step, _ in result.history.scores] == [1, 2, 3, 4]

@@ -12,7 +12,7 @@ from minitune.methods.use import explain, predict_file, predict_texts, shortened
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from tests import tiny
-from tests.test_methods import TAGS, TEXT, a_short_first_fit
+from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
 
 __all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
@@ -178,7 +178,7 @@ def lines_of(text):
     return [tuple(line.split(maxsplit=2)[1:]) for line in block.splitlines()[2:]]
 
 
-@pytest.mark.parametrize("name", ["prompt", "p-tuning"])
+@pytest.mark.parametrize("name", ["prompt-tuning", "p-tuning"])
 def test_an_explanation_shows_where_the_prompt_and_the_blank_are(kind, name):
     asked = tiny.question(kind, template="{soft:2} {text} it was {soft:1} {mask}", is_own=True)
     rows = lines_of(explain(build(kind, name, asked), asked, "great soup"))
@@ -202,7 +202,7 @@ def test_an_explanation_shows_where_the_prompt_and_the_blank_are(kind, name):
 
 
 def test_an_explanation_agrees_with_the_prediction(kind):
-    for name in ("frozen+head", "prefix", "lora", "prompt+head", "frozen@manual+beside"):
+    for name in ("frozen+head", "prefix-tuning", "lora", "prompt-tuning+head", "frozen@manual+beside"):
         joined = build(kind, name)
         text = explain(joined, tiny.question(kind), "great soup")
         first = text.rpartition("softmax")[2].splitlines()[2].split()
@@ -211,7 +211,7 @@ def test_an_explanation_agrees_with_the_prediction(kind):
         assert float(first[1]) == pytest.approx(score.max().item(), abs=1e-3)
         assert float(first[2]) == pytest.approx(score.softmax(0).max().item(), abs=1e-3)
         prefix = "a prefix of 8 learned keys and values"
-        assert (prefix in text) == (name == "prefix")
+        assert (prefix in text) == (name == "prefix-tuning")
         assert ("likeliest words at the blank" in text) == ("+" not in name or "manual" in name)
 
 
@@ -240,7 +240,7 @@ def test_a_tagger_is_read_at_each_words_first_token(kind):
 
 
 def test_a_writer_writes_from_the_end_of_the_question():
-    joined = build("gpt", "prefix", TEXT, "length=3")
+    joined = build("gpt", "prefix-tuning", TEXT, "length=3")
     text = explain(joined, TEXT, "great soup")
     rows = lines_of(text)
     assert [place for place, (_, rest) in enumerate(rows) if rest.endswith("written from here on")] == [2]

@@ -8,7 +8,7 @@ from minitune.methods.method import WHAT, Method
 from minitune.predictors.predictor import ExampleBatches, inputs_of, over, padded
 from minitune.prompting.template import Rendered
 from tests import tiny
-from tests.test_methods import SETTINGS, a_short_first_fit
+from tests.methods.test_method import SETTINGS, a_short_first_fit
 from tests.tiny import EXAMPLES
 
 __all__ = ["a_short_first_fit"]

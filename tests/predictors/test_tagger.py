@@ -156,7 +156,7 @@ def test_a_whole_word_is_read_at_its_own_place(kind):
 
 
 def test_placeholders_before_and_after_the_text_take_no_tag(kind):
-    method = Method.parse("prompt", ["length=4"])
+    method = Method.parse("prompt-tuning", ["length=4"])
     asked = Question(LABELS, "{soft:3} {text} {soft:1}", kind="tags", is_own=True)
     tagger = method.build(tiny.checkpoint(kind), asked, seed=0)
     item = tagger.item(EXAMPLES[2])

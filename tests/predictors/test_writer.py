@@ -12,7 +12,7 @@ from minitune.predictors.writer import ANSWER_ROOM, Writer, Writing
 from minitune.prompting.template import Template
 from minitune.training.checkpoint import random_twin
 from tests import tiny
-from tests.test_methods import a_short_first_fit
+from tests.methods.test_method import a_short_first_fit
 
 __all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson17
@@ -22,9 +22,9 @@ EXAMPLES = [
     Writing("bed", "the bed was so good , and the room was great ."),
 ]
 SOFT = {
-    "prefix": ["length=5", "inner=11"],
+    "prefix-tuning": ["length=5", "inner=11"],
     "p-tuning-v2": ["length=4"],
-    "prompt": ["length=3"],
+    "prompt-tuning": ["length=3"],
     "p-tuning": ["length=3"],
 }
 
@@ -96,7 +96,7 @@ def test_measure_by_hand(monkeypatch):
 
 
 def test_question_and_answer_fit_into_the_context_together():
-    for what, taken in (("full", 0), ("prefix", 5), ("prompt", 0)):
+    for what, taken in (("full", 0), ("prefix-tuning", 5), ("prompt-tuning", 0)):
         _, writer = build(what)
         item = writer.item(Writing("great soup " * 60, "it was so good " * 30))
         assert len(item.rendered.ids) == 61 - taken and item.rendered.cut > 0
@@ -120,7 +120,7 @@ def test_what_is_written_is_what_the_trained_model_finds_likeliest(what):
                 if name.endswith(".B"):
                     parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(1))
     ids = [writer.question(example.text).ids for example in EXAMPLES]
-    past = writer.model.door.past() if what in ("prefix", "p-tuning-v2") else None
+    past = writer.model.door.past() if what in ("prefix-tuning", "p-tuning-v2") else None
     inside = writer.model.model if past else writer.model
     rows = generate(inside, ids, 6, stop_id=t.end_id, past_key_values=past)
     assert len({tuple(row) for row in rows}) > 1, "three questions have one answer: are they read?"
@@ -134,7 +134,7 @@ def test_what_is_written_is_what_the_trained_model_finds_likeliest(what):
 
 
 def test_writing_does_not_depend_on_the_batch():
-    _, writer = build("prefix")
+    _, writer = build("prefix-tuning")
     together = writer.write(EXAMPLES)
     assert together == [writer.write([example])[0] for example in EXAMPLES] == writer.write(EXAMPLES, batch_size=2)
 
@@ -160,7 +160,7 @@ def test_what_is_written_stops_at_the_end_and_shows_no_special_token(monkeypatch
 
 
 def test_dropout_is_off_while_writing_and_back_on_afterwards():
-    _, writer = build("prefix", "{text}", "dropout=0.9")
+    _, writer = build("prefix-tuning", "{text}", "dropout=0.9")
     writer.train()
     assert writer.write(EXAMPLES) == writer.write(EXAMPLES) and writer.training and writer.model.door.training
 
@@ -194,12 +194,12 @@ def test_positions_that_do_not_go_on_from_the_prefix_are_refused():
 
 def test_placeholders_are_wanted_by_a_soft_prompt_alone():
     with pytest.raises(UserError, match="no placeholder"):
-        build("prompt", "{text} so")
+        build("prompt-tuning", "{text} so")
 
 
 def test_a_prefix_that_leaves_an_answer_no_room_is_refused():
     with pytest.raises(UserError):
-        build("prefix", "{text}", "length=30")[1].items(EXAMPLES)
+        build("prefix-tuning", "{text}", "length=30")[1].items(EXAMPLES)
 
 
 def test_an_empty_question_is_refused():
