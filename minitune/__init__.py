@@ -1,3 +1,151 @@
-"""minitune: how pretrained language models are tuned and prompted, by hand and in pure PyTorch."""
+"""minitune: how pretrained language models are tuned and prompted, by hand and in pure PyTorch.
 
+    import minitune
+
+    bert = minitune.load("bert")
+    reviews = minitune.task("sentiment")
+    tuned = minitune.tune("lora+verbalizer", bert, reviews, shots=4, rank=8)
+    tuned.predict(["the plot was dull ."])
+    tuned.score(reviews.test)
+    tuned.save("runs/reviews")
+
+A method is written `what@asked+read`; `minitune methods` lists every answer to the three questions. What a function
+needs is imported when it is called, so that `import minitune` waits for no PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minitune.methods.compare import Row
+    from minitune.methods.task_data import TaskData
+    from minitune.methods.tuned import TunedMethod
+    from minitune.training.checkpoint import Checkpoint
+
+__all__ = ["compare", "load", "open", "read", "task", "tune"]
 __version__ = "0.1.0"
+
+
+def load(model: str | Path, device: str = "auto") -> Checkpoint:
+    """A pretrained model with its tokenizer: the shipped "bert" or "gpt", or one that `minitune pretrain` made.
+
+    Args:
+        model: bert, gpt, or a folder.
+        device: auto, cpu, cuda or mps.
+
+    Raises:
+        UserError: there is no such model or device; a damaged or foreign checkpoint.
+    """
+    from minitune.training.checkpoint import load_checkpoint
+    from minitune.training.loop import pick_device
+
+    return load_checkpoint(model, pick_device(device))
+
+
+def task(name: str) -> TaskData:
+    """A task of the toy world, with its training, dev and test examples: sentiment, topic, entail, relations, rating,
+    tags, describe, or facts:RELATION.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    from minitune.methods.from_task import task_data
+
+    return task_data(name)
+
+
+def read(
+    path: str | Path, text: str = "text", label: str = "label", test: str | Path | None = None, shots: int | None = None
+) -> TaskData:
+    """Your own .csv, .tsv or .jsonl file: a row an example.
+
+    Args:
+        text, label: the columns of the texts and of their classes. A column `text_b` makes pairs.
+        test: a file of the same form to test on; without it, a part of each class is kept for the test.
+        shots: so many examples a class are left to train on.
+
+    Raises:
+        UserError: a file, a column, a text or a label that is missing or malformed, with its place; a single class.
+    """
+    from minitune.methods.from_file import file_data
+
+    return file_data(Path(path), None if test is None else Path(test), shots, text, label)
+
+
+def tune(
+    method: str,
+    model: Checkpoint,
+    data: TaskData,
+    *,
+    shots: int | None = 16,
+    seed: int = 0,
+    template: str | None = None,
+    label_words: str | Mapping[str, str | Sequence[str]] | None = None,
+    **settings: Any,
+) -> TunedMethod:
+    """Train a method on a few examples. The model itself is not changed; the test examples are not looked at.
+
+    Args:
+        method: what@asked+read, such as "lora+head", "frozen+head", "prompt-tuning".
+        model: from `load`.
+        data: from `task` or `read`.
+        shots: examples a class (where there are no classes: in all); None takes all.
+        seed: of the draw of examples and of all that is random.
+        template: how the question is asked, as in "{text} it was {mask}"; the task's own by default.
+        label_words: words for the classes, as in {"positive": ["great", "good"], "negative": "bad"}.
+        settings: of the method or of its training, such as rank=8, lr=3e-3, steps=200; `minitune tune METHOD --help`
+            lists them.
+
+    Raises:
+        UserError: an unknown method or setting, a value out of range, a template or words that do not fit.
+    """
+    from minitune.methods.method import Method
+    from minitune.methods.tuned import tune as tune_method
+
+    return tune_method(Method.parse(method, settings), model, data, shots, seed, template, label_words)
+
+
+def compare(
+    methods: Sequence[str],
+    model: Checkpoint,
+    data: TaskData,
+    *,
+    shots: int | Sequence[int | None] | None = 16,
+    draws: int = 5,
+    control: str | None = None,
+) -> list[Row]:
+    """Methods side by side: the same draws of examples for all, the same test.
+
+    Args:
+        shots: examples a class, one number or several; None is all.
+        draws: how many draws of them.
+        control: shuffled-labels, random-weights or irrelevant-template.
+
+    Returns:
+        For each method, and for `majority` and `random-weights`, a row at each number of examples.
+
+    Raises:
+        UserError: an unknown method or control; fewer examples than `shots`.
+    """
+    from minitune.methods.compare import compare as compare_methods
+
+    many = shots if isinstance(shots, Sequence) else (shots,)
+    return compare_methods(data.dataset, model, data.question_for(model), methods, many, draws, control)
+
+
+def open(folder: str | Path, model: str | None = None, device: str = "auto") -> TunedMethod:
+    """What `TunedMethod.save` or `minitune tune` wrote: the same answers, bit for bit.
+
+    Args:
+        model: where its base is now, if not where it was.
+
+    Raises:
+        UserError: no such folder, a damaged or foreign file, another base.
+    """
+    from minitune.methods.tuned import open_tuned
+    from minitune.training.loop import pick_device
+
+    return open_tuned(folder, model, pick_device(device))

@@ -7,7 +7,7 @@ import functools
 
 from minitune.data.examples import Example
 from minitune.data.tokenizers import train_tokenizer
-from minitune.methods.method import Question
+from minitune.methods.question import Question
 from minitune.models.build import KINDS
 from minitune.training.checkpoint import Checkpoint
 from tests.conftest import LINES, perturbed

@@ -19,8 +19,9 @@ from torch.nn import functional as F
 
 from minitune.bench.pretraining import CONFIGS, Figure, in_turn, ratio, training_step, transformers_model
 from minitune.data.examples import draw
-from minitune.methods.method import WHAT, Method
+from minitune.methods.method import Method
 from minitune.methods.questions import task_data
+from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import ExampleBatches
 from minitune.readout.head import new_layer
@@ -162,14 +163,14 @@ def head_training(kind: str, is_cached: bool) -> Callable[[], object]:
     checkpoint = load_checkpoint(kind)
     dataset, question = task_data("sentiment", checkpoint)
     examples, _ = draw(dataset, 16, seed=0)
-    joined = Method.parse("frozen+head").build(checkpoint, question, seed=0)
-    batches = ExampleBatches(joined, examples, ROWS, seed=0)
+    predictor = Method.parse("frozen+head").build(checkpoint, question, seed=0)
+    batches = ExampleBatches(predictor, examples, ROWS, seed=0)
     batches.items = [item._replace(hidden=None) for item in batches.items]
 
     def run() -> None:
         if is_cached:
-            batches.items = joined.items(examples)
-        train(joined, batches.batch, TrainConfig(steps=STEPS))
+            batches.items = predictor.items(examples)
+        train(predictor, batches.batch, TrainConfig(steps=STEPS))
 
     return run
 

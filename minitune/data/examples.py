@@ -7,7 +7,7 @@ import io
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,62 @@ class Example:
     label: int = 0  # its place among the labels
 
 
+class Part(tuple):
+    """Examples that serve one purpose, which their type tells: what trains or chooses cannot be given the test set by
+    mistake.
+
+    Args:
+        labels: the classes' names, in the order that the examples' labels count them.
+    """
+
+    labels: tuple[str, ...]
+
+    def __new__(cls, examples: Iterable[Any] = (), labels: Sequence[str] = ()):
+        part = super().__new__(cls, examples)
+        part.labels = tuple(labels)
+        return part
+
+    def __getitem__(self, index):
+        chosen = super().__getitem__(index)
+        return type(self)(chosen, self.labels) if isinstance(index, slice) else chosen
+
+
+class TrainSet(Part):
+    """To learn from."""
+
+
+class DevSet(Part):
+    """To choose with: which weights stay, which learning rate, which words."""
+
+
+class TestSet(Part):
+    """To measure with, once everything is chosen."""
+
+
+NO_DEV = DevSet()
+
+
 @dataclass(frozen=True)
 class Dataset:
     name: str
     labels: tuple[str, ...]
-    pool: tuple[Any, ...]  # where training and dev examples are drawn from
-    test: tuple[Any, ...]
-    dev: tuple[Any, ...] = ()  # a dev set of its own, for training on all of the pool
+    pool: TrainSet  # where the training and dev examples of a draw come from
+    test: TestSet
+    dev: DevSet = NO_DEV  # a dev set of its own, for training on all of the pool
     by_class: bool = True  # so many examples are drawn of each class; else so many in all
+
+    def __post_init__(self):
+        for name, kind in (("pool", TrainSet), ("test", TestSet), ("dev", DevSet)):
+            object.__setattr__(self, name, as_part(kind, getattr(self, name), self.labels))
+
+
+def as_part(kind: type[Part], examples: Sequence[Any], labels: Sequence[str] = ()) -> Part:
+    """Raises:
+    TypeError: the examples have another purpose already.
+    """
+    if isinstance(examples, Part) and not isinstance(examples, kind):
+        raise TypeError(f"a {type(examples).__name__} is given where a {kind.__name__} belongs: the parts are mixed up")
+    return kind(examples, labels)
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -210,25 +258,27 @@ def draw_few(
     return train, dev
 
 
-def draw(dataset: Dataset, shots: int | None, seed: int) -> tuple[list, list]:
+def draw(dataset: Dataset, shots: int | None, seed: int) -> tuple[TrainSet, DevSet]:
     """Training examples and a dev set disjoint from them: `shots` a class (or in all), or everything there is.
 
-    The dev set is no larger than the training set. Of a whole pool without a dev set beside it, a fifth is kept.
+    The dev set is no larger than the training set. Of a whole pool without a dev set beside it, a fifth is kept. The
+    test set has no part in it.
 
     Raises:
         UserError: there are fewer than `shots` examples, of a class or in all.
     """
     if shots is None and dataset.dev:
-        return list(dataset.pool), list(dataset.dev)
+        return dataset.pool, dataset.dev
     if shots is not None and dataset.by_class:
-        return draw_few(dataset.pool, shots, seed, dataset.labels)
-    pool = list(dataset.pool)
-    random.Random(f"draw {seed}").shuffle(pool)
-    if shots is None:
-        shots = max(1, len(pool) * 4 // 5)
-    if shots > len(pool):
-        raise UserError(f"{shots} examples were asked for, and {dataset.name} has {len(pool)} to draw from")
-    return pool[:shots], pool[shots : 2 * shots]
+        train, dev = draw_few(dataset.pool, shots, seed, dataset.labels)
+    else:
+        pool = list(dataset.pool)
+        random.Random(f"draw {seed}").shuffle(pool)
+        count = max(1, len(pool) * 4 // 5) if shots is None else shots
+        if count > len(pool):
+            raise UserError(f"{count} examples were asked for, and {dataset.name} has {len(pool)} to draw from")
+        train, dev = pool[:count], pool[count : 2 * count]
+    return TrainSet(train, dataset.labels), DevSet(dev, dataset.labels)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from minitune.methods.method import WHAT, Method
-from minitune.predictors.predictor import ExampleBatches, Joined
+from minitune.data.examples import DevSet, TrainSet, as_part
+from minitune.methods.method import Method
+from minitune.methods.what import WHAT
+from minitune.predictors.predictor import ExampleBatches, Predictor
 from minitune.training.loop import History, train
 from minitune.tuning.trained import trainable
 
@@ -18,27 +18,31 @@ def steps_for(examples: int) -> int:
 
 
 def fit(
-    method: Method, joined: Joined, train_set: Sequence, dev: Sequence, seed: int, steps: int | None = None
+    method: Method, predictor: Predictor, train_set: TrainSet, dev: DevSet, seed: int, steps: int | None = None
 ) -> History:
     """Train what `method` has made trainable; the weights that did best on dev stay.
 
     Without anything trainable nothing is done: a zero-shot classifier is a method as well.
+
+    Raises:
+        TypeError: what is trained on or chosen by is the test set.
     """
-    chosen = trainable(joined)
+    train_set, dev = as_part(TrainSet, train_set), as_part(DevSet, dev)
+    chosen = trainable(predictor)
     if not chosen:
         return History()
-    config = method.training(steps or steps_for(len(train_set)), seed)
+    config = method.training(predictor, steps or steps_for(len(train_set)), seed)
     what = WHAT[method.what]
     rates, before_step = None, None
     if what.rates:
-        rates = {f"model.{name}": rate for name, rate in what.rates(joined.model, method.settings).items()}
+        rates = {f"model.{name}": rate for name, rate in what.rates(predictor.model, method.settings).items()}
     if what.before_step:
-        before_step = what.before_step(joined.model, method.settings, config.steps)
-    batches = ExampleBatches(joined, train_set, BATCH_SIZE, seed)
-    dev_items = joined.items(dev) if dev else []
-    evaluate = (lambda: joined.measure(dev_items)) if dev else None
+        before_step = what.before_step(predictor.model, method.settings, config.steps)
+    batches = ExampleBatches(predictor, train_set, BATCH_SIZE, seed)
+    dev_items = predictor.items(dev) if dev else []
+    evaluate = (lambda: predictor.measure(dev_items)) if dev else None
     history = train(
-        joined, batches.batch, config, evaluate=evaluate, rates=rates, before_step=before_step, label=method.name
+        predictor, batches.batch, config, evaluate=evaluate, rates=rates, before_step=before_step, label=method.name
     )
     for parameter in chosen.values():  # a short gradual unfreezing does not come to the last layer
         parameter.requires_grad_(True)

@@ -6,21 +6,21 @@ fingerprint of the base model.
 
 from __future__ import annotations
 
-import copy
 import re
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from minitune.errors import UserError
-from minitune.methods.method import Method, Question
+from minitune.methods.method import Method
+from minitune.methods.question import Question
 from minitune.methods.settings import settings_of
 from minitune.models.build import Model
-from minitune.predictors.predictor import Joined
+from minitune.predictors.predictor import Predictor
 from minitune.training.checkpoint import Checkpoint, fingerprint, load_checkpoint, read_tensors, write_tensors
 from minitune.tuning.doors import Tuned, fold
-from minitune.tuning.lora import lora_layers, remove_lora, switch_lora
 from minitune.tuning.trained import trainable
 
 FILE = "tuned.pt"
@@ -29,28 +29,28 @@ PARTS = {"method": str, "settings": list, "question": dict, "base": dict, "weigh
 
 
 def save_tuned(
-    folder: Path, method: Method, joined: Joined, question: Question, base: Checkpoint, base_name: str, made: dict
+    folder: Path, method: Method, predictor: Predictor, question: Question, base: Checkpoint, made: dict
 ) -> Path:
-    """Write what `method` trained in `joined`. A network that wrote a prompt is folded into what it wrote, in place.
+    """Write what `method` trained in `predictor`. A network that wrote a prompt is folded into what it wrote, in place.
 
     Args:
-        base: the checkpoint that it was trained on; its weights are not written.
-        base_name: where `load_tuned` finds it again: bert, gpt or a folder.
+        question: with what was searched for.
+        base: the checkpoint that it was trained on; its weights are not written, its name is, to find it again.
         made: how it was made and what it reached, for people to read.
 
     Raises:
         UserError: the folder cannot be written; what stood there is unharmed.
     """
-    if isinstance(joined.model, Tuned):
-        fold(joined.model)
+    if isinstance(predictor.model, Tuned):
+        fold(predictor.model)
     content = {
         "method": method.name,
         "settings": settings_of(method.settings),
-        "question": {name: getattr(question, name) for name in KEPT} | {"template": str(joined.template)},
-        "base": {"name": base_name, "kind": base.kind, "fingerprint": fingerprint(base.model)},
+        "question": {name: getattr(question, name) for name in KEPT} | {"template": str(predictor.template)},
+        "base": {"name": base.name, "kind": base.kind, "fingerprint": fingerprint(base.model)},
         "weights": {  # an adapter is called lora in every file, whatever it is called on a shelf
-            re.sub(r"\.adapters\.[^.]+\.", ".adapters.lora.", name): parameter.detach().cpu().clone()
-            for name, parameter in trainable(joined).items()
+            re.sub(r"\.adapters\.[^.]+\.", ".adapters.lora.", name): tensor.detach().cpu().clone()
+            for name, tensor in learned_tensors(predictor).items()
         },
         "made": made,
     }
@@ -58,9 +58,17 @@ def save_tuned(
     return folder / FILE
 
 
+def learned_tensors(predictor: Predictor) -> dict[str, Tensor]:
+    """By name, what was trained, and what a read-out has measured of the examples (its persistent buffers)."""
+    readout = getattr(predictor, "readout", None)
+    tensors = readout.state_dict(keep_vars=True) if readout else {}
+    measured = {f"readout.{name}": t for name, t in tensors.items() if not isinstance(t, nn.Parameter)}
+    return trainable(predictor) | measured
+
+
 def load_tuned(
     folder: Path, model: str | None = None, device: torch.device | str = "cpu"
-) -> tuple[Joined, Question, Checkpoint]:
+) -> tuple[Method, Predictor, Question, Checkpoint]:
     """What `save_tuned` wrote, on its base: the same logits, bit for bit.
 
     Args:
@@ -75,8 +83,7 @@ def load_tuned(
     except UserError as error:
         hint = "" if model else f" ({folder} was trained on it; if it has moved, say where with --model)"
         raise UserError(f"{error}{hint}") from None
-    joined, question = rebuild(folder, content, base)
-    return joined, question, base
+    return *rebuild(folder, content, base), base
 
 
 def read_tuned(folder: Path) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def read_tuned(folder: Path) -> dict[str, Any]:
 
 def rebuild(
     folder: Path, content: dict[str, Any], base: Checkpoint, into: Model | None = None, name: str = "lora"
-) -> tuple[Joined, Question]:
+) -> tuple[Method, Predictor, Question]:
     """The tuned method on `base`: on a copy of its model, or in and before `into` itself, under a name of its own."""
     path, expected, found = folder / FILE, content["base"]["fingerprint"], fingerprint(base.model)
     if found != expected:
@@ -106,11 +113,11 @@ def rebuild(
     try:
         method = Method.parse(content["method"], content["settings"])
         question = Question(**content["question"], is_own=True)
-        joined = method.build(base, question, seed=0, into=into, name=name)
-        if isinstance(joined.model, Tuned):
-            fold(joined.model)
+        predictor = method.build(base, question, seed=0, into=into, name=name)
+        if isinstance(predictor.model, Tuned):
+            fold(predictor.model)
         weights = {key.replace(".adapters.lora.", f".adapters.{name}."): w for key, w in content["weights"].items()}
-        places = trainable(joined)
+        places = learned_tensors(predictor)
         if {key: w.shape for key, w in weights.items()} != {key: p.shape for key, p in places.items()}:
             raise ValueError("its weights have other names or shapes than the method's")
     except UserError:
@@ -120,55 +127,4 @@ def rebuild(
     with torch.no_grad():
         for key, place in places.items():
             place.copy_(weights[key])
-    return joined.eval(), question
-
-
-class Shelf:
-    """Several tuned methods of one base, in memory together: one model, and beside it what each of them trained.
-
-    shelf = Shelf(load_checkpoint("bert"))
-    shelf.add("reviews", Path("runs/reviews"))
-    shelf.add("news", Path("runs/news"))
-    shelf.use("reviews").answers(examples)
-    """
-
-    def __init__(self, base: Checkpoint):
-        self.base, self.model = base, copy.deepcopy(base.model)
-        self.kept: dict[str, Joined] = {}
-
-    def add(self, name: str, folder: Path) -> None:
-        """Put a saved method on the shelf.
-
-        Raises:
-            UserError: the name is taken, another base, or a method that changes the base's own weights.
-        """
-        if name in self.kept:
-            raise UserError(f"there is something called {name!r} on the shelf already; take another name")
-        content = read_tuned(folder)
-        of_base = {name for name, _ in self.base.model.named_parameters()}
-        own = [key for key in content["weights"] if str(key).replace("model.", "") in of_base]  # untied: model.model.
-        if own:
-            raise UserError(
-                f"{folder} holds weights of the base itself ({own[0]}), which cannot be swapped: load it by itself"
-            )
-        try:
-            self.kept[name], _ = rebuild(folder, content, self.base, into=self.model, name=name)
-        except UserError:
-            if any(name in layer.adapters for layer in lora_layers(self.model).values()):
-                remove_lora(self.model, name)  # it was put in before its weights were found not to fit
-            raise
-
-    def use(self, name: str) -> Joined:
-        """Switch to one of them; the others wait, unharmed.
-
-        Raises:
-            UserError: there is none of that name.
-        """
-        if name not in self.kept:
-            raise UserError(
-                f"there is nothing called {name!r} on the shelf; it holds {', '.join(self.kept) or 'nothing'}"
-            )
-        if lora_layers(self.model):
-            names = {adapter for layer in lora_layers(self.model).values() for adapter in layer.adapters}
-            switch_lora(self.model, name if name in names else None)
-        return self.kept[name]
+    return method, predictor.eval(), question

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from minitune.errors import UserError
 
 
-def apply_settings(method: str, written: Sequence[str], own: Any, training: Any) -> tuple[Any, dict[str, Any]]:
-    """A method's own settings with what was written, and what was written of the training's.
+def apply_settings(
+    method: str, given: Sequence[str] | Mapping[str, Any], own: Any, training: Any
+) -> tuple[Any, dict[str, Any]]:
+    """A method's own settings with what was given, and what was given of the training's.
 
     Args:
+        given: by name, or written as "name=value".
         own: the method's settings, or None; a name that both have is the method's.
 
     Raises:
@@ -22,14 +25,11 @@ def apply_settings(method: str, written: Sequence[str], own: Any, training: Any)
     changed, trained = {}, {}
     of_method = {f.name: getattr(own, f.name) for f in fields(own)} if is_dataclass(own) else {}
     of_training = {f.name: getattr(training, f.name) for f in fields(training)}
-    for setting in written:
-        name, equals, value = (part.strip() for part in setting.partition("="))
-        if not equals:
-            raise UserError(f"cannot read the setting {setting!r}; write name=value, as in lr=0.001")
+    for name, value in given.items() if isinstance(given, Mapping) else map(parted, given):
         if name in of_method:
-            changed[name] = read_value(name, value, of_method[name])
+            changed[name] = value_like(name, value, of_method[name])
         elif name in of_training:
-            trained[name] = read_value(name, value, of_training[name])
+            trained[name] = value_like(name, value, of_training[name])
         else:
             raise UserError(
                 f"{method} has no setting {name!r}; it has {', '.join(of_method) or 'none of its own'}; its training "
@@ -37,6 +37,29 @@ def apply_settings(method: str, written: Sequence[str], own: Any, training: Any)
             )
     replace(training, **trained)  # refuses what is out of range
     return (replace(own, **changed) if changed else own), trained
+
+
+def parted(setting: str) -> tuple[str, str]:
+    """ "name=value" -> (name, value)
+
+    Raises:
+        UserError: there is no equals sign.
+    """
+    name, equals, value = (part.strip() for part in setting.partition("="))
+    if not equals:
+        raise UserError(f"cannot read the setting {setting!r}; write name=value, as in lr=0.001")
+    return name, value
+
+
+def value_like(name: str, value: Any, default: Any) -> Any:
+    """`value` as one of the same kind as `default`: text is read, a number or a list is checked.
+
+    Raises:
+        UserError: it is of another kind.
+    """
+    if isinstance(value, (list, tuple)):
+        value = ",".join(map(str, value))
+    return read_value(name, str(value), default)
 
 
 def read_value(name: str, text: str, default: Any) -> Any:

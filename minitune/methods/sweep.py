@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
-from minitune.data.examples import Dataset, draw
+from minitune.data.examples import Dataset
 from minitune.errors import UserError
-from minitune.methods.fitting import fit
-from minitune.methods.method import Method, Question
+from minitune.methods.experiment import learn
+from minitune.methods.method import Method
+from minitune.methods.question import Question
 from minitune.report import table
 from minitune.training.checkpoint import Checkpoint
+from minitune.training.loop import Diverged
 from minitune.tuning.trained import trainable
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
@@ -40,7 +42,6 @@ def sweep(
     rates: Sequence[float] = RATES,
     shots: int | None = 16,
     seeds: int = 3,
-    steps: int | None = None,
 ) -> list[Swept]:
     """Train each method at each rate on the same draws. The weights that stay are those that did best on the draw's own
     small dev set, as in any use of the method; the score is of the task's whole dev set.
@@ -58,17 +59,13 @@ def sweep(
             at_rate, scores = replace(method, changes={**method.changes, "lr": rate}), []
             for seed in range(seeds):
                 bar.set_postfix(method=method.name, rate=rate)
-                train_set, dev = draw(dataset, shots, seed)
-                joined = at_rate.build(checkpoint, question, seed)
                 try:
-                    fit(at_rate, joined, train_set, dev, seed, steps)
-                except UserError as error:
-                    if "lower the learning rate" not in str(error):
-                        raise
-                    scores.append(math.nan)  # it blew up
+                    learned = learn(at_rate, checkpoint, question, dataset, shots, seed)
+                except Diverged:
+                    scores.append(math.nan)
                 else:
-                    judged = (dataset.dev or dev)[:DEV]
-                    scores.append(next(iter(joined.measure(joined.items(judged)).values())))
+                    judged, predictor = (dataset.dev or learned.dev)[:DEV], learned.predictor
+                    scores.append(next(iter(predictor.measure(predictor.items(judged)).values())))
                 bar.update()
             found.append(Swept(method.name, rate, scores))
     bar.close()

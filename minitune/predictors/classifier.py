@@ -56,6 +56,10 @@ class Classifier(nn.Module):
         self.model, self.readout = model, readout
         self.tokenizer, self.template, self.labels = tokenizer, template, tuple(labels)
 
+    @property
+    def reads_words(self) -> bool:
+        return self.readout.reads == "blank"
+
     def forward(self, batch: Batch) -> Tensor:
         """Class scores: a batch of `collate` -> (B, C)."""
         hidden = batch["hidden"] if "hidden" in batch else self.read(batch)  # (B, D)
@@ -98,10 +102,18 @@ class Classifier(nn.Module):
         return (self.scores(examples).argmax(dim=1) == labels).double().mean().item()
 
     def measure(self, items: Sequence[Item]) -> dict[str, float]:
-        """Accuracy and mean loss of what `items` made."""
+        """Accuracy, mean loss, and the share of the commonest answer. Where a class has more items than another, the
+        mean accuracy of the classes too: a constant answer may have an accuracy of 0.8, and has 1 / C there."""
         scores, labels = over(self, items, self).float().cpu(), torch.tensor([item.label for item in items])
-        accuracy = (scores.argmax(dim=1) == labels).double().mean().item()
-        return {"accuracy": accuracy, "loss": self.readout.loss(scores, labels).item()}
+        best = scores.argmax(dim=1)
+        right = (best == labels).double()
+        measured = {"accuracy": right.mean().item(), "loss": self.readout.loss(scores, labels).item()}
+        measured["largest share"] = best.bincount().max().item() / len(items)
+        present, counts = labels.unique(return_counts=True)
+        if len(counts.unique()) > 1:
+            of_classes = torch.stack([right[labels == label].mean() for label in present])
+            measured["balanced accuracy"] = of_classes.mean().item()
+        return measured
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
         """The name of each example's class."""

@@ -1,4 +1,4 @@
-"""What a classifier, a tagger and a writer have in common: each joins a tuned model with a way to ask and to read."""
+"""The face that a classifier, a tagger and a writer share: each joins a tuned model with a way to ask and to read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ class Item(Protocol):
     rendered: Rendered
 
 
-class Joined(Protocol):
+class Predictor(Protocol):
     """The face that training, comparing and the commands see; beside it each is an `nn.Module`."""
+
+    reads_words: bool  # whether the answer is read from the model's own word scores
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean over the batch: -> ()."""
@@ -38,8 +40,8 @@ class Joined(Protocol):
 class ExampleBatches:
     """Examples, made into items once and shuffled anew each epoch; a batch is a function of its number."""
 
-    def __init__(self, joined: Joined, examples: Sequence, batch_size: int, seed: int):
-        self.items, self.collate, self.seed = joined.items(examples), joined.collate, seed
+    def __init__(self, predictor: Predictor, examples: Sequence, batch_size: int, seed: int):
+        self.items, self.collate, self.seed = predictor.items(examples), predictor.collate, seed
         self.batch_size = min(batch_size, len(examples))
         self.per_epoch = len(examples) // self.batch_size
 
@@ -50,14 +52,16 @@ class ExampleBatches:
         return self.collate([self.items[i] for i in chosen])
 
 
-def over(joined: Joined, items: Sequence[Item], function: Callable[[Batch], Tensor], batch_size: int = 128) -> Tensor:
+def over(
+    predictor: Predictor, items: Sequence[Item], function: Callable[[Batch], Tensor], batch_size: int = 128
+) -> Tensor:
     """`function(batch)` of all items, in eval mode and without gradients, in the items' order: (N, ...)."""
     order = sorted(range(len(items)), key=lambda i: len(items[i].rendered.ids))  # like lengths together: no padding
-    device = next(joined.parameters()).device
+    device = next(predictor.parameters()).device
     parts = []
-    with evaluation(joined):
+    with evaluation(predictor):
         for start in range(0, len(order), batch_size):
-            batch = joined.collate([items[i] for i in order[start : start + batch_size]])
+            batch = predictor.collate([items[i] for i in order[start : start + batch_size]])
             parts.append(function({name: tensor.to(device) for name, tensor in batch.items()}))
     return torch.cat(parts)[torch.tensor(order, device=device).argsort()]
 

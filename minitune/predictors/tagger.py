@@ -43,6 +43,8 @@ class Tagger(nn.Module):
         labels: the tags' names; the first is that of words outside.
     """
 
+    reads_words = False
+
     def __init__(
         self, model: Model | Tuned, tokenizer: Tokenizer, template: Template, readout: TokenHead, labels: Sequence[str]
     ):

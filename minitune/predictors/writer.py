@@ -50,6 +50,8 @@ class Writer(nn.Module):
         UserError: the model is no GPT.
     """
 
+    reads_words = True
+
     def __init__(
         self,
         model: GPT | Tuned,

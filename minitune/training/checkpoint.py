@@ -35,6 +35,7 @@ class Checkpoint:
     model: Model
     tokenizer: Tokenizer
     made: dict[str, Any] = field(default_factory=dict)  # seed, command, what it reached: for people to read
+    name: str = ""  # where it was loaded from: bert, gpt or a folder
 
     @property
     def kind(self) -> str:
@@ -58,7 +59,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     write_tensors(folder / "model.pt", "checkpoint", content, before_the_move=save_tokenizer)
 
 
-def load_checkpoint(name: str, device: torch.device | str = "cpu") -> Checkpoint:
+def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
     """The shipped "bert" or "gpt", or the checkpoint in a folder.
 
     Raises:
@@ -84,7 +85,7 @@ def load_checkpoint(name: str, device: torch.device | str = "cpu") -> Checkpoint
             f"{folder / 'tokenizer.json'} is a {tokenizer.kind} tokenizer of {len(tokenizer)} tokens, and the model "
             f"is a {model.kind} of {config.vocab_size}: put back the tokenizer that it was trained with"
         )
-    return Checkpoint(model.to(device).eval(), tokenizer, content.get("made", {}))
+    return Checkpoint(model.to(device).eval(), tokenizer, content.get("made", {}), str(name))
 
 
 def random_twin(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:

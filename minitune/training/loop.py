@@ -19,6 +19,10 @@ from minitune.errors import UserError
 Batch = dict[str, Tensor]
 
 
+class Diverged(UserError):
+    """The loss is no longer a number."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     steps: int = 200
@@ -76,7 +80,8 @@ def train(
         before_step: is called with the step's number; it may freeze or unfreeze what was trainable at the start.
 
     Raises:
-        UserError: nothing is trainable, or the loss is no longer a number.
+        UserError: nothing is trainable.
+        Diverged: the loss is no longer a number.
     """
     trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not trainable:
@@ -114,7 +119,7 @@ def train(
 
         history.losses.append(total.item())
         if not total.isfinite():
-            raise UserError(f"the loss is {total.item()} at step {step}: lower the learning rate (it is {config.lr})")
+            raise Diverged(f"the loss is {total.item()} at step {step}: lower the learning rate (it is {config.lr})")
         bar.set_postfix(loss=f"{total.item():.3f}", refresh=False)
         done = step + 1
         if evaluate and config.evaluate_every and (done % config.evaluate_every == 0 or done == config.steps):

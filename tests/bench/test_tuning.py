@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from minitune.bench import tuning as bench
-from minitune.methods.method import WHAT
+from minitune.methods.what import WHAT
 from minitune.tuning.lora import lora_layers
 
 KINDS = pytest.mark.parametrize("kind", ["gpt", "bert"])
@@ -116,9 +116,9 @@ def counting_build(build, read):
     """`Method.build`, whose model writes down how many rows it is given."""
 
     def counted(*arguments, **settings):
-        joined = build(*arguments, **settings)
-        joined.model.register_forward_hook(lambda module, inputs, output: read.append(len(output.hidden)))
-        return joined
+        predictor = build(*arguments, **settings)
+        predictor.model.register_forward_hook(lambda module, inputs, output: read.append(len(output.hidden)))
+        return predictor
 
     return counted
 

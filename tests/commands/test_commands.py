@@ -67,9 +67,9 @@ def test_compare_prints_a_table_and_writes_json_and_a_figure(capsys, models, her
     assert (status, err) == (0, "")
     assert "24 rows" in out and "bad 12, good 12" in out, "it must say first what it read"
     result = json.loads((here / "rows.json").read_text())
-    assert {"task", "model", "shots", "seeds", "metric", "rows"} == set(result)
+    assert {"task", "model", "seeds", "metric", "rows"} == set(result)
     assert [row["method"] for row in result["rows"]] == ["majority", *methods.split(","), "random-weights"]
-    fields = {"method", "score", "low", "high", "draws", "trainable", "seconds", "bytes"}
+    fields = {"method", "shots", "score", "low", "high", "draws", "trainable", "seconds", "bytes", "balanced"}
     assert all(set(row) == fields and len(row["draws"]) == 1 for row in result["rows"])
     trainable = {row["method"]: row["trainable"] for row in result["rows"]}
     assert trainable["zero-shot"] == 0 and trainable["frozen+head"] == 2 * 16 + 2, "frozen+head trains W and b alone"
@@ -128,7 +128,7 @@ def tune(capsys, models, method, *more, kind="bert", data="reviews.csv", steps="
 @pytest.fixture
 def no_curve(monkeypatch):
     """A figure takes longer than all the rest of a small run."""
-    monkeypatch.setattr("minitune.methods.tune.plot_curve", lambda *_: None)
+    monkeypatch.setattr("minitune.methods.curve.plot_curve", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def few_rows(monkeypatch, count=12):
     """The toy world's tasks, but of a few rows."""
     from minitune.world.tasks import load_split
 
-    monkeypatch.setattr("minitune.methods.questions.load_split", lambda *which: load_split(*which)[:count])
+    monkeypatch.setattr("minitune.methods.from_task.load_split", lambda *which: load_split(*which)[:count])
 
 
 @pytest.mark.parametrize(("method", "kind"), [("lora+head", "bert"), ("prompt-tuning", "gpt")])
@@ -228,8 +228,8 @@ def test_tags_and_descriptions_from_end_to_end(capsys, models, here, no_curve, m
 def test_facts_from_end_to_end(capsys, here, no_curve):
     arguments = ["--task", "facts:born_in", "--model", "gpt", "--shots", "4", "--set", "steps=2"]
     status, out, err = run(capsys, "tune", "prompt-tuning", *arguments)
-    assert (status, err) == (0, "") and (here / "runs" / "prompt-facts-born_in" / "tuned.pt").exists()
-    status, out, _ = run(capsys, "explain", "runs/prompt-facts-born_in", "stella")
+    assert (status, err) == (0, "") and (here / "runs" / "prompt-tuning-facts-born_in" / "tuned.pt").exists()
+    status, out, _ = run(capsys, "explain", "runs/prompt-tuning-facts-born_in", "stella")
     assert status == 0 and len(out.partition("softmax")[2].strip().splitlines()) == 11, "the likeliest, not all words"
 
 
@@ -263,12 +263,12 @@ def test_sweep_takes_the_tasks_of_another_world(capsys, here, monkeypatch):
 
 
 def test_methods_lists_them_all_and_help_lists_a_methods_settings(capsys, here):
-    from minitune.methods.method import WHAT
+    from minitune.methods.what import WHAT
 
     status, out, _ = run(capsys, "methods")
     assert status == 0 and all(any(line.startswith(f"{what} ") for line in out.splitlines()) for what in WHAT)
     status, out, _ = run(capsys, "tune", "lora+head", "--help")
-    assert status == 0 and "rank=4" in out and "targets=query,value" in out and "lr=0.003" in out and "--shots" in out
+    assert status == 0 and "rank=4" in out and "targets=query,value" in out and "GPT, words" in out and "--shots" in out
     status, out, _ = run(capsys, "tune", "-h")
     assert status == 0 and "rank=" not in out
     status, _, err = run(capsys, "tune", "lorra", "--help")
@@ -365,7 +365,7 @@ def test_a_bad_tune_is_one_sentence_and_writes_nothing(capsys, models, here, nam
         (["sweep", "zero-shot", "--seeds", "1"], "nothing to train"),
         (["sweep", "lora", "--rates", "fast"], "above 0"),
         (["sweep", "lora", "--rates", "0"], "above 0"),
-        (["sweep", "lora", "--rates", ","], "the list of rates is empty"),
+        (["sweep", "lora", "--rates", ","], "the list is empty; numbers above 0"),
         (["sweep", ","], "empty"),
         (["sweep", "full+head,lora", "--set", "rank=8"], "full+head has no setting 'rank'"),
         (["sweep", "lora", "--task", "nothing"], "no task 'nothing'"),

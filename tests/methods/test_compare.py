@@ -1,16 +1,19 @@
 """Lesson 6: methods by name, fair draws, and the figures of the table."""
 
-import dataclasses
-
 import pytest
 import torch
 
 from minitune.data.examples import Dataset, Example
 from minitune.errors import UserError
-from minitune.methods import compare
 from minitune.methods import method as methods
-from minitune.methods.compare import Row, compare_table, majority, run_method, shuffled
-from minitune.methods.method import DEFAULT, Method, Question, all_methods
+from minitune.methods.compare import Row, compare, majority
+from minitune.methods.compare_report import compare_json, compare_table, plot, spaced
+from minitune.methods.fitting import fit
+from minitune.methods.kinds import KINDS as QUESTIONS
+from minitune.methods.method import Method, all_methods
+from minitune.methods.question import Question
+from minitune.methods.rates import RATES
+from minitune.methods.what import What
 from minitune.models.build import KINDS, random_model
 from minitune.training.checkpoint import Checkpoint, fingerprint, random_twin
 
@@ -61,41 +64,46 @@ def test_a_new_method_joins_by_one_line(monkeypatch, checkpoint):
                 module.requires_grad_(True)
         return model
 
-    monkeypatch.setitem(
-        methods.WHAT, "norms", methods.What(only_the_norms, None, lambda _, config: 0, 1e-3, 5, "nobody")
-    )
-    assert "norms@bare+head" in all_methods()
-    classifier = Method.parse("norms+head").build(checkpoint, question(checkpoint.kind), seed=0)
+    monkeypatch.setitem(methods.WHAT, "gains", What(only_the_norms, lambda _, config: 0, 5, "nobody"))
+    assert "gains@bare+head" in all_methods()
+    classifier = Method.parse("gains+head").build(checkpoint, question(checkpoint.kind), seed=0)
     trained = {n for n, p in classifier.named_parameters() if p.requires_grad}
     assert trained and all("norm" in name or name.startswith("readout") for name in trained)
 
 
-def test_the_default_methods_are_at_most_ten_and_all_known():
-    assert len(DEFAULT) <= 10
-    for name in (*DEFAULT, *all_methods()):
-        Method.parse(name)
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_the_default_methods_are_at_most_ten_and_suit_the_question(kind):
+    default = QUESTIONS[kind].default
+    assert len(default) <= 10
+    for name in (*default, *all_methods(kind)):
+        Method.parse(name).check(Question(("a", "b"), "{text} {mask}", kind=kind))
 
 
 # fairness
 
 
+def trained(method_name, checkpoint, examples):
+    method = Method.parse(method_name)
+    predictor = method.build(checkpoint, question(checkpoint.kind), seed=0)
+    fit(method, predictor, examples, [], seed=0, steps=20)
+    return predictor
+
+
 def test_a_method_leaves_the_checkpoint_as_it_was(checkpoint):
     before = fingerprint(checkpoint.model)
-    run_method(Method.parse("full+head"), checkpoint, question(checkpoint.kind), GOOD[:2] + BAD[:2], [], seed=0)
+    trained("full+head", checkpoint, GOOD[:2] + BAD[:2])
     assert fingerprint(checkpoint.model) == before, "the next method would start from tuned weights"
 
 
 def test_zero_shot_trains_nothing_and_full_moves_everything_it_reads(checkpoint):
-    asked = question(checkpoint.kind)
-    draw = GOOD[:2] + BAD[:2]
-    still = run_method(Method.parse("zero-shot"), checkpoint, asked, draw, [], seed=0)
+    still = trained("zero-shot", checkpoint, GOOD[:2] + BAD[:2])
     assert fingerprint(still.model) == fingerprint(checkpoint.model)
-    moved = run_method(Method.parse("full+verbalizer"), checkpoint, asked, draw, [], seed=0)
+    moved = trained("full+verbalizer", checkpoint, GOOD[:2] + BAD[:2])
     assert fingerprint(moved.model) != fingerprint(checkpoint.model)
 
 
 def test_frozen_head_keeps_the_body_bit_for_bit(checkpoint):
-    tuned = run_method(Method.parse("frozen+head"), checkpoint, question(checkpoint.kind), GOOD[:2] + BAD[:2], [], 0)
+    tuned = trained("frozen+head", checkpoint, GOOD[:2] + BAD[:2])
     assert fingerprint(tuned.model) == fingerprint(checkpoint.model)
 
 
@@ -104,39 +112,92 @@ def test_random_weights_are_other_weights_of_the_same_shape(checkpoint):
     assert twin.model.config == checkpoint.model.config and fingerprint(twin.model) != fingerprint(checkpoint.model)
 
 
-def test_shuffled_labels_keep_the_texts_and_the_counts():
-    dealt = shuffled(GOOD + BAD, seed=3)
-    assert [e.text for e in dealt] == [e.text for e in GOOD + BAD]
-    assert sorted(e.label for e in dealt) == sorted(e.label for e in GOOD + BAD)
-    assert dealt != GOOD + BAD
-
-
 def test_majority_is_the_commonest_class_of_the_pool():
     data = Dataset("toy", ("bad", "good"), (*GOOD, *BAD[:2]), tuple(BAD[:3] + GOOD[:1]))
-    assert majority(data, seeds=2).score == 0.25
+    row = majority(data, 4, seeds=2)
+    assert row.score == 0.25 and row.balanced == 0.5, "of uneven classes a constant answer has half of the balanced"
 
 
 def test_an_unknown_control_is_refused(checkpoint):
     with pytest.raises(UserError, match="shuffled-labels"):
-        compare.compare(DATA, checkpoint, question(checkpoint.kind), ["zero-shot"], 2, 1, control="none")
+        compare(DATA, checkpoint, question(checkpoint.kind), ["zero-shot"], [2], 1, control="none")
+
+
+# uneven classes
+
+
+def test_a_constant_answer_on_uneven_classes_is_seen_for_what_it_is(checkpoint):
+    """80 of 100 right, and nothing learned: the accuracy alone would look like a result."""
+    uneven = tuple(Example(f"the plot was clever {i} .", label=1) for i in range(8)) + tuple(BAD[:2])
+    predictor = Method.parse("frozen+head").build(checkpoint, question(checkpoint.kind), seed=0)
+    with torch.no_grad():
+        predictor.readout.linear.weight.zero_()
+        predictor.readout.linear.bias.copy_(torch.tensor([-1.0, 1.0]))
+    measured = predictor.measure(predictor.items(uneven))
+    assert measured["accuracy"] == 0.8 and measured["balanced accuracy"] == 0.5 and measured["largest share"] == 1.0
+    assert "balanced accuracy" not in predictor.measure(predictor.items(GOOD + BAD)), "of even classes it is the same"
+    rows = compare(
+        Dataset("toy", ("bad", "good"), tuple(GOOD + BAD), uneven),
+        checkpoint, question(checkpoint.kind), ["zero-shot"], [1], seeds=1,
+    )  # fmt: skip
+    assert "balanced accuracy" in compare_table(rows).splitlines()[0]
+    assert "100% good" in compare_table(rows), "a method that always says the same must be called so"
 
 
 # the table
 
 
 def test_the_difference_is_paired_by_draw():
-    first = Row("a", 0.6, 0.5, 0.7, [0.5, 0.7], 0, 0.0, 0)
-    second = Row("b", 0.7, 0.6, 0.8, [0.6, 0.8], 0, 0.0, 0)  # 0.1 better in each draw: an interval of no width
-    assert "+0.100 [+0.100, +0.100]" in compare_table([first, second])
+    first, second = Row("a", 4, [0.5, 0.7]), Row("b", 4, [0.7, 0.7])  # 0.2 and 0 better: half of 0.2 on either side
+    low, high = 0.1 - 12.71 * 0.1, 0.1 + 12.71 * 0.1
+    assert f"+0.100 [{low:+.3f}, {high:+.3f}]" in compare_table([first, second])
+
+
+def test_a_single_draw_has_no_interval():
+    assert "[" not in compare_table([Row("a", 4, [0.5]), Row("b", 4, [0.7])]).splitlines()[2]
+
+
+SEVERAL = [
+    Row("majority", 1, [0.5, 0.5]),
+    Row("majority", 16, [0.5, 0.5]),
+    Row("zero-shot", 1, [0.9, 0.9]),
+    Row("zero-shot", 16, [0.9, 0.9]),
+    Row("full+head", 1, [0.6, 0.7], trainable=9, lopsided="95% good"),
+    Row("full+head", 16, [0.8, 0.9], trainable=9),
+]
+
+
+def test_several_numbers_of_examples_stand_side_by_side():
+    lines = compare_table(SEVERAL).splitlines()
+    assert lines[0].split("  ")[0] == "method" and "1 a class" in lines[0] and "16 a class" in lines[0]
+    assert [line.split()[0] for line in lines[2:5]] == ["majority", "zero-shot", "full+head"]
+    assert "0.650 [" in lines[4] and "0.850 [" in lines[4] and "full+head at 1: 95% good" in lines[-1]
+    rows = compare_json(SEVERAL, "toy", "bert", seeds=2)["rows"]
+    assert [row["shots"] for row in rows] == [1, 16] * 3 and rows[4]["score"] == pytest.approx(0.65)
+
+
+def test_rows_come_for_each_number_of_examples(checkpoint):
+    rows = compare(DATA, checkpoint, question(checkpoint.kind), ["frozen+head"], [1, 2], seeds=2)
+    assert [(row.method, row.shots) for row in rows] == [
+        (name, shots) for name in ("majority", "frozen+head", "random-weights") for shots in (1, 2)
+    ]
+
+
+def test_the_curves_are_drawn_and_their_names_do_not_cover_each_other(tmp_path):
+    plot(SEVERAL, "toy", tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert spaced([0.5, 0.51, 0.52], least=0.1) == pytest.approx([0.5, 0.6, 0.7])
+    assert spaced([0.9, 0.95, 1.0], least=0.1) == pytest.approx([0.8, 0.9, 1.0])
 
 
 # whether it learns
 
 
 def test_full_tuning_learns_eight_examples_by_heart(checkpoint, monkeypatch):
-    tiny = dataclasses.replace(methods.WHAT["full"], lr=3e-3)  # a tiny model takes larger steps
-    monkeypatch.setitem(methods.WHAT, "full", tiny)
-    draw = GOOD[:4] + BAD[:4]
+    monkeypatch.setitem(RATES, "full", (3e-3,) * 4)  # a tiny model takes larger steps
+    few = GOOD[:4] + BAD[:4]
     for name in ("full+head", "full+verbalizer"):
-        tuned = run_method(Method.parse(name), checkpoint, question(checkpoint.kind), draw, [], seed=0)
-        assert tuned.accuracy(draw) == 1.0, name
+        method = Method.parse(name)
+        tuned = method.build(checkpoint, question(checkpoint.kind), seed=0)
+        fit(method, tuned, few, [], seed=0)
+        assert tuned.accuracy(few) == 1.0, name

@@ -5,7 +5,8 @@ import torch
 
 from minitune.errors import UserError
 from minitune.methods.fitting import BATCH_SIZE, fit, steps_for
-from minitune.methods.method import WHAT, Method
+from minitune.methods.method import Method
+from minitune.methods.what import WHAT
 from minitune.training import loop
 from minitune.tuning.trained import trainable
 from tests import tiny
@@ -30,31 +31,31 @@ def test_steps_are_a_hundred_or_ten_epochs_up_to_a_thousand(examples, steps):
 
 
 def test_a_look_at_dev_ten_times_and_the_best_weights_stay(monkeypatch):
-    method, joined = build("frozen+head", "steps=20", "lr=0.05")
+    method, predictor = build("frozen+head", "steps=20", "lr=0.05")
     looks = iter([0.1, 0.7, 0.2, 0.7, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])
     kept = []
 
     def measure(items):
-        kept.append(joined.readout.linear.weight.detach().clone())
+        kept.append(predictor.readout.linear.weight.detach().clone())
         return {"accuracy": next(looks), "loss": 1.0}
 
-    monkeypatch.setattr(joined, "measure", measure)
-    history = fit(method, joined, EXAMPLES, EXAMPLES[:2], seed=0)
+    monkeypatch.setattr(predictor, "measure", measure)
+    history = fit(method, predictor, EXAMPLES, EXAMPLES[:2], seed=0)
     assert [step for step, _ in history.scores] == list(range(2, 21, 2)) and len(history.losses) == 20
-    assert torch.equal(joined.readout.linear.weight, kept[3]), "of two equal looks the later one stays, not the last"
+    assert torch.equal(predictor.readout.linear.weight, kept[3]), "of two equal looks the later one stays, not the last"
     assert history.best() == 0.7
 
 
 def test_a_zero_shot_method_is_left_as_it_is():
-    method, joined = build("zero-shot")
-    before = joined.scores(EXAMPLES)
-    history = fit(method, joined, EXAMPLES, EXAMPLES, seed=0)
-    assert history.losses == [] and history.scores == [] and torch.equal(joined.scores(EXAMPLES), before)
+    method, predictor = build("zero-shot")
+    before = predictor.scores(EXAMPLES)
+    history = fit(method, predictor, EXAMPLES, EXAMPLES, seed=0)
+    assert history.losses == [] and history.scores == [] and torch.equal(predictor.scores(EXAMPLES), before)
 
 
 def test_without_a_dev_set_the_last_weights_stay():
-    method, joined = build("frozen+head", "steps=4")
-    history = fit(method, joined, EXAMPLES, [], seed=0)
+    method, predictor = build("frozen+head", "steps=4")
+    history = fit(method, predictor, EXAMPLES, [], seed=0)
     assert history.scores == [] and len(history.losses) == 4
 
 
@@ -83,7 +84,7 @@ def test_layerwise_rates_belong_to_the_parameters_of_what_is_trained(monkeypatch
     """A name that the loop does not find is a rate of 1, and nobody would see it."""
     seen = rates_of(monkeypatch, "layerwise+head", "decay=0.5")
     missing = {name for name in seen["names"] if name.startswith("model.")} ^ set(seen["rates"])
-    assert not missing, f"no rate by the name of {sorted(missing)[:2]}: the loop knows the joined module's names"
+    assert not missing, f"no rate by the name of {sorted(missing)[:2]}: the loop knows the predictor module's names"
     expected = {"blocks.1": 1.0, "blocks.0": 0.5, "token_embedding": 0.25, "pooler": 1.0}
     for part, rate in expected.items():
         assert {r for name, r in seen["rates"].items() if name.startswith(f"model.{part}")} == {rate}, part
@@ -93,43 +94,43 @@ def test_layerwise_rates_belong_to_the_parameters_of_what_is_trained(monkeypatch
 
 def test_a_layer_of_half_the_rate_moves_half_as_far():
     """AdamW's first step is as long as the rate, whatever the gradient."""
-    method, joined = build("layerwise+head", "steps=1", "lr=0.001", "decay=0.25", "weight_decay=0", "warmup=0")
-    before = {name: p.detach().clone() for name, p in joined.named_parameters()}
-    fit(method, joined, EXAMPLES, [], seed=0)
-    moved = {name: (p - before[name]).abs().max().item() for name, p in joined.named_parameters()}
+    method, predictor = build("layerwise+head", "steps=1", "lr=0.001", "decay=0.25", "weight_decay=0", "warmup=0")
+    before = {name: p.detach().clone() for name, p in predictor.named_parameters()}
+    fit(method, predictor, EXAMPLES, [], seed=0)
+    moved = {name: (p - before[name]).abs().max().item() for name, p in predictor.named_parameters()}
     for layer, rate in (("blocks.1", 1), ("blocks.0", 0.25)):
         found = moved[f"model.{layer}.mlp.up.weight"]
         assert found == pytest.approx(0.001 * rate, rel=1e-2), f"{layer} moved by {found}"
 
 
 def test_gradual_unfreezing_starts_at_the_top_and_leaves_all_on():
-    method, joined = build("gradual+head", "steps=1", "lr=0.01")
-    before, declared = {n: p.detach().clone() for n, p in joined.named_parameters()}, set(trainable(joined))
-    fit(method, joined, EXAMPLES, [], seed=0)
-    moved = {name for name, p in joined.named_parameters() if not torch.equal(p, before[name])}
+    method, predictor = build("gradual+head", "steps=1", "lr=0.01")
+    before, declared = {n: p.detach().clone() for n, p in predictor.named_parameters()}, set(trainable(predictor))
+    fit(method, predictor, EXAMPLES, [], seed=0)
+    moved = {name for name, p in predictor.named_parameters() if not torch.equal(p, before[name])}
     assert moved and all(name.startswith(("model.blocks.1", "model.pooler", "readout")) for name in moved)
-    assert set(trainable(joined)) == declared, "what was not unfrozen yet is lost when it is saved"
+    assert set(trainable(predictor)) == declared, "what was not unfrozen yet is lost when it is saved"
 
 
 @pytest.mark.parametrize("what", [what for what in WHAT if what not in ("full", "layerwise", "gradual", "frozen")])
 def test_a_part_with_nothing_to_train_stays_in_eval_mode(what, monkeypatch):
     """Dropout of a frozen base would be noise that nothing learns from."""
     monkeypatch.setattr("minitune.tuning.prefix_tuning.FIT_STEPS", 2)
-    method, joined = build(what, "steps=1")
+    method, predictor = build(what, "steps=1")
     modes = {}
-    loss = joined.loss
+    loss = predictor.loss
 
     def watched(batch):
-        modes.update({name: part.training for name, part in joined.named_modules()})
+        modes.update({name: part.training for name, part in predictor.named_modules()})
         return loss(batch)
 
-    monkeypatch.setattr(joined, "loss", watched)
-    fit(method, joined, EXAMPLES, [], seed=0)
-    for name, part in joined.named_modules():
+    monkeypatch.setattr(predictor, "loss", watched)
+    fit(method, predictor, EXAMPLES, [], seed=0)
+    for name, part in predictor.named_modules():
         has = list(part.parameters())
         if has and not any(p.requires_grad for p in has):
             assert not modes[name], f"{name} is frozen and in training mode"
-    assert not joined.training
+    assert not predictor.training
 
 
 def test_a_rate_that_blows_up_is_one_sentence():

@@ -13,7 +13,11 @@ import torch
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
-from minitune.methods.method import READ, WHAT, Method, Question, all_methods
+from minitune.methods.method import Method, all_methods
+from minitune.methods.question import Question
+from minitune.methods.rates import default_rate
+from minitune.methods.read import READ
+from minitune.methods.what import WHAT
 from minitune.predictors.tagger import TaggedWords, Tagger
 from minitune.predictors.writer import Writer, Writing
 from minitune.training.checkpoint import fingerprint, load_checkpoint
@@ -65,6 +69,11 @@ def build(kind, what, rest="", *settings, seed=3, **changes):
     return method, method.build(tiny.checkpoint(kind), tiny.question(kind, **changes), seed)
 
 
+def training(what, settings, kind="bert", steps=100, seed=0):
+    method, predictor = build(kind, what, "", *settings)
+    return method.training(predictor, steps, seed)
+
+
 def logits_of(model, kind):
     """Word scores of a batch with padding: (2, 7, V)."""
     ids = torch.randint(7, 90, (2, 7), generator=torch.Generator().manual_seed(8))
@@ -89,21 +98,21 @@ def test_every_method_has_every_read_out_and_trains_as_many_numbers_as_its_formu
             with pytest.raises(UserError, match="a head reads none"):
                 method.build(base, asked, seed=3)
             continue
-        joined = method.join(model, base, method.template(asked), asked, seed=3)
-        assert joined.scores(EXAMPLES[:2]).shape == (2, 3)
-        found = {name: p.numel() for name, p in trainable(joined.model).items()}
+        predictor = method.join(model, base, asked, seed=3)
+        assert predictor.scores(EXAMPLES[:2]).shape == (2, 3)
+        found = {name: p.numel() for name, p in trainable(predictor.model).items()}
         expected = WHAT[what].count(method.settings, base.model.config)
         assert sum(found.values()) == expected, f"the formula says {expected}, and {what} trains {found}"
-        assert count(trainable(joined.readout)) == of_readout[read], "a read-out trains all that is new in it"
+        assert count(trainable(predictor.readout)) == of_readout[read], "a read-out trains all that is new in it"
 
 
 def test_placeholders_are_counted_by_the_template(kind):
     for what in ("prompt-tuning", "p-tuning"):
         for written, length in (("{soft:2} {text} {soft:2} {mask}", 4), ("{soft:1} {text} {mask}", 1)):
-            _, joined = build(kind, what, template=written, is_own=True)
-            assert joined.model.door.source().shape == (length, 24), "one vector a placeholder, whatever length= says"
-            assert joined.scores(EXAMPLES[:1]).shape == (1, 3), "P = 1 or B = 1 lost a dimension: no squeeze()"
-            assert str(joined.template) == written
+            _, predictor = build(kind, what, template=written, is_own=True)
+            assert predictor.model.door.source().shape == (length, 24), "one vector a placeholder, whatever length says"
+            assert predictor.scores(EXAMPLES[:1]).shape == (1, 3), "P = 1 or B = 1 lost a dimension: no squeeze()"
+            assert str(predictor.template) == written
 
 
 # by hand
@@ -111,22 +120,22 @@ def test_placeholders_are_counted_by_the_template(kind):
 
 def test_a_soft_prompt_stands_before_the_tasks_own_template(kind):
     for what, length in (("prompt-tuning", 5), ("p-tuning", 3)):
-        _, joined = build(kind, what)
-        assert str(joined.template) == f"{{soft:{length}}} {tiny.question(kind).template}"
-        _, joined = build(kind, what, "+head")
-        assert str(joined.template) == f"{{soft:{length}}} {{text}}"
+        _, predictor = build(kind, what)
+        assert str(predictor.template) == f"{{soft:{length}}} {tiny.question(kind).template}"
+        _, predictor = build(kind, what, "+head")
+        assert str(predictor.template) == f"{{soft:{length}}} {{text}}"
     assert str(build(kind, "prefix-tuning")[1].template) == tiny.question(kind).template, (
         "a prefix takes no place in the text"
     )
 
 
 def test_pairs_are_asked_with_both_texts(kind):
-    _, joined = build(kind, "frozen", "+head", is_pair=True)
-    assert str(joined.template) == "{text} {sep} {text_b}"
-    _, joined = build(kind, "prompt-tuning", "+head", is_pair=True)
-    assert str(joined.template) == "{soft:5} {text} {sep} {text_b}"
+    _, predictor = build(kind, "frozen", "+head", is_pair=True)
+    assert str(predictor.template) == "{text} {sep} {text_b}"
+    _, predictor = build(kind, "prompt-tuning", "+head", is_pair=True)
+    assert str(predictor.template) == "{soft:5} {text} {sep} {text_b}"
     pair = [Example("great soup", "a dull plot"), Example("great soup", "a great plot")]
-    one, two = joined.scores(pair)
+    one, two = predictor.scores(pair)
     assert not torch.equal(one, two), "the second text is not read"
 
 
@@ -138,10 +147,10 @@ def test_a_users_template_is_taken_as_it_stands_by_every_method(kind):
 
 
 def test_a_prompt_may_start_from_the_label_words(kind):
-    _, joined = build(kind, "prompt-tuning", "", "start=labels")
+    _, predictor = build(kind, "prompt-tuning", "", "start=labels")
     t, model = tiny.checkpoint(kind).tokenizer, tiny.checkpoint(kind).model
     words = [t.word_id(word) for words in tiny.WORDS.values() for word in words]  # as many as the prompt is long
-    assert torch.equal(joined.model.door.source(), model.token_embedding.weight[words])
+    assert torch.equal(predictor.model.door.source(), model.token_embedding.weight[words])
 
 
 def test_what_each_method_makes_of_the_model(kind):
@@ -170,15 +179,15 @@ def test_only_what_is_declared_moves_and_all_of_it(what, kind):
     base = tiny.checkpoint(kind)
     before = fingerprint(base.model)
     steps = "steps=12" if what == "gradual" else "steps=3"
-    method, joined = build(kind, what, "", steps, "weight_decay=0.5", "lr=0.01")
-    declared, start = set(trainable(joined)), copy.deepcopy(joined.state_dict())
-    fit(method, joined, EXAMPLES, [], seed=0)
-    moved = {name for name, tensor in joined.state_dict().items() if not torch.equal(tensor, start[name])}
+    method, predictor = build(kind, what, "", steps, "weight_decay=0.5", "lr=0.01")
+    declared, start = set(trainable(predictor)), copy.deepcopy(predictor.state_dict())
+    fit(method, predictor, EXAMPLES, [], seed=0)
+    moved = {name for name, tensor in predictor.state_dict().items() if not torch.equal(tensor, start[name])}
     assert moved <= declared, f"{sorted(moved - declared)[:3]} moved and was not to be trained"
     names = {"model." + name for name in NOT_READ} | {"model.type_embedding.weight"}
     at_rest = {name for name in declared - moved if name not in names}
     assert not at_rest, f"{sorted(at_rest)[:3]} is to be trained and never moved: was the optimizer made before it?"
-    assert set(trainable(joined)) == declared, "training must leave on what it found on: it is saved by that"
+    assert set(trainable(predictor)) == declared, "training must leave on what it found on: it is saved by that"
     assert fingerprint(base.model) == before, "the checkpoint that the next method starts from was tuned"
 
 
@@ -186,9 +195,9 @@ def test_only_what_is_declared_moves_and_all_of_it(what, kind):
 def test_a_frozen_base_is_given_back_exactly_when_the_method_is_switched_off(what, kind):
     base = tiny.checkpoint(kind).model
     before = logits_of(base, kind)
-    method, joined = build(kind, what, "+head", "steps=3", "lr=0.05", "weight_decay=0.3")
-    fit(method, joined, EXAMPLES, [], seed=0)
-    model = joined.model.model if isinstance(joined.model, Tuned) else joined.model
+    method, predictor = build(kind, what, "+head", "steps=3", "lr=0.05", "weight_decay=0.3")
+    fit(method, predictor, EXAMPLES, [], seed=0)
+    model = predictor.model.model if isinstance(predictor.model, Tuned) else predictor.model
     if what == "lora":
         assert not torch.equal(logits_of(model, kind), before), "the adapter never moved"
         with lora_off(model):
@@ -204,18 +213,18 @@ def test_a_frozen_base_is_given_back_exactly_when_the_method_is_switched_off(wha
 def test_what_changes_the_base_changes_it(what, kind):
     """So a file of it must hold those weights, and a second method cannot share the model."""
     base = tiny.checkpoint(kind).model
-    method, joined = build(kind, what, "", "steps=3", "lr=0.01")
-    fit(method, joined, EXAMPLES, [], seed=0)
-    assert not torch.equal(logits_of(joined.model, kind), logits_of(base, kind))
+    method, predictor = build(kind, what, "", "steps=3", "lr=0.01")
+    fit(method, predictor, EXAMPLES, [], seed=0)
+    assert not torch.equal(logits_of(predictor.model, kind), logits_of(base, kind))
 
 
 def test_the_word_scores_trained_apart_leave_the_embeddings_alone(kind):
     base = tiny.checkpoint(kind).model
-    method, joined = build(kind, "output", "", "steps=3", "lr=0.01")
-    fit(method, joined, EXAMPLES, [], seed=0)
-    inside = joined.model.model
+    method, predictor = build(kind, "output", "", "steps=3", "lr=0.01")
+    fit(method, predictor, EXAMPLES, [], seed=0)
+    inside = predictor.model.model
     assert torch.equal(inside.token_embedding.weight, base.token_embedding.weight), "the tied end moved with it"
-    assert not torch.equal(joined.model.output, base.token_embedding.weight)
+    assert not torch.equal(predictor.model.output, base.token_embedding.weight)
 
 
 def test_lora_starts_from_the_pretrained_scores_exactly(kind):
@@ -254,12 +263,12 @@ def test_training_twice_gives_the_same_numbers(what):
     )
     scores = []
     for _ in range(2):
-        joined = method.build(tiny.checkpoint("bert"), tiny.question("bert"), seed=1)
-        fit(method, joined, EXAMPLES, EXAMPLES[:3], seed=1)
-        scores.append(joined.scores(EXAMPLES))
+        predictor = method.build(tiny.checkpoint("bert"), tiny.question("bert"), seed=1)
+        fit(method, predictor, EXAMPLES, EXAMPLES[:3], seed=1)
+        scores.append(predictor.scores(EXAMPLES))
         torch.rand(9)
     assert torch.equal(*scores)
-    assert torch.equal(joined.scores(EXAMPLES), scores[1]), "dropout is still on after training"
+    assert torch.equal(predictor.scores(EXAMPLES), scores[1]), "dropout is still on after training"
 
 
 # names and tables
@@ -291,12 +300,12 @@ def test_an_unknown_part_is_named_with_those_that_exist(name):
 
 
 def test_the_training_of_a_method(kind):
-    config = parse("lora", "", "steps=40", "clip=0.5").training(steps=100, seed=7)
-    assert (config.steps, config.seed, config.clip, config.lr) == (40, 7, 0.5, WHAT["lora"].lr)
+    config = training("lora", ["steps=40", "clip=0.5"], steps=100, seed=7)
+    assert (config.steps, config.seed, config.clip, config.lr) == (40, 7, 0.5, default_rate("lora", "bert", True))
     assert config.evaluate_every == 4, "ten looks at the dev set, of the steps that are really made"
-    assert parse("lora", "", "evaluate_every=0").training(100, 0).evaluate_every == 0
-    assert parse("lora").training(3, 0).evaluate_every == 1
-    assert parse("lora", "", "lr=0.5").training(9, 0).lr == 0.5
+    assert training("lora", ["evaluate_every=0"]).evaluate_every == 0
+    assert training("lora", [], steps=3).evaluate_every == 1
+    assert training("lora", ["lr=0.5"]).lr == 0.5
 
 
 # what does not fit together
@@ -317,14 +326,14 @@ def test_a_prompt_longer_than_the_context_is_refused(kind):
 def test_a_text_that_does_not_fit_beside_the_prompt_is_cut_and_counted(kind):
     long = [Example("great soup " * 40)]
     for what in ("prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2"):
-        _, joined = build(kind, what, "", "length=50")
-        rendered = joined.items(long)[0].rendered
+        _, predictor = build(kind, what, "", "length=50")
+        rendered = predictor.items(long)[0].rendered
         taken = 50 if what != "p-tuning-v2" else 0  # without shift the text starts at position 0 again
         in_text = 50 if what in ("prompt-tuning", "p-tuning") else 0
         assert len(rendered.ids) == 61 - taken + in_text and rendered.cut > 0
         assert rendered.cut == 80 - rendered.origin.count("text"), "what is cut is counted, token by token"
-        assert joined.scores(long).isfinite().all()
-        assert rendered.blanks == [joined.template.render(long[0], joined.tokenizer, len(rendered.ids)).blanks[0]]
+        assert predictor.scores(long).isfinite().all()
+        assert rendered.blanks == [predictor.template.render(long[0], predictor.tokenizer, len(rendered.ids)).blanks[0]]
         around = rendered.origin.count("words") + rendered.origin.count("mask") + rendered.origin.count("special")
         assert around == (6 if kind == "bert" else 2), "nothing but the text may be cut"
 
@@ -405,22 +414,22 @@ READ_TAGS = [what for what in WHAT if what != "output"]
 @pytest.mark.parametrize(("what", "kind"), list(zip(READ_TAGS, cycle(("bert", "gpt", "gpt")), strict=False)))
 def test_every_method_reads_tags(what, kind):
     method = parse(what, "", "steps=2")
-    joined = method.build(tiny.checkpoint(kind), TAGS, seed=0)
-    assert isinstance(joined, Tagger) and count(trainable(joined.readout)) == 3 * 24 + 3
+    predictor = method.build(tiny.checkpoint(kind), TAGS, seed=0)
+    assert isinstance(predictor, Tagger) and count(trainable(predictor.readout)) == 3 * 24 + 3
     examples = [TaggedWords(("great", "soup"), (0, 2)), TaggedWords(("the", "zqhero", "."), (0, 1, 0))]
-    assert len(fit(method, joined, examples, [], seed=0).losses) == 2
-    answers = joined.answers(examples)
+    assert len(fit(method, predictor, examples, [], seed=0).losses) == 2
+    answers = predictor.answers(examples)
     assert [len(answer.split()) for answer in answers] == [2, 3]
 
 
 @pytest.mark.parametrize("what", [what for what in WHAT if what != "frozen"])
 def test_every_method_writes_with_a_gpt(what):
     method = parse(what, "", "steps=2", "shift=true") if what == "p-tuning-v2" else parse(what, "", "steps=2")
-    joined = method.build(tiny.checkpoint("gpt"), TEXT, seed=0)
-    assert isinstance(joined, Writer)
+    predictor = method.build(tiny.checkpoint("gpt"), TEXT, seed=0)
+    assert isinstance(predictor, Writer)
     examples = [Writing("great soup", "the soup was great ."), Writing("a dull plot", "it was dull .")]
-    assert len(fit(method, joined, examples, [], seed=0).losses) == 2
-    assert len(joined.answers(examples)) == 2
+    assert len(fit(method, predictor, examples, [], seed=0).losses) == 2
+    assert len(predictor.answers(examples)) == 2
 
 
 def test_a_bert_writes_no_text():
@@ -467,11 +476,11 @@ def learn_by_heart(base, name, labels, steps):
     asked = Question(("negative", "positive"), "{text} it was {mask}" + stop, words)
     examples = [Example(text, label=label) for text, label in zip(TEXTS, labels, strict=True)]
     method = Method.parse(name, [f"steps={steps}"])
-    joined = method.build(base, asked, seed=0)
-    joined.readout.requires_grad_(False)
-    before = joined.accuracy(examples)
-    fit(method, joined, examples, [], seed=0)
-    return before, joined.accuracy(examples)
+    predictor = method.build(base, asked, seed=0)
+    predictor.readout.requires_grad_(False)
+    before = predictor.accuracy(examples)
+    fit(method, predictor, examples, [], seed=0)
+    return before, predictor.accuracy(examples)
 
 
 STEPS = {

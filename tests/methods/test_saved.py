@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 import pickle
+from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -13,8 +14,11 @@ import torch
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
-from minitune.methods.method import WHAT, Method, Question
-from minitune.methods.saved import FILE, Shelf, load_tuned, read_tuned, save_tuned
+from minitune.methods.method import Method
+from minitune.methods.question import Question
+from minitune.methods.saved import FILE, load_tuned, read_tuned, save_tuned
+from minitune.methods.shelf import Shelf
+from minitune.methods.what import WHAT
 from minitune.models.build import random_model
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
@@ -69,21 +73,22 @@ def train(kind, name, settings=(), question=None, examples=EXAMPLES, seed=7):
     """A trained method: what it is, what came of it, what was asked."""
     asked = question or tiny.question(kind)
     method = Method.parse(name, ["steps=3", "lr=0.02", *settings])
-    joined = method.build(tiny.checkpoint(kind), asked, seed)
-    fit(method, joined, examples, [], seed)
-    return method, joined, asked
+    predictor = method.build(tiny.checkpoint(kind), asked, seed)
+    fit(method, predictor, examples, [], seed)
+    return method, predictor, asked
 
 
 def save(folder, bases, kind, *trained, name=None):
-    method, joined, asked = trained
-    return save_tuned(folder, method, joined, asked, tiny.checkpoint(kind), str(name or bases / kind), {"task": "toy"})
+    method, predictor, asked = trained
+    base = replace(tiny.checkpoint(kind), name=str(name or bases / kind))
+    return save_tuned(folder, method, predictor, asked, base, {"task": "toy"})
 
 
-def scores_of(joined, examples):
+def scores_of(predictor, examples):
     """What the model says, before anything is made of it: its scores, or for a text its loss."""
     with torch.no_grad():
-        batch = joined.collate(joined.items(examples))
-        return joined.loss(batch) if hasattr(joined, "write") else joined(batch)
+        batch = predictor.collate(predictor.items(examples))
+        return predictor.loss(batch) if hasattr(predictor, "write") else predictor(batch)
 
 
 # shapes: what is in the file
@@ -92,15 +97,15 @@ def scores_of(joined, examples):
 @pytest.mark.parametrize("what", WHAT)
 def test_the_file_holds_what_was_trained_and_nothing_else(what, kind, bases, tmp_path):
     name = what if what == "output" else f"{what}+head"
-    method, joined, asked = train(kind, name, SETTINGS.get(what, ()))
-    before, trained = scores_of(joined, EXAMPLES), count(trainable(joined.model))
-    path = save(tmp_path, bases, kind, method, joined, asked)
+    method, predictor, asked = train(kind, name, SETTINGS.get(what, ()))
+    before, trained = scores_of(predictor, EXAMPLES), count(trainable(predictor.model))
+    path = save(tmp_path, bases, kind, method, predictor, asked)
     assert path == tmp_path / FILE and os.listdir(tmp_path) == [FILE]
     weights = read_tuned(tmp_path)["weights"]
     in_model = {name: w for name, w in weights.items() if not name.startswith("readout.")}
     kept = sum(w.numel() for w in in_model.values())
     assert kept == STORED.get(what, trained), f"{kept} numbers of the model are in the file"
-    assert trained == WHAT[what].count(method.settings, joined.model.config)
+    assert trained == WHAT[what].count(method.settings, predictor.model.config)
     of_head = {} if what == "output" else {"readout.linear.weight": 72, "readout.linear.bias": 3}
     message = "without its head it is good in memory and at chance after loading"
     assert {name: w.numel() for name, w in weights.items() if name not in in_model} == of_head, message
@@ -108,15 +113,15 @@ def test_the_file_holds_what_was_trained_and_nothing_else(what, kind, bases, tmp
     header = path.stat().st_size - 4 * numbers
     assert 0 < header < 3000 + 400 * len(weights), f"{header} bytes beside 4 for each of {numbers} numbers"
     assert all(w.dtype == torch.float32 and w.untyped_storage().nbytes() == 4 * w.numel() for w in weights.values())
-    same = torch.equal(scores_of(load_tuned(tmp_path)[0], EXAMPLES), before)
+    same = torch.equal(scores_of(load_tuned(tmp_path)[1], EXAMPLES), before)
     assert same, "other scores after loading: with a head of the loader's own seed, or not all of the model"
 
 
 def test_networks_that_wrote_a_prompt_are_not_kept(kind, bases, tmp_path):
     for what in ("p-tuning", "prefix-tuning"):
-        method, joined, asked = train(kind, what, SETTINGS[what])
-        assert count(trainable(joined)) > STORED[what]
-        save(tmp_path, bases, kind, method, joined, asked)
+        method, predictor, asked = train(kind, what, SETTINGS[what])
+        assert count(trainable(predictor)) > STORED[what]
+        save(tmp_path, bases, kind, method, predictor, asked)
         assert list(read_tuned(tmp_path)["weights"]) == ["model.door.source.table"]
 
 
@@ -142,11 +147,11 @@ def test_loaded_equals_saved_bit_for_bit(what, kind, bases, tmp_path):
     before = scores_of(trained[1], EXAMPLES)
     save(tmp_path, bases, kind, *trained)
     assert torch.equal(scores_of(trained[1], EXAMPLES), before), "saving changed what it says"
-    joined, question, base = load_tuned(tmp_path)
-    assert torch.equal(scores_of(joined, EXAMPLES), before), f"{what}: other scores after loading"
-    assert joined.labels == tiny.LABELS and base.kind == kind and not joined.training
-    assert joined.answers(EXAMPLES) == trained[1].answers(EXAMPLES)
-    assert str(joined.template) == str(trained[1].template) == question.template
+    _, predictor, question, base = load_tuned(tmp_path)
+    assert torch.equal(scores_of(predictor, EXAMPLES), before), f"{what}: other scores after loading"
+    assert predictor.labels == tiny.LABELS and base.kind == kind and not predictor.training
+    assert predictor.answers(EXAMPLES) == trained[1].answers(EXAMPLES)
+    assert str(predictor.template) == str(trained[1].template) == question.template
 
 
 READ_TAGS = [what for what in WHAT if what != "output"]
@@ -157,9 +162,9 @@ def test_a_tagger_comes_back_bit_for_bit(what, kind, bases, tmp_path):
     trained = train(kind, what, SETTINGS.get(what, ()), TAGS, TAGGED)
     before = scores_of(trained[1], TAGGED)
     save(tmp_path, bases, kind, *trained)
-    joined, question, _ = load_tuned(tmp_path)
-    assert torch.equal(scores_of(joined, TAGGED), before) and question.kind == "tags"
-    assert joined.answers(TAGGED) == trained[1].answers(TAGGED)
+    _, predictor, question, _ = load_tuned(tmp_path)
+    assert torch.equal(scores_of(predictor, TAGGED), before) and question.kind == "tags"
+    assert predictor.answers(TAGGED) == trained[1].answers(TAGGED)
 
 
 @pytest.mark.parametrize(
@@ -170,9 +175,9 @@ def test_a_writer_comes_back_bit_for_bit(what, bases, tmp_path):
     trained = train("gpt", what, settings, TEXT, WRITTEN)
     before = scores_of(trained[1], WRITTEN)
     save(tmp_path, bases, "gpt", *trained)
-    joined, question, _ = load_tuned(tmp_path)
-    assert torch.equal(scores_of(joined, WRITTEN), before) and question.kind == "text"
-    assert joined.answers(WRITTEN) == trained[1].answers(WRITTEN)
+    _, predictor, question, _ = load_tuned(tmp_path)
+    assert torch.equal(scores_of(predictor, WRITTEN), before) and question.kind == "text"
+    assert predictor.answers(WRITTEN) == trained[1].answers(WRITTEN)
 
 
 def test_a_template_and_words_of_ones_own_come_back(kind, bases, tmp_path):
@@ -181,29 +186,29 @@ def test_a_template_and_words_of_ones_own_come_back(kind, bases, tmp_path):
     trained = train(kind, "p-tuning", ["length=4"], own)
     before = scores_of(trained[1], EXAMPLES)
     save(tmp_path, bases, kind, *trained)
-    joined, question, _ = load_tuned(tmp_path)
-    assert torch.equal(scores_of(joined, EXAMPLES), before)
+    _, predictor, question, _ = load_tuned(tmp_path)
+    assert torch.equal(scores_of(predictor, EXAMPLES), before)
     assert question.template == own.template and question.label_words == own.label_words
-    assert joined.model.door.source().shape == (5, 24)
+    assert predictor.model.door.source().shape == (5, 24)
 
 
 def test_pairs_come_back(kind, bases, tmp_path):
     pairs = [dataclasses.replace(example, text_b="a dull plot") for example in EXAMPLES]
     trained = train(kind, "prompt-tuning+head", (), tiny.question(kind, is_pair=True), pairs)
     save(tmp_path, bases, kind, *trained)
-    joined, question, _ = load_tuned(tmp_path)
-    assert question.is_pair and torch.equal(scores_of(joined, pairs), scores_of(trained[1], pairs))
+    _, predictor, question, _ = load_tuned(tmp_path)
+    assert question.is_pair and torch.equal(scores_of(predictor, pairs), scores_of(trained[1], pairs))
 
 
 @pytest.mark.parametrize("name", ["full+head", "top+head", "lora+head", "prefix-tuning+head", "output", "frozen+head"])
 def test_what_was_loaded_can_be_trained_on(name, kind, bases, tmp_path):
     trained = train(kind, name)
     save(tmp_path, bases, kind, *trained)
-    joined, _, _ = load_tuned(tmp_path)
-    assert set(trainable(joined)) == set(trainable(trained[1])) and trainable(joined), "it was loaded frozen"
-    before = scores_of(joined, EXAMPLES)
-    assert len(fit(trained[0], joined, EXAMPLES, [], seed=0).losses) == 3
-    assert not torch.equal(scores_of(joined, EXAMPLES), before)
+    _, predictor, _, _ = load_tuned(tmp_path)
+    assert set(trainable(predictor)) == set(trainable(trained[1])) and trainable(predictor), "it was loaded frozen"
+    before = scores_of(predictor, EXAMPLES)
+    assert len(fit(trained[0], predictor, EXAMPLES, [], seed=0).losses) == 3
+    assert not torch.equal(scores_of(predictor, EXAMPLES), before)
 
 
 def test_gradual_unfreezing_that_stops_half_way_can_still_be_loaded(kind, bases, tmp_path):
@@ -211,14 +216,14 @@ def test_gradual_unfreezing_that_stops_half_way_can_still_be_loaded(kind, bases,
     trained = train(kind, "gradual+head", ["steps=2"])
     before = scores_of(trained[1], EXAMPLES)
     save(tmp_path, bases, kind, *trained)
-    assert torch.equal(scores_of(load_tuned(tmp_path)[0], EXAMPLES), before)
+    assert torch.equal(scores_of(load_tuned(tmp_path)[1], EXAMPLES), before)
 
 
 def test_the_base_is_not_changed_by_saving_or_loading(kind, bases, tmp_path):
     before = fingerprint(tiny.checkpoint(kind).model)
     for what in ("full", "prefix-tuning", "lora"):
         save(tmp_path, bases, kind, *train(kind, what))
-        _, _, base = load_tuned(tmp_path)
+        *_, base = load_tuned(tmp_path)
         assert fingerprint(base.model) == before == fingerprint(tiny.checkpoint(kind).model)
 
 
@@ -227,8 +232,8 @@ def test_the_base_may_have_moved(bases, tmp_path):
     save(tmp_path, bases, "bert", *trained, name="nowhere/at/all")
     with pytest.raises(UserError, match="nowhere/at/all"):
         load_tuned(tmp_path)
-    joined, _, _ = load_tuned(tmp_path, str(bases / "bert"))
-    assert torch.equal(scores_of(joined, EXAMPLES), scores_of(trained[1], EXAMPLES))
+    _, predictor, _, _ = load_tuned(tmp_path, str(bases / "bert"))
+    assert torch.equal(scores_of(predictor, EXAMPLES), scores_of(trained[1], EXAMPLES))
 
 
 # what is refused
@@ -370,7 +375,7 @@ def saved(bases, tmp_path_factory):
         save(folder / kind / "wide", bases, kind, *train(kind, "lora", ["rank=5", "targets=query,up", "lr=0.05"]))
         save(folder / kind / "tags", bases, kind, *train(kind, "lora", ["rank=2"], TAGS, TAGGED))
         for name in (*names, "wide"):
-            alone[kind, name] = load_tuned(folder / kind / name)[0].scores(EXAMPLES)
+            alone[kind, name] = load_tuned(folder / kind / name)[1].scores(EXAMPLES)
     patch.undo()
     return folder, alone
 
@@ -395,8 +400,8 @@ def test_a_shelf_holds_the_base_once(saved, kind):
     shelf = Shelf(tiny.checkpoint(kind))
     for name in ("lora+head", "wide", "prompt-tuning", "tags"):
         shelf.add(name.replace("+", "-"), saved[0] / kind / name)
-    for name, joined in shelf.kept.items():
-        inside = joined.model.model if isinstance(joined.model, Tuned) else joined.model
+    for name, predictor in shelf.kept.items():
+        inside = predictor.model.model if isinstance(predictor.model, Tuned) else predictor.model
         is_same = inside is shelf.model
         assert is_same, f"{name} has a copy of the base for itself"
     assert {name for layer in lora_layers(shelf.model).values() for name in layer.adapters} == {
@@ -431,7 +436,7 @@ def test_a_shelf_refuses_what_changes_the_base_and_stays_as_it_was(what, saved, 
     shelf.add("prefix", saved[0] / kind / "prefix-tuning")
     if what == "output" and kind == "gpt":  # a matrix beside the model: nothing of the base is changed
         shelf.add("it", tmp_path)
-        assert torch.equal(shelf.use("it").scores(EXAMPLES), load_tuned(tmp_path)[0].scores(EXAMPLES))
+        assert torch.equal(shelf.use("it").scores(EXAMPLES), load_tuned(tmp_path)[1].scores(EXAMPLES))
     else:
         with pytest.raises(UserError, match=r"holds weights of the base itself .*load it by itself"):
             shelf.add("it", tmp_path)
@@ -460,12 +465,12 @@ def test_what_is_on_a_shelf_can_be_trained_on_and_saved_again(saved, bases, tmp_
     shelf = Shelf(tiny.checkpoint("bert"))
     for name in ("lora+head", "wide"):
         shelf.add(name.replace("+", "-"), saved[0] / "bert" / name)
-    joined, method = shelf.use("lora-head"), Method.parse("lora+head", ["steps=3", "lr=0.05"])
-    fit(method, joined, EXAMPLES, [], seed=0)
-    before = scores_of(joined, EXAMPLES)
+    predictor, method = shelf.use("lora-head"), Method.parse("lora+head", ["steps=3", "lr=0.05"])
+    fit(method, predictor, EXAMPLES, [], seed=0)
+    before = scores_of(predictor, EXAMPLES)
     assert not torch.equal(before, saved[1]["bert", "lora+head"])
-    save(tmp_path, bases, "bert", method, joined, tiny.question("bert"))
-    assert torch.equal(scores_of(load_tuned(tmp_path)[0], EXAMPLES), before), "it has another name on the shelf"
+    save(tmp_path, bases, "bert", method, predictor, tiny.question("bert"))
+    assert torch.equal(scores_of(load_tuned(tmp_path)[1], EXAMPLES), before), "it has another name on the shelf"
     assert torch.equal(shelf.use("wide").scores(EXAMPLES), saved[1]["bert", "wide"]), "its neighbour was trained too"
 
 
@@ -502,5 +507,5 @@ def test_a_question_needs_no_score_to_be_saved(bases, tmp_path):
     """How a text is scored is a function, and no file holds it."""
     asked = Question((), "{text}", kind="text", score=lambda written, example: 1.0)
     save(tmp_path, bases, "gpt", *train("gpt", "lora", (), asked, WRITTEN))
-    joined, question, _ = load_tuned(tmp_path)
-    assert question.score is None and joined.score is None and len(joined.write(WRITTEN)) == 2
+    _, predictor, question, _ = load_tuned(tmp_path)
+    assert question.score is None and predictor.score is None and len(predictor.write(WRITTEN)) == 2

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields, replace
 import pytest
 
 from minitune.errors import UserError
-from minitune.methods.method import WHAT, Method
+from minitune.methods.method import Method
 from minitune.methods.settings import apply_settings, read_value, settings_of, show
+from minitune.methods.what import WHAT
 from minitune.training.loop import TrainConfig
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from minitune.data.examples import Dataset, Example
 from minitune.errors import UserError
-from minitune.methods import sweep as module
+from minitune.methods import experiment
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
 from minitune.methods.sweep import Swept, best_rates, sweep, sweep_table
@@ -74,12 +74,13 @@ def test_the_table_marks_the_best():
 def test_every_rate_and_method_sees_the_same_draws_and_the_rate_is_the_one_in_the_row(monkeypatch):
     seen = []
 
-    def spy(method, joined, train_set, dev, seed, steps=None):
+    def spy(method, predictor, train_set, dev, seed):
         seen.append((method.name, method.changes["lr"], seed, tuple(train_set), tuple(dev)))
-        assert method.training(100, seed).lr == method.changes["lr"] and method.training(100, seed).steps == 3
-        return fit(method, joined, train_set, dev, seed, steps)
+        config = method.training(predictor, 100, seed)
+        assert config.lr == method.changes["lr"] and config.steps == 3
+        return fit(method, predictor, train_set, dev, seed)
 
-    monkeypatch.setattr(module, "fit", spy)
+    monkeypatch.setattr(experiment, "fit", spy)
     run(("frozen+head", "norms"))
     draws = {(name, rate): [row[2:] for row in seen if row[:2] == (name, rate)] for name, rate, *_ in seen}
     assert len(draws) == 4 and len({str(rows) for rows in draws.values()}) == 1, (
@@ -95,10 +96,10 @@ def test_the_score_is_of_the_tasks_dev_set_and_not_of_the_draws(monkeypatch):
     real = Method.build
 
     def build(self, *args, **rest):
-        joined = real(self, *args, **rest)
-        items = joined.items
-        joined.items = lambda examples: judged.append(tuple(examples)) or items(examples)
-        return joined
+        predictor = real(self, *args, **rest)
+        items = predictor.items
+        predictor.items = lambda examples: judged.append(tuple(examples)) or items(examples)
+        return predictor
 
     monkeypatch.setattr(Method, "build", build)
     run(rates=(0.1,), seeds=1)

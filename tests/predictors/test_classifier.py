@@ -1,4 +1,4 @@
-"""Lessons 04 and 06, the classifier: a model, a template and a read-out, joined."""
+"""Lessons 04 and 06, the classifier: a model, a template and a read-out, predictor."""
 
 import copy
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from minitune.methods.fitting import fit
-from minitune.methods.method import WHAT, Method
+from minitune.methods.method import Method
+from minitune.methods.what import WHAT
 from minitune.predictors.predictor import ExampleBatches, inputs_of, over, padded
 from minitune.prompting.template import Rendered
 from tests import tiny
@@ -50,13 +51,13 @@ def test_padding_is_on_the_right_and_hidden():
 
 
 def test_many_examples_come_back_in_their_order_whatever_the_batches(kind):
-    _, joined = build(kind, "full+head")
-    items = joined.items(EXAMPLES)
+    _, predictor = build(kind, "full+head")
+    items = predictor.items(EXAMPLES)
     length = lambda batch: batch["attention_mask"].sum(dim=1)  # noqa: E731
     expected = [len(item.rendered.ids) for item in items]
     assert expected != sorted(expected), "the order would be seen in nothing"
     for batch_size in (1, 2, 5, 128):
-        assert over(joined, items, length, batch_size).tolist() == expected
+        assert over(predictor, items, length, batch_size).tolist() == expected
 
 
 # features that are read once
@@ -64,34 +65,34 @@ def test_many_examples_come_back_in_their_order_whatever_the_batches(kind):
 
 @pytest.mark.parametrize("read", ["head", "focal", "beside", "@manual+head", "verbalizer"])
 def test_kept_features_give_the_scores_of_the_texts_themselves(kind, read):
-    _, joined = build(kind, f"frozen{read if read[0] == '@' else '+' + read}")
-    items = joined.items(EXAMPLES)
+    _, predictor = build(kind, f"frozen{read if read[0] == '@' else '+' + read}")
+    items = predictor.items(EXAMPLES)
     assert all(item.hidden is not None for item in items), "the body never changes, and is read anew each time"
     assert all(item.hidden.shape == (24,) and not item.hidden.requires_grad for item in items)
-    kept = joined(joined.collate(items))
-    read_anew = joined(joined.collate([item._replace(hidden=None) for item in items]))
+    kept = predictor(predictor.collate(items))
+    read_anew = predictor(predictor.collate([item._replace(hidden=None) for item in items]))
     torch.testing.assert_close(kept, read_anew, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(kept, joined.scores(EXAMPLES), rtol=1e-5, atol=1e-6)
-    assert joined.measure(items) == pytest.approx(
-        {"accuracy": joined.accuracy(EXAMPLES), "loss": joined.loss(joined.collate(items)).item()}, abs=1e-6
+    torch.testing.assert_close(kept, predictor.scores(EXAMPLES), rtol=1e-5, atol=1e-6)
+    assert predictor.measure(items) == pytest.approx(
+        {"accuracy": predictor.accuracy(EXAMPLES), "loss": predictor.loss(predictor.collate(items)).item()}, abs=1e-6
     )
 
 
 def test_a_frozen_body_reads_each_example_once_in_all_of_training(kind, monkeypatch):
-    method, joined = build(kind, "frozen+head", "steps=30")
-    rows = counted(monkeypatch, joined.model)
-    fit(method, joined, EXAMPLES[:4], EXAMPLES[4:], seed=0)
+    method, predictor = build(kind, "frozen+head", "steps=30")
+    rows = counted(monkeypatch, predictor.model)
+    fit(method, predictor, EXAMPLES[:4], EXAMPLES[4:], seed=0)
     assert sum(rows) == 6, f"the body read {sum(rows)} rows for 6 examples"
 
 
 @pytest.mark.parametrize("what", [what for what in WHAT if what != "frozen"])
 def test_what_changes_what_the_body_says_is_read_in_every_step(kind, what, monkeypatch):
-    method, joined = build(kind, what, "steps=3", *SETTINGS.get(what, ()))
-    assert all(item.hidden is None for item in joined.items(EXAMPLES)), f"features of {what} would be out of date"
-    inside = joined.model if not hasattr(joined.model, "model") else joined.model.model
+    method, predictor = build(kind, what, "steps=3", *SETTINGS.get(what, ()))
+    assert all(item.hidden is None for item in predictor.items(EXAMPLES)), f"features of {what} would be out of date"
+    inside = predictor.model if not hasattr(predictor.model, "model") else predictor.model.model
     rows, forward = [], inside.forward
     monkeypatch.setattr(inside, "forward", lambda *a, **k: rows.append(1) or forward(*a, **k))
-    fit(method, joined, EXAMPLES, [], seed=0)
+    fit(method, predictor, EXAMPLES, [], seed=0)
     assert len(rows) == 3
 
 
@@ -110,9 +111,9 @@ def test_training_on_kept_features_equals_training_on_the_texts(kind, monkeypatc
 
 
 def test_batches_leave_no_example_out_of_an_epoch_that_divides(kind):
-    _, joined = build(kind, "full+head")
-    batches = ExampleBatches(joined, EXAMPLES, batch_size=2, seed=9)
+    _, predictor = build(kind, "full+head")
+    batches = ExampleBatches(predictor, EXAMPLES, batch_size=2, seed=9)
     seen = [tuple(ids.tolist()) for i in range(3) for ids in batches.batch(i)["input_ids"][:, :3]]
-    assert len(set(seen)) == len({tuple((item.rendered.ids * 3)[:3]) for item in joined.items(EXAMPLES)})
-    other = ExampleBatches(joined, EXAMPLES, batch_size=2, seed=10)
+    assert len(set(seen)) == len({tuple((item.rendered.ids * 3)[:3]) for item in predictor.items(EXAMPLES)})
+    other = ExampleBatches(predictor, EXAMPLES, batch_size=2, seed=10)
     assert any(not torch.equal(batches.batch(i)["label"], other.batch(i)["label"]) for i in range(12))

@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
-from minitune.methods.method import Method, Question
+from minitune.methods.method import Method
+from minitune.methods.question import Question
 from minitune.predictors.tagger import OUTSIDE, UNREAD, TaggedWords, Tagger
 from minitune.prompting.template import Template
 from minitune.readout.head import TokenHead

@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
-from minitune.methods.method import Method, Question
+from minitune.methods.method import Method
+from minitune.methods.question import Question
 from minitune.models.generate import generate
 from minitune.predictors.writer import ANSWER_ROOM, Writer, Writing
 from minitune.prompting.template import Template

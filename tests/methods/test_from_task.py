@@ -1,4 +1,4 @@
-"""From what a user asked for to data and a question."""
+"""From a task of the toy world to examples and a question."""
 
 import csv
 
@@ -6,16 +6,21 @@ import pytest
 import torch
 
 from minitune.errors import UserError
+from minitune.methods.from_task import SlotScore, task_data
 from minitune.methods.method import Method
-from minitune.methods.questions import SlotScore, asked_otherwise, describe, file_data, task_data
 from minitune.models import BERTConfig
 from minitune.models.build import random_model
 from minitune.predictors.writer import Writing
 from minitune.training.checkpoint import Checkpoint, load_checkpoint
 from minitune.world.tasks import load_split
-from tests.conftest import LINES
 
 pytestmark = pytest.mark.lesson06
+
+
+def task_of(name, checkpoint, folder=None):
+    """A task's examples, and its question as this model can answer it."""
+    data = task_data(name, folder)
+    return data.dataset, data.question_for(checkpoint)
 
 
 @pytest.fixture
@@ -29,56 +34,9 @@ def write(path, rows, header=("text", "label")):
         csv.writer(file).writerows([header, *rows])
 
 
-def test_labels_that_are_single_tokens_are_their_own_words(tmp_path, checkpoint):
-    write(tmp_path / "a.csv", [(f"{line} {i}", ("great", "awful")[i % 2]) for i, line in enumerate(LINES)])
-    data, question = file_data(tmp_path / "a.csv", None, 2, checkpoint)
-    assert data.labels == ("awful", "great") and question.label_words == {"awful": ("awful",), "great": ("great",)}
-    assert question.template.endswith("{mask} .") and not question.is_pair
-    assert len(data.test) == 4 and len(data.pool) == 4, "half is kept for the test, but never a training shot"
-
-
-def test_a_class_without_a_word_is_said_with_the_way_out(tmp_path, checkpoint):
-    write(tmp_path / "a.csv", [(line, ("5 stars", "1 star")[i % 2]) for i, line in enumerate(LINES)])
-    data, question = file_data(tmp_path / "a.csv", None, 2, checkpoint)
-    assert not question.label_words
-    assert any("--label-words" in line for line in describe(data, question, checkpoint))
-
-
-def test_what_was_read_is_counted(tmp_path, checkpoint):
-    long = "the plot was clever and gripping . " * 5
-    write(tmp_path / "a.csv", [(long, "great"), ("the plot \u4f60\u597d", "awful")] * 2)
-    data, question = file_data(tmp_path / "a.csv", None, 1, checkpoint)
-    text = "\n".join(describe(data, question, checkpoint))
-    assert "4 rows" in text and "awful 2, great 2" in text
-    assert "2 texts are longer than the context" in text, "a text that is cut must be counted"
-    assert "4 unknown tokens" in text, "two characters that BERT's tokenizer has never seen, twice"
-
-
-def test_foreign_text_points_to_pretraining(tmp_path, checkpoint):
-    write(tmp_path / "a.csv", [("quarterly revenue exceeded expectations", "great"), ("shares tumbled", "awful")] * 3)
-    data, question = file_data(tmp_path / "a.csv", None, 1, checkpoint)
-    assert any("minitune pretrain bert --text" in line for line in describe(data, question, checkpoint))
-
-
-def test_pairs_are_read_with_both_texts(tmp_path, checkpoint):
-    write(tmp_path / "a.csv", [("a", "b", "great"), ("c", "d", "awful")] * 2, header=("text", "text_b", "label"))
-    data, question = file_data(tmp_path / "a.csv", None, 1, checkpoint)
-    assert question.is_pair and {e.text_b for e in data.test} <= {"b", "d"} and "{text_b}" in question.template
-
-
-def test_a_users_own_words_and_template_replace_the_tasks(checkpoint):
-    _, question = task_data("sentiment", checkpoint)
-    own = asked_otherwise(question, "{text} so {mask} !", "positive=great,good;negative=awful", checkpoint)
-    assert own.template == "{text} so {mask} !" and own.label_words["positive"] == ("great", "good")
-    with pytest.raises(UserError, match="no blank"):
-        asked_otherwise(question, "{text}", None, checkpoint)
-    with pytest.raises(UserError, match="not one token"):
-        asked_otherwise(question, None, "positive=unheard;negative=awful", checkpoint)
-
-
 @pytest.mark.parametrize("name", ["sentiment", "topic", "entail", "relations", "rating"])
 def test_every_classification_task_can_be_asked(name, checkpoint):
-    data, question = task_data(name, checkpoint)
+    data, question = task_of(name, checkpoint)
     assert len(data.labels) >= 2 and set(question.label_words) == set(data.labels)
     counts = [sum(e.label == i for e in data.test) for i in range(len(data.labels))]
     assert len(set(counts)) == 1, "test sets are balanced"
@@ -99,7 +57,7 @@ def test_every_classification_task_can_be_asked(name, checkpoint):
 )
 def test_what_is_no_task_to_train_on_is_refused(name, expected, checkpoint):
     with pytest.raises(UserError, match=expected):
-        task_data(name, checkpoint)
+        task_of(name, checkpoint)
 
 
 # facts, tags, descriptions, ratings
@@ -114,8 +72,9 @@ def shipped():
 def test_facts_are_asked_among_all_words_one_relation_at_a_time(shipped, kind):
     seen = {}
     for relation in ("born_in", "works_as", "lies_in"):
-        data, question = task_data(f"facts:{relation}", shipped[kind])
-        assert question.labels == data.labels == tuple(shipped[kind].tokenizer.words()), "all words, not the answers"
+        data, question = task_of(f"facts:{relation}", shipped[kind])
+        assert set(question.labels) == set(shipped[kind].tokenizer.words()), "all words, not the answers"
+        assert question.labels[: len(data.labels)] == data.labels, "an example's label counts the task's own answers"
         assert all(question.label_words[label] == (label,) for label in question.labels)
         rows = [row for split in ("train", "dev", "test") for row in load_split("facts", split)]
         truth = {row["subject"]: row["object"] for row in rows if row["relation"] == relation}
@@ -123,7 +82,7 @@ def test_facts_are_asked_among_all_words_one_relation_at_a_time(shipped, kind):
         assert {e.text: data.labels[e.label] for e in examples} == truth
         assert len({e.text for e in examples}) == len(examples), "a fact is trained on and tested, or stands twice"
         assert not data.by_class and question.kind == "words"
-        seen[relation] = question.template
+        seen[relation] = str(Method.parse("full").template(question, kind))
     stop = " ." if kind == "bert" else ""
     assert seen == {
         "born_in": "{text} was born in {mask}" + stop,
@@ -133,12 +92,12 @@ def test_facts_are_asked_among_all_words_one_relation_at_a_time(shipped, kind):
 
 
 def test_facts_of_a_model_that_does_not_know_their_words_are_refused(checkpoint):
-    with pytest.raises(UserError, match=r"does not know all answers of born_in.*pretrained on this world"):
-        task_data("facts:born_in", checkpoint)
+    with pytest.raises(UserError, match=r"does not know all answers of facts:born_in.*pretrained on this world"):
+        task_of("facts:born_in", checkpoint)
 
 
 def test_tags_stand_beside_their_words(checkpoint):
-    data, question = task_data("tags", checkpoint)
+    data, question = task_of("tags", checkpoint)
     assert question.kind == "tags" and question.labels == ("O", "NAME", "PLACE", "THING") and not data.by_class
     row = load_split("tags", "test")[0]
     assert data.test[0].words == tuple(row["tokens"])
@@ -148,7 +107,7 @@ def test_tags_stand_beside_their_words(checkpoint):
 
 
 def test_a_description_is_asked_by_its_values_and_scored_by_them(checkpoint):
-    data, question = task_data("describe", checkpoint)
+    data, question = task_of("describe", checkpoint)
     row, example = load_split("describe", "test")[0], data.test[0]
     slots = [row[slot] for slot in ("name", "kind", "food", "price", "area")]
     assert example.text == " , ".join(slots) + " ." and example.answer == row["text"]
@@ -180,37 +139,25 @@ def test_the_score_of_a_description_by_hand(written, score):
 
 
 def test_a_rating_may_be_read_as_a_number(checkpoint):
-    data, question = task_data("rating", checkpoint)
-    joined = Method.parse("frozen+number").build(checkpoint, question, seed=0)
-    assert joined.readout.numbers.tolist() == [1, 2, 3, 4, 5] and joined.readout.linear.bias.item() == 3.0
+    data, question = task_of("rating", checkpoint)
+    predictor = Method.parse("frozen+number").build(checkpoint, question, seed=0)
+    assert predictor.readout.numbers.tolist() == [1, 2, 3, 4, 5] and predictor.readout.linear.bias.item() == 3.0
     with torch.no_grad():
-        joined.readout.linear.weight.zero_()
-        joined.readout.linear.bias.fill_(3.8)
+        predictor.readout.linear.weight.zero_()
+        predictor.readout.linear.bias.fill_(3.8)
     few = data.test[:5]
-    assert joined.answers(few) == ["4"] * 5, "the nearest class is the answer"
+    assert predictor.answers(few) == ["4"] * 5, "the nearest class is the answer"
     expected = [(float(question.labels[e.label]) - 3.8) ** 2 for e in few]
-    assert joined.measure(joined.items(few))["loss"] == pytest.approx(sum(expected) / 5, rel=1e-5)
+    assert predictor.measure(predictor.items(few))["loss"] == pytest.approx(sum(expected) / 5, rel=1e-5)
 
 
 def test_the_tasks_of_another_world_come_from_its_folder(checkpoint, tmp_path):
     for split in ("train", "dev", "test"):
         (tmp_path / "tasks" / "sentiment").mkdir(parents=True, exist_ok=True)
         write(tmp_path / "tasks" / "sentiment" / f"{split}.csv", [(split, "negative"), ("great", "positive")])
-    data, question = task_data("sentiment", checkpoint, tmp_path)
+    data, question = task_of("sentiment", checkpoint, tmp_path)
     assert [len(part) for part in (data.pool, data.dev, data.test)] == [2, 2, 2]
     assert [part[0].text for part in (data.pool, data.dev, data.test)] == ["train", "dev", "test"]
-    assert question == task_data("sentiment", checkpoint)[1]
+    assert question == task_of("sentiment", checkpoint)[1]
     with pytest.raises(UserError, match="there is no file"):
-        task_data("topic", checkpoint, tmp_path)
-
-
-# a user's own way of asking
-
-
-def test_a_template_of_ones_own_needs_a_blank_where_one_is_read(checkpoint):
-    _, question = task_data("sentiment", checkpoint)
-    own = asked_otherwise(question, "{soft:4} {text}", None, checkpoint, needs_blank=False)
-    assert own.template == "{soft:4} {text}" and own.is_own and not question.is_own
-    assert asked_otherwise(question, None, None, checkpoint) == question
-    with pytest.raises(UserError, match="no label word"):
-        asked_otherwise(question, None, "positive=great", checkpoint)
+        task_of("topic", checkpoint, tmp_path)

@@ -1,4 +1,4 @@
-"""Predict and explain: what a tuned method says of a user's own texts, and what it looked at."""
+"""Answers to a user's own texts: one by one, and for a whole file."""
 
 import csv
 import json
@@ -7,8 +7,9 @@ import pytest
 
 from minitune.data.examples import Example, read_rows
 from minitune.errors import UserError
+from minitune.methods.answers import predict_file, predict_texts, shortened
+from minitune.methods.ask import to_example
 from minitune.methods.method import Method
-from minitune.methods.use import explain, predict_file, predict_texts, shortened, to_example
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from tests import tiny
@@ -65,10 +66,10 @@ def test_what_is_no_text_for_the_question_is_one_sentence(text, question, expect
 
 
 def test_a_line_for_each_text_in_its_order(kind):
-    joined = build(kind)
-    lines = predict_texts(joined, tiny.question(kind), TEXTS).splitlines()
+    predictor = build(kind)
+    lines = predict_texts(predictor, tiny.question(kind), TEXTS).splitlines()
     assert len(lines) == 2 + len(TEXTS), "a text with a line break takes one line of the table"
-    assert [line.split()[-1] for line in lines[2:]] == joined.answers([Example(text) for text in TEXTS])
+    assert [line.split()[-1] for line in lines[2:]] == predictor.answers([Example(text) for text in TEXTS])
     assert shortened("x" * 80) == "x" * 67 + "..." and shortened("x" * 70) == "x" * 70
 
 
@@ -85,12 +86,12 @@ def write_rows(path, rows):
 @pytest.mark.parametrize("written", [".csv", ".tsv", ".jsonl"])
 @pytest.mark.parametrize("given", [".csv", ".tsv", ".jsonl"])
 def test_a_file_comes_back_whole_with_one_column_more(tmp_path, given, written):
-    joined = build("bert")
+    predictor = build("bert")
     rows = [{"id": str(i), "review": text, "größe": "ü || ,\t"} for i, text in enumerate(TEXTS)]
     write_rows(tmp_path / f"in{given}", rows)
     out = tmp_path / "deep" / f"out{written}"
-    assert predict_file(joined, tiny.question("bert"), tmp_path / f"in{given}", out, "review") == len(TEXTS)
-    answers = joined.answers([Example(text) for text in TEXTS])
+    assert predict_file(predictor, tiny.question("bert"), tmp_path / f"in{given}", out, "review") == len(TEXTS)
+    answers = predictor.answers([Example(text) for text in TEXTS])
     expected = [{**row, "answer": answer} for row, answer in zip(rows, answers, strict=True)]
     assert [row for _, row in read_rows(out)] == expected
     assert [path.name for path in out.parent.iterdir()] == [out.name]
@@ -99,9 +100,9 @@ def test_a_file_comes_back_whole_with_one_column_more(tmp_path, given, written):
 def test_a_file_of_pairs_and_one_whose_texts_hold_the_sign_between_them(kind, tmp_path):
     rows = [{"text": "a || b", "text_b": "great soup"}, {"text": "a dull film", "text_b": "so || slow"}]
     write_rows(tmp_path / "in.csv", rows)
-    joined = build(kind, "frozen+head", PAIRS[kind])
-    predict_file(joined, PAIRS[kind], tmp_path / "in.csv", tmp_path / "out.csv", "text")
-    expected = joined.answers([Example(row["text"], row["text_b"]) for row in rows])
+    predictor = build(kind, "frozen+head", PAIRS[kind])
+    predict_file(predictor, PAIRS[kind], tmp_path / "in.csv", tmp_path / "out.csv", "text")
+    expected = predictor.answers([Example(row["text"], row["text_b"]) for row in rows])
     assert [row["answer"] for _, row in read_rows(tmp_path / "out.csv")] == expected
     write_rows(tmp_path / "single.csv", [{"text": row["text"]} for row in rows])
     assert predict_file(build(kind), tiny.question(kind), tmp_path / "single.csv", tmp_path / "out.csv", "text") == 2
@@ -167,86 +168,3 @@ def test_tags_and_texts_are_predicted_from_files_too(tmp_path):
     assert len(row["answer"].split()) == 4 and set(row["answer"].split()) <= set(TAGS.labels)
     predict_file(build("gpt", "lora", TEXT), TEXT, tmp_path / "in.csv", tmp_path / "out.csv", "text")
     assert len(list(read_rows(tmp_path / "out.csv"))) == 1
-
-
-# explanations
-
-
-def lines_of(text):
-    """The rows of the table of tokens: (token, what is said of it)."""
-    block = next(part for part in text.split("\n\n") if part.startswith("place"))
-    return [tuple(line.split(maxsplit=2)[1:]) for line in block.splitlines()[2:]]
-
-
-@pytest.mark.parametrize("name", ["prompt-tuning", "p-tuning"])
-def test_an_explanation_shows_where_the_prompt_and_the_blank_are(kind, name):
-    asked = tiny.question(kind, template="{soft:2} {text} it was {soft:1} {mask}", is_own=True)
-    rows = lines_of(explain(build(kind, name, asked), asked, "great soup"))
-    soft = "<|soft|>" if kind == "gpt" else "[SOFT]"
-    origins = [(token, rest.split("  ")[0]) for token, rest in rows]
-    prompt = (soft, "soft prompt: a learned vector")
-    bare = lambda word: f"_{word}" if kind == "gpt" else word  # noqa: E731
-    expected = [prompt, prompt, (bare("great"), "text"), (bare("soup"), "text"), (bare("it"), "template")]
-    expected += [(bare("was"), "template"), prompt]
-    if kind == "bert":
-        expected = [("[CLS]", "special"), *expected, ("[MASK]", "template: the blank"), ("[SEP]", "special")]
-    assert origins == expected
-    marks = [
-        (place, rest)
-        for place, (_, rest) in enumerate(rows)
-        if "answer is read" in rest or "blank" in rest.split("  ")[-1]
-    ]
-    place = 8 if kind == "bert" else 6
-    word = "the answer is read here" if kind == "bert" else "the word after this is the blank"
-    assert marks[0][0] == place and marks[0][1].endswith(word) and len(marks) == 1
-
-
-def test_an_explanation_agrees_with_the_prediction(kind):
-    for name in ("frozen+head", "prefix-tuning", "lora", "prompt-tuning+head", "frozen@manual+beside"):
-        joined = build(kind, name)
-        text = explain(joined, tiny.question(kind), "great soup")
-        first = text.rpartition("softmax")[2].splitlines()[2].split()
-        assert first[0] == joined.answers([Example("great soup")])[0], f"{name}: the first class is not the answer"
-        score = joined.scores([Example("great soup")])[0]
-        assert float(first[1]) == pytest.approx(score.max().item(), abs=1e-3)
-        assert float(first[2]) == pytest.approx(score.softmax(0).max().item(), abs=1e-3)
-        prefix = "a prefix of 8 learned keys and values"
-        assert (prefix in text) == (name == "prefix-tuning")
-        assert ("likeliest words at the blank" in text) == ("+" not in name or "manual" in name)
-
-
-def test_a_head_is_read_at_its_own_place_and_not_at_the_blank(kind):
-    rows = lines_of(explain(build(kind, "frozen@manual+head"), tiny.question(kind), "great soup"))
-    read = [place for place, (_, rest) in enumerate(rows) if rest.endswith("the answer is read here")]
-    assert read == [0 if kind == "bert" else len(rows) - 1]
-    assert not any("word after this" in rest for _, rest in rows), "a head reads the state, not the next word"
-
-
-def test_a_text_that_is_cut_says_so(kind):
-    text = explain(build(kind), tiny.question(kind), "great soup " * 60)
-    taken = 2 if kind == "bert" else 0
-    assert f"{120 + taken - 61} tokens of the text are cut" in text
-
-
-def test_a_tagger_is_read_at_each_words_first_token(kind):
-    joined = build(kind, "lora", TAGS)
-    rows = lines_of(explain(joined, TAGS, "great zqzq soup"))
-    read = [token for token, rest in rows if rest.endswith("read here")]
-    t = joined.tokenizer
-    assert read == t.tokens([t.encode(word)[0] for word in ("great", "zqzq", "soup")])
-    assert f"answer: {joined.answers([to_example('great zqzq soup', TAGS)])[0]}" in explain(
-        joined, TAGS, "great zqzq soup"
-    )
-
-
-def test_a_writer_writes_from_the_end_of_the_question():
-    joined = build("gpt", "prefix-tuning", TEXT, "length=3")
-    text = explain(joined, TEXT, "great soup")
-    rows = lines_of(text)
-    assert [place for place, (_, rest) in enumerate(rows) if rest.endswith("written from here on")] == [2]
-    assert f"answer: {joined.write([Writing('great soup')])[0]}" in text and "a prefix of 3 learned" in text
-
-
-def test_special_signs_in_a_text_stay_text(kind):
-    rows = lines_of(explain(build(kind), tiny.question(kind), "[MASK] <|soft|> great"))
-    assert sum(rest.startswith("text") for _, rest in rows) > 5, "a user's [MASK] became the blank"

@@ -1,0 +1,32 @@
+"""`minitune data`: write the toy world of a seed, or prove what it promises."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from minitune.commands.options import whole_number
+from minitune.errors import UserError
+
+
+def add(group) -> argparse.ArgumentParser:
+    d = group.add_parser("data", help="write the toy world of a seed, or prove what it promises")
+    d.add_argument("--seed", type=whole_number, default=0, help="of the world (default: 0)")
+    d.add_argument("--out", type=Path, metavar="DIR", help="default: runs/world-SEED")
+    d.add_argument("--prove", action="store_true", help="measure every promise of the world, as a table")
+    return d
+
+
+def run(options: argparse.Namespace) -> None:
+    from minitune.world.folder import write_whole_world
+    from minitune.world.proofs import prove, report
+
+    if options.prove:
+        checks = prove(options.seed)
+        print(report(checks))
+        if not all(check.ok for check in checks):
+            raise UserError(f"the world of seed {options.seed} does not hold what it promises; see the table")
+        return
+    out = options.out or Path("runs") / f"world-{options.seed}"
+    write_whole_world(out, options.seed)
+    print(f"the world of seed {options.seed} is in {out}")

@@ -1,0 +1,21 @@
+"""`minitune notebook`: write a lesson as a Jupyter notebook."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from minitune.commands.options import whole_number
+
+
+def add(group) -> argparse.ArgumentParser:
+    p = group.add_parser("notebook", help="write a lesson as a Jupyter notebook")
+    p.add_argument("number", type=whole_number, metavar="N")
+    p.add_argument("--out", type=Path, default=Path("runs/notebooks"), metavar="DIR", help="default: %(default)s")
+    return p
+
+
+def run(options: argparse.Namespace) -> None:
+    from minitune.course.lessons import find_lesson, notebook
+
+    print(notebook(find_lesson(options.number), options.out))

@@ -1,0 +1,97 @@
+"""What several commands take: options on data and models, and numbers that are checked as they are read."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from minitune.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """A wrong option is one sentence, and no option may be abbreviated."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options, allow_abbrev=False)
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what it takes\n")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """What is asked of which model: for every command that trains on a task or a file."""
+    parser.add_argument("--task", default="sentiment", help="a task of the toy world (default: sentiment)")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="your own .csv, .tsv or .jsonl instead of a task")
+    parser.add_argument("--test-data", type=Path, metavar="FILE", help="its test part; else some of --data is kept")
+    parser.add_argument("--text-column", default="text", metavar="C")
+    parser.add_argument("--label-column", default="label", metavar="C")
+    parser.add_argument("--model", default="bert", metavar="bert|gpt|DIR")
+    parser.add_argument("--template", help='how the question is asked, as in "{text} it was {mask} ."')
+    parser.add_argument("--label-words", metavar="WORDS", help='as in "positive=great,good;negative=bad"')
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps")
+
+
+def data_asked_for(options: argparse.Namespace, shots: int | None):
+    """What --task or --data and what belongs to them name, as `TaskData`."""
+    from minitune.methods.from_file import file_data
+    from minitune.methods.from_task import task_data
+
+    if options.test_data and not options.data:
+        raise UserError("--test-data belongs to --data; a task has a test file of its own")
+    if not options.data:
+        return task_data(options.task)
+    return file_data(options.data, options.test_data, shots, options.text_column, options.label_column)
+
+
+def split_list(text: str) -> list[str]:
+    """Names of methods, separated by commas, each once."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UserError("the list of methods is empty; write what@asked+read, separated by commas")
+    return list(dict.fromkeys(names))
+
+
+# ---- numbers ----
+
+
+def whole_number(text: str) -> int:
+    return checked(text, int, lambda n: 0 <= n < 2**31, "a whole number from 0 on")
+
+
+def one_or_more(text: str) -> int:
+    return checked(text, int, lambda n: 1 <= n < 2**31, "a whole number from 1 on")
+
+
+def one_or_all(text: str) -> int | None:
+    return None if text == "all" else one_or_more(text)
+
+
+def above_zero(text: str) -> float:
+    return checked(text, float, lambda n: 0 < n < 1e6, "a number above 0")
+
+
+def list_of(read: Callable, what: str) -> Callable[[str], list]:
+    """A reader of values separated by commas, each once, in the order that they are written in."""
+
+    def read_list(text: str) -> list:
+        values = list(dict.fromkeys(read(part.strip()) for part in text.split(",") if part.strip()))
+        if not values:
+            raise argparse.ArgumentTypeError(f"the list is empty; {what}, separated by commas, were expected")
+        return values
+
+    return read_list
+
+
+def checked(text: str, convert: Callable, is_good: Callable, expected: str):
+    try:
+        number = convert(text)
+    except ValueError:
+        number = None
+    if number is None or not is_good(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range; {expected} was expected")
+    return number

@@ -1,0 +1,59 @@
+"""`minitune tune`: train one method on a task or on your own file, measure it on test, save it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from minitune.commands.options import add_data, data_asked_for, one_or_all, whole_number
+from minitune.errors import UserError
+
+
+class MethodHelp(argparse.Action):
+    """`minitune tune METHOD --help` lists the settings of that method behind the options."""
+
+    def __call__(self, its_parser, namespace, values, option_string=None):
+        from minitune.methods.help import method_help
+
+        its_parser.print_help()
+        if namespace.method:
+            try:
+                print(f"\n{method_help(namespace.method)}")
+            except UserError as error:
+                its_parser.exit(2, f"minitune tune: {error}\n")
+        its_parser.exit()
+
+
+def add(group) -> argparse.ArgumentParser:
+    t = group.add_parser("tune", add_help=False, help="train one method on a task or on your own file, and save it")
+    t.add_argument("method", metavar="METHOD", help="what@asked+read, as in compare; `minitune methods` lists them")
+    t.add_argument("-h", "--help", nargs=0, action=MethodHelp, help="with a METHOD before it: its settings too")
+    add_data(t)
+    t.add_argument("--shots", type=one_or_all, default=16, metavar="K|all", help="examples a class (default: 16)")
+    t.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as often as you like")
+    t.add_argument("--seed", type=whole_number, default=0, help="of the draw and of all that is random")
+    t.add_argument("--out", type=Path, metavar="DIR", help="default: runs/METHOD-TASK")
+    return t
+
+
+def run(options: argparse.Namespace) -> None:
+    from minitune.methods.curve import plot_curve
+    from minitune.methods.experiment import judge
+    from minitune.methods.from_file import describe
+    from minitune.methods.method import Method
+    from minitune.methods.tuned import tune, tuning_report
+    from minitune.training.checkpoint import load_checkpoint
+    from minitune.training.loop import pick_device
+
+    method = Method.parse(options.method, options.set)
+    base = load_checkpoint(options.model, pick_device(options.device))
+    data = data_asked_for(options, options.shots)
+    if options.data:
+        print("\n".join(describe(data.dataset, data.question_for(base), base)))
+    out = options.out or Path("runs") / f"{method.name}-{data.name}".replace(":", "-")
+    tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words)
+    tuned.made["test"] = judge(tuned.predictor, data.test)
+    path = tuned.save(out)
+    plot_curve(tuned.learned.history, f"{method.name} on {data.name}", out / "curve.png")
+    print(tuning_report(tuned, len(data.test), path))
+    print(f'\ncurve: {out / "curve.png"}\nuse it: minitune predict {out} "a text"')

@@ -1,0 +1,36 @@
+"""How is the question asked? Each answer is a template; some are given with the task, others are searched for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from minitune.methods.question import Question
+from minitune.methods.search import SearchFor
+from minitune.prompting.template import Template, with_stop
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An answer to "how is the question asked?".
+
+    Args:
+        template: how a question, as it stands, is asked of a model of this kind ("gpt" or "bert").
+        search: finds words for the template on training examples first, and returns the question with them.
+    """
+
+    template: Callable[[Question, str], Template]
+    search: SearchFor | None = None
+
+
+def bare(question: Question, model_kind: str) -> Template:
+    """The text, or the two texts with the separator between them."""
+    return Template.parse("{text} {sep} {text_b}" if question.is_pair else "{text}")
+
+
+def manual(question: Question, model_kind: str) -> Template:
+    """Through the task's template, or your own."""
+    return Template.parse(question.template if question.is_own else with_stop(question.template, model_kind))
+
+
+ASKED = {"bare": Asked(bare), "manual": Asked(manual)}

@@ -1,0 +1,177 @@
+"""A comparison as a table, as a figure, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from minitune.errors import UserError
+from minitune.files import write_safely
+from minitune.methods.compare import BASELINES, Row
+from minitune.report import interval, size, table
+
+FIGURE_FORMATS = (".png", ".pdf", ".svg")
+
+
+def many(shots: int | None) -> str:
+    return "all" if shots is None else str(shots)
+
+
+def by_shots(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows of each number of examples, in order."""
+    return [[row for row in rows if row.shots == shots] for shots in dict.fromkeys(row.shots for row in rows)]
+
+
+def reference(rows: Sequence[Row]) -> Row:
+    """What the others are compared with: the first method that was asked for."""
+    return next((row for row in rows if row.method not in BASELINES), rows[0])
+
+
+# ---- tables ----
+
+
+def compare_table(rows: Sequence[Row], metric: str = "accuracy") -> str:
+    """At one number of examples every measure; at several, the score at each, methods down and examples across."""
+    groups = by_shots(rows)
+    if len(groups) == 1:
+        return one_table(groups[0], metric)
+    header = ["method", *(f"{many(group[0].shots)} a class" for group in groups), "trainable", "to store"]
+    cells = []
+    for name in dict.fromkeys(row.method for row in rows):
+        its = [row for row in rows if row.method == name]
+        cells.append([name, *map(with_interval, its), f"{its[-1].trainable:,}", size(its[-1].bytes)])
+    notes = [f"{row.method} at {many(row.shots)}: {row.lopsided}" for row in rows if row.lopsided and row.trainable]
+    notes = [f"(nearly all answers are one: {'; '.join(notes)})"] if notes else []
+    if any(row.balanced is not None for row in rows):
+        balanced = [
+            [name, *(f"{row.balanced:.3f}" if row.balanced is not None else "" for row in rows if row.method == name)]
+            for name in dict.fromkeys(row.method for row in rows)
+        ]
+        notes.append(
+            "The test has more of one class than of another. The mean accuracy of the classes:\n\n"
+            + table(header[: 1 + len(groups)], balanced)
+        )
+    return "\n\n".join([table(header, cells), *notes])
+
+
+def one_table(rows: Sequence[Row], metric: str) -> str:
+    """Every measure. The difference is paired, draw by draw."""
+    first = reference(rows)
+    columns = {
+        "method": lambda row: row.method,
+        f"{metric} [95%]": with_interval,
+        f"difference to {first.method} [95%]": lambda row: "" if row is first else difference(row, first),
+        "balanced accuracy": lambda row: "" if row.balanced is None else f"{row.balanced:.3f}",
+        "trainable": lambda row: f"{row.trainable:,}",
+        "seconds to train": lambda row: f"{row.seconds:.1f}",
+        "to store": lambda row: size(row.bytes),
+        "nearly all answers": lambda row: row.lopsided,
+    }
+    if not any(row.lopsided for row in rows):
+        del columns["nearly all answers"]
+    if all(row.balanced is None for row in rows):
+        del columns["balanced accuracy"]
+    return table(list(columns), [[cell(row) for cell in columns.values()] for row in rows])
+
+
+def with_interval(row: Row) -> str:
+    """The mean over draws; with the interval, where there are several draws that differ."""
+    mean, low, high = row.interval
+    return f"{mean:.3f}" if low == high else f"{mean:.3f} [{max(0, low):.3f}, {min(1, high):.3f}]"
+
+
+def difference(row: Row, first: Row) -> str:
+    mean, low, high = interval([a - b for a, b in zip(row.draws, first.draws, strict=True)])
+    return f"{mean:+.3f}" if low == high else f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def compare_json(rows: Sequence[Row], task: str, model: str, seeds: int, metric: str = "accuracy") -> dict:
+    kept = ("method", "shots", "score", "draws", "trainable", "seconds", "bytes", "balanced")
+    plain = []
+    for row in rows:
+        _, low, high = row.interval
+        plain.append({name: getattr(row, name) for name in kept} | {"low": low, "high": high})
+    return {"task": task, "model": model, "seeds": seeds, "metric": metric, "rows": plain}
+
+
+# ---- figures ----
+
+
+def check_figure_path(path: Path) -> None:
+    """Raises:
+    UserError: the file's ending is no format of figures.
+    """
+    if path.suffix not in FIGURE_FORMATS:
+        raise UserError(f"{path} is no name for a figure; let it end in one of {', '.join(FIGURE_FORMATS)}")
+
+
+def plot(rows: Sequence[Row], title: str, path: Path, metric: str = "accuracy") -> None:
+    """At one number of examples the methods one below the other; at several, their curves."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure = plot_one(rows, metric) if len(by_shots(rows)) == 1 else plot_curves(rows, metric)
+    figure.axes[0].set_title(title, fontsize=11)
+    write_safely(path, lambda temporary: figure.savefig(temporary, dpi=120, format=path.suffix[1:]))
+    plt.close(figure)
+
+
+def plot_one(rows: Sequence[Row], metric: str):
+    """One line a method: every draw as a dot, the mean and its 95% interval; chance by the majority row."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 0.5 * len(rows) + 1.6), constrained_layout=True)
+    for height, row in enumerate(reversed(rows)):
+        mean, low, high = row.interval
+        axes.plot(row.draws, [height] * len(row.draws), "o", color="tab:blue", alpha=0.3, markersize=5, linewidth=0)
+        half = [[mean - max(0, low)], [min(1, high) - mean]]
+        axes.errorbar(mean, height, xerr=half, fmt="D", color="black", capsize=3, markersize=5)
+        axes.annotate(f"{mean:.2f}", (1.02, height), xycoords=("axes fraction", "data"), va="center")
+        if row.method == "majority":
+            axes.axvline(mean, color="gray", linestyle=":", linewidth=1)
+    axes.set_yticks(range(len(rows)), [row.method for row in reversed(rows)])
+    axes.set_xlim(min(0.4, *(min(row.draws) for row in rows)) - 0.02, 1.01)
+    axes.set_xlabel(f"{metric} on test (dots: draws; diamond: mean with 95% interval)")
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def plot_curves(rows: Sequence[Row], metric: str):
+    """The score against the number of examples: means, with 95% intervals as bands. What does not depend on the
+    examples is a dashed line."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.5, 4.2), constrained_layout=True)
+    at = [many(group[0].shots) for group in by_shots(rows)]
+    ends = []
+    for name in dict.fromkeys(row.method for row in rows):
+        its = [row for row in rows if row.method == name]
+        means, lows, highs = zip(*(row.interval for row in its), strict=True)
+        if not any(row.trainable for row in its):
+            line = axes.axhline(means[-1], linestyle=":" if name in BASELINES else "--", color="gray")
+        else:
+            style = {"color": "gray", "marker": "x"} if name in BASELINES else {"marker": "o"}
+            (line,) = axes.plot(at, means, markersize=4, **style)
+            axes.fill_between(at, lows, highs, color=line.get_color(), alpha=0.12, linewidth=0)
+        ends.append((means[-1], name, line.get_color()))
+    heights = spaced([end for end, _, _ in sorted(ends)], least=0.045)
+    for height, (_, name, color) in zip(heights, sorted(ends), strict=True):
+        axes.annotate(name, (1.01, height), xycoords=("axes fraction", "data"), va="center", color=color, fontsize=9)
+    axes.set(xlabel="training examples a class", ylabel=f"{metric} on test (band: 95% interval)")
+    axes.set_ylim(min(0.4, *(min(row.draws) for row in rows)) - 0.02, 1.01)
+    axes.grid(axis="y", alpha=0.3)
+    return figure
+
+
+def spaced(heights: Sequence[float], least: float) -> list[float]:
+    """Heights in rising order, moved apart so that labels do not cover each other, the highest at 1 at most."""
+    placed = list(heights)
+    for i in range(1, len(placed)):
+        placed[i] = max(placed[i], placed[i - 1] + least)
+    ceiling = 1.0
+    for i in reversed(range(len(placed))):
+        placed[i] = min(placed[i], ceiling)
+        ceiling = placed[i] - least
+    return placed

@@ -1,0 +1,37 @@
+"""The curve of a training: the loss of each step, and each look at the dev set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from minitune.files import write_safely
+from minitune.training.loop import History
+
+
+def plot_curve(history: History, title: str, path: Path) -> None:
+    """The training loss of each step, smoothed, and the dev loss and score of each look."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    window = max(1, len(history.losses) // 25)
+    smooth = [
+        sum(history.losses[max(0, i - window + 1) : i + 1]) / min(i + 1, window) for i in range(len(history.losses))
+    ]
+    figure, axes = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
+    axes.plot(range(1, len(smooth) + 1), smooth, color="tab:blue", label=f"train (mean of {window} steps)")
+    if history.scores:
+        steps = [step for step, _ in history.scores]
+        axes.plot(steps, [look["loss"] for _, look in history.scores], "o-", color="tab:orange", label="dev")
+        name = next(iter(history.scores[0][1]))
+        right = axes.twinx()
+        right.plot(steps, [look[name] for _, look in history.scores], "s--", color="tab:green", alpha=0.6, markersize=4)
+        right.set_ylabel(f"{name} on dev (green squares)")
+        right.set_ylim(0, 1.03)
+    axes.set(xlabel="step", ylabel="loss", title=title)
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=9, loc="center right")
+    axes.grid(alpha=0.3)
+    write_safely(path, lambda temporary: figure.savefig(temporary, dpi=120, format="png"))
+    plt.close(figure)

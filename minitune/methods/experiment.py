@@ -1,0 +1,103 @@
+"""The experiment: the one place through which training, dev and test examples pass.
+
+    draw  ->  search and train on `train`, choose on `dev`  ->  measure on `test`, once
+
+Every command that reports a test score, and every row of a comparison, is a `Trial`. The draw depends on the seed
+alone, so all methods of a comparison see the same examples; the test set is handed to nothing but the last line.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, replace
+
+from minitune.data.examples import Dataset, DevSet, Part, TestSet, TrainSet, as_part, draw
+from minitune.methods.fitting import fit
+from minitune.methods.method import Method
+from minitune.methods.question import Question
+from minitune.predictors.predictor import Predictor
+from minitune.training.checkpoint import Checkpoint
+from minitune.training.loop import History
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A method trained on one draw."""
+
+    predictor: Predictor
+    question: Question  # with what was searched for
+    history: History
+    train: TrainSet
+    dev: DevSet
+    seconds: float  # of search and training
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A method trained on one draw and measured on the test set."""
+
+    learned: Learned
+    test: dict[str, float]  # by name; the first is the score
+
+    @property
+    def score(self) -> float:
+        return next(iter(self.test.values()))
+
+
+def learn(
+    method: Method,
+    checkpoint: Checkpoint,
+    question: Question,
+    dataset: Dataset,
+    shots: int | None,
+    seed: int,
+    shuffle: bool = False,
+) -> Learned:
+    """Draw examples, search and train on them, choose on the draw's dev set.
+
+    Args:
+        shuffle: deal the labels of training and dev examples out anew, so that nothing is left to learn: a control.
+
+    Raises:
+        UserError: fewer examples than `shots`; whatever the method finds wrong.
+    """
+    train, dev = draw(dataset, shots, seed)
+    if shuffle:
+        train, dev = shuffled(train, seed), shuffled(dev, seed)
+    started = time.perf_counter()
+    question = method.search(checkpoint, question, train, dev, seed)
+    predictor = method.build(checkpoint, question, seed)
+    history = fit(method, predictor, train, dev, seed)
+    return Learned(predictor, question, history, train, dev, time.perf_counter() - started)
+
+
+def judge(predictor: Predictor, test: TestSet) -> dict[str, float]:
+    """What a finished predictor scores on the test set.
+
+    Raises:
+        TypeError: these examples were trained on or chosen by.
+    """
+    return predictor.measure(predictor.items(as_part(TestSet, test)))
+
+
+def trial(
+    method: Method,
+    checkpoint: Checkpoint,
+    question: Question,
+    dataset: Dataset,
+    shots: int | None,
+    seed: int,
+    shuffle: bool = False,
+) -> Trial:
+    """Learn from one draw, and measure on the test set; arguments and errors as of `learn`."""
+    learned = learn(method, checkpoint, question, dataset, shots, seed, shuffle)
+    return Trial(learned, judge(learned.predictor, dataset.test))
+
+
+def shuffled(examples: Part, seed: int) -> Part:
+    """The same examples with their labels dealt out anew: nothing is left to learn."""
+    labels = [example.label for example in examples]
+    random.Random(f"shuffle {seed}").shuffle(labels)
+    dealt = (replace(example, label=label) for example, label in zip(examples, labels, strict=True))
+    return type(examples)(dealt, examples.labels)

@@ -1,0 +1,55 @@
+"""The methods in words: the tables of `minitune methods`, and the settings of one method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minitune.methods.asked import ASKED
+from minitune.methods.method import Method
+from minitune.methods.rates import RATES
+from minitune.methods.read import READ
+from minitune.methods.settings import settings_of
+from minitune.methods.what import WHAT
+from minitune.report import table
+from minitune.training.loop import TrainConfig
+
+
+def method_help(name: str) -> str:
+    """What a method is, and every setting that --set takes, with its default.
+
+    Raises:
+        UserError: an unknown method.
+    """
+    method = Method.parse(name)
+    what = WHAT[method.what]
+    lines = [f"{method.name}: lesson {what.lesson}, {what.paper}; trains {formula(method.what)}", ""]
+    lines += ["--set, of the method:"] + [f"  {line}" for line in settings_of(method.settings) or ["nothing"]]
+    lines += ["--set, of the training (steps: by default 10 epochs, from 100 to 1000; lr: as in the table below):"]
+    lines += [f"  {line}" for line in settings_of(TrainConfig()) if not line.startswith("lr=")]
+    return "\n".join([*lines, "", rates_table([method.what])])
+
+
+def rates_table(names: Sequence[str]) -> str:
+    """The default learning rate of each method, by what it is used with."""
+    rows = [[name, *(f"{rate:g}" for rate in RATES[name])] for name in names]
+    return table(["learning rate", "BERT, a head", "BERT, words", "GPT, a head", "GPT, words"], rows)
+
+
+def formula(what: str) -> str:
+    """How many numbers a method trains: the first sentence of its count's docstring."""
+    return " ".join((WHAT[what].count.__doc__ or "").split("\n\n")[0].split()).rstrip(".")
+
+
+def methods_table() -> str:
+    """A table for each of the three questions: what@asked+read."""
+    what = [[name, f"{row.lesson:02}", row.paper, formula(name)] for name, row in WHAT.items()]
+    header = ["what may change", "lesson", "paper", "trains"]
+    letters = "D width, L layers, I inner width, V vocabulary, P length of a prompt, k layers, r rank, C classes"
+    others = [
+        table([question, ""], [[name, function.__doc__.rstrip(".")] for name, function in answers.items()])
+        for question, answers in (
+            ("how it is asked", {name: asked.template for name, asked in ASKED.items()}),
+            ("how the answer is read", {name: read.readout for name, read in READ.items()}),
+        )
+    ]
+    return "\n\n".join([table(header, what), f"({letters})", *others, rates_table(list(WHAT))])

@@ -1,0 +1,112 @@
+"""The kinds of question, and all that depends on the kind: a new kind joins here, in one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from minitune.data.examples import Example
+from minitune.methods.question import Question
+from minitune.methods.read import READ
+from minitune.models.build import Model
+from minitune.predictors.classifier import Classifier
+from minitune.predictors.predictor import Predictor
+from minitune.predictors.tagger import TaggedWords, Tagger
+from minitune.predictors.writer import Writer, Writing
+from minitune.prompting.template import Template
+from minitune.readout.head import TokenHead
+from minitune.training.checkpoint import Checkpoint
+from minitune.tuning.doors import Tuned
+
+# (model, checkpoint, template, question, read, seed) -> predictor
+Join = Callable[[Model | Tuned, Checkpoint, Template, Question, str, int], Predictor]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What depends on the kind of a question.
+
+    Args:
+        join: model, template and read-out made into a predictor; the arguments are those of `Join`.
+        example: what a predictor is given, from a text, its second text or None, and the place of its label.
+        metric: the score's name; higher is better.
+        default: the methods that are compared when none is named.
+        from_nothing: how the model with random weights is trained, to measure the others by.
+        without: answers to "what may change?" that train nothing on such a question.
+        read_by: the only way to read it; none = any read-out does.
+        is_choice: the answer is one of the labels, so that answers can be counted and the commonest is a baseline.
+    """
+
+    join: Join
+    example: Callable[[str, str | None, int], Any]
+    metric: str
+    default: tuple[str, ...]
+    from_nothing: str = "full"
+    without: tuple[str, ...] = ()
+    read_by: str = ""
+    is_choice: bool = False
+
+    def needs_blank(self, read: str) -> bool:
+        return self.is_choice and READ[read].at_the_blank
+
+
+def classifier(
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+) -> Classifier:
+    readout = READ[read].readout(question, checkpoint, seed)
+    return Classifier(model, checkpoint.tokenizer, template, readout, question.labels)
+
+
+def tagger(
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+) -> Tagger:
+    readout = TokenHead(checkpoint.model.config.width, len(question.labels), seed)
+    return Tagger(model, checkpoint.tokenizer, template, readout, question.labels)
+
+
+def writer(
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+) -> Writer:
+    return Writer(model, checkpoint.tokenizer, template, question.score)
+
+
+def words_to_tag(text: str, text_b: str | None, label: int) -> TaggedWords:
+    return TaggedWords(tuple(text.split()), tuple(label for _ in text.split()))
+
+
+KINDS: dict[str, Kind] = {
+    "classes": Kind(  # a few
+        join=classifier,
+        example=Example,
+        metric="accuracy",
+        default=("zero-shot", "frozen+head", "full+head", "full+verbalizer", "lora+verbalizer"),
+        from_nothing="full+head",
+        is_choice=True,
+    ),
+    "words": Kind(  # any word is an answer
+        join=classifier,
+        example=Example,
+        metric="accuracy",
+        default=("zero-shot", "full", "lora", "prompt-tuning", "p-tuning"),
+        without=("frozen",),
+        read_by="verbalizer",
+        is_choice=True,
+    ),
+    "tags": Kind(  # one for each word
+        join=tagger,
+        example=words_to_tag,
+        metric="f1",
+        default=("frozen", "full", "lora", "prompt-tuning", "p-tuning-v2"),
+        without=("output",),
+        read_by="head",
+    ),
+    "text": Kind(  # written freely
+        join=writer,
+        example=lambda text, text_b, label: Writing(text),
+        metric="score",
+        default=("full", "lora", "prefix-tuning", "prompt-tuning"),
+        without=("frozen",),
+        read_by="the model's own words",
+    ),
+}

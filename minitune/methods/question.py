@@ -1,0 +1,49 @@
+"""What a task or a file offers to every method: the labels, a template, words for the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from minitune.prompting.template import Template
+from minitune.readout.verbalizer import parse_label_words, verbalizer
+from minitune.training.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as it is put to any model.
+
+    Without label words (none are given, and the labels' own names are no single tokens) no verbalizer can be made.
+    """
+
+    labels: tuple[str, ...]
+    template: str
+    label_words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    is_pair: bool = False  # has a second text
+    kind: str = "classes"  # one of `KINDS`
+    score: Callable | None = None  # of a written text
+    is_own: bool = False  # the template is the user's, or was searched, and is taken as it stands
+
+
+def asked_otherwise(
+    question: Question,
+    template: str | None,
+    label_words: str | Mapping[str, Sequence[str]] | None,
+    checkpoint: Checkpoint,
+    needs_blank: bool = True,
+) -> Question:
+    """The question with a user's own template and label words in place of its own.
+
+    Raises:
+        UserError: a template that the model cannot be asked with, label words that cannot be read or are not one token.
+    """
+    if template is not None:
+        Template.parse(template).check(checkpoint.kind, needs_blank=needs_blank)
+        question = replace(question, template=template, is_own=True)
+    if label_words is not None:
+        given = parse_label_words(label_words) if isinstance(label_words, str) else label_words
+        words = {label: (w,) if isinstance(w, str) else tuple(w) for label, w in given.items()}
+        question = replace(question, label_words=words)
+        verbalizer(words, question.labels, checkpoint.tokenizer)  # refused here, before any training
+    return question

@@ -1,0 +1,72 @@
+"""How is the answer read? Each answer makes a read-out: a head on the hidden state, or a verbalizer at the blank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from minitune.errors import UserError
+from minitune.methods.question import Question
+from minitune.methods.search import SearchFor
+from minitune.readout.beside import BesideHead
+from minitune.readout.head import Head, NumberHead
+from minitune.readout.losses import focal
+from minitune.readout.verbalizer import Verbalizer, verbalizer
+from minitune.training.checkpoint import Checkpoint
+
+ReadOut = Head | NumberHead | BesideHead | Verbalizer
+
+
+@dataclass(frozen=True)
+class Read:
+    """An answer to "how is the answer read?".
+
+    Args:
+        readout: makes the read-out of a question, by seed.
+        at_the_blank: it reads the words at the blank, so the template needs one.
+        search: finds label words on training examples first, and returns the question with them.
+    """
+
+    readout: Callable[[Question, Checkpoint, int], ReadOut]
+    at_the_blank: bool = False
+    search: SearchFor | None = None
+
+
+def head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
+    """C D + C: a linear layer on the text's hidden state."""
+    return Head(checkpoint.model.config.width, len(question.labels), seed=seed)
+
+
+def focal_head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
+    """C D + C: the same, trained with focal loss."""
+    return Head(checkpoint.model.config.width, len(question.labels), seed=seed, loss=focal)
+
+
+def beside(question: Question, checkpoint: Checkpoint, seed: int) -> BesideHead:
+    """C D + C + K + C K: the same, with a learned vector of K beside the hidden state."""
+    return BesideHead(checkpoint.model.config.width, len(question.labels), seed=seed)
+
+
+def number(question: Question, checkpoint: Checkpoint, seed: int) -> NumberHead:
+    """D + 1: one number, trained with squared error; the nearest label is the answer."""
+    try:
+        numbers = [float(label) for label in question.labels]
+    except ValueError:
+        raise UserError(
+            f"the labels {', '.join(question.labels)} are no numbers, so none can be learned; read them with +head"
+        ) from None
+    return NumberHead(checkpoint.model.config.width, numbers, seed=seed)
+
+
+def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int) -> Verbalizer:
+    """0: words at the blank stand for the classes."""
+    return verbalizer(question.label_words, question.labels, checkpoint.tokenizer)
+
+
+READ = {
+    "head": Read(head),
+    "focal": Read(focal_head),
+    "beside": Read(beside),
+    "number": Read(number),
+    "verbalizer": Read(manual_verbalizer, at_the_blank=True),
+}

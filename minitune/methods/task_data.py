@@ -1,0 +1,68 @@
+"""Labelled examples together with the question that they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from minitune.data.examples import Dataset, DevSet, TestSet, TrainSet
+from minitune.errors import UserError
+from minitune.methods.question import Question
+from minitune.readout.verbalizer import verbalizer
+from minitune.training.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task of the toy world, or a user's own file. It belongs to no model yet."""
+
+    dataset: Dataset
+    question: Question
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.dataset.labels
+
+    @property
+    def train(self) -> TrainSet:
+        """Where training examples are drawn from."""
+        return self.dataset.pool
+
+    @property
+    def dev(self) -> DevSet:
+        return self.dataset.dev
+
+    @property
+    def test(self) -> TestSet:
+        return self.dataset.test
+
+    def question_for(self, checkpoint: Checkpoint) -> Question:
+        """The question as this model can answer it: which words it knows is a matter of its tokenizer.
+
+        Where any word is an answer, all words of the model are labels, the task's own ones first. Without label words,
+        the labels' own names are taken, if each is one token.
+
+        Raises:
+            UserError: the model does not know a word that is an answer.
+        """
+        question = self.question
+        if question.kind == "words":
+            known = checkpoint.tokenizer.words()
+            if unknown := sorted(set(self.labels) - set(known)):
+                raise UserError(
+                    f"this model does not know all answers of {self.name} as words (not {', '.join(unknown[:3])}): "
+                    "take one that was pretrained on this world"
+                )
+            words = (*self.labels, *(word for word in known if word not in set(self.labels)))
+            return replace(question, labels=words, label_words={word: (word,) for word in words})
+        if question.kind == "classes" and not question.label_words:
+            own_names = {label: (label,) for label in question.labels}
+            try:
+                verbalizer(own_names, question.labels, checkpoint.tokenizer)
+            except UserError:
+                return question
+            return replace(question, label_words=own_names)
+        return question

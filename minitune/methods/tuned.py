@@ -1,0 +1,178 @@
+"""A tuned method as a person uses it: it predicts, is scored, explained, saved and opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minitune.data.examples import Part
+from minitune.errors import UserError
+from minitune.methods.ask import as_example
+from minitune.methods.experiment import Learned, learn
+from minitune.methods.explain import explain
+from minitune.methods.fitting import steps_for
+from minitune.methods.kinds import KINDS
+from minitune.methods.method import Method
+from minitune.methods.question import Question, asked_otherwise
+from minitune.methods.saved import load_tuned, save_tuned
+from minitune.methods.task_data import TaskData
+from minitune.predictors.classifier import Classifier
+from minitune.predictors.predictor import Predictor
+from minitune.report import size, table
+from minitune.training.checkpoint import Checkpoint
+from minitune.tuning.trained import count, trainable, trainable_table
+
+Text = str | tuple[str, str]  # a text, or a pair of texts
+
+
+@dataclass
+class TunedMethod:
+    """A method, trained: what `tune` makes and `open_tuned` reads.
+
+    Texts are strings; where the question is about two texts, pairs of strings.
+    """
+
+    method: Method
+    predictor: Predictor
+    question: Question
+    base: Checkpoint
+    learned: Learned | None = None  # how it was trained, until it is closed
+    made: dict[str, Any] = field(default_factory=dict)  # the same in a few words, which are saved with it
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.question.labels
+
+    def predict(self, texts: Sequence[Text]) -> list[str]:
+        """Each text's class; or its tags, or the text that is written for it.
+
+        Raises:
+            UserError: an empty text, or one text where two belong.
+        """
+        return self.predictor.answers(self.examples(texts))
+
+    def probabilities(self, texts: Sequence[Text]) -> Tensor:
+        """(N, C), in the order of `labels`; each row sums to 1.
+
+        Raises:
+            UserError: as of `predict`; a tagger or a writer, which has no classes.
+        """
+        if not isinstance(self.predictor, Classifier):
+            raise UserError(f"{self.method.name} has no classes here, so no probabilities of them; use predict")
+        return self.predictor.scores(self.examples(texts)).softmax(dim=-1)
+
+    def score(self, examples: Part) -> float:
+        """On labelled examples, such as a task's test set: accuracy; for tags F1, for written texts their score."""
+        return next(iter(self.measure(examples).values()))
+
+    def measure(self, examples: Part) -> dict[str, float]:
+        """All that is measured of labelled examples, the loss among it; the first is the score.
+
+        Raises:
+            UserError: a label that this was not tuned for.
+        """
+        return self.predictor.measure(self.predictor.items(renumbered(examples, self.labels)))
+
+    def explain(self, text: Text) -> str:
+        """What is read, token by token, where, and what is made of it."""
+        return explain(self.predictor, self.examples([text])[0])
+
+    def save(self, folder: str | Path) -> Path:
+        """Write what was trained; returns the file.
+
+        Raises:
+            UserError: nothing was trained; the folder cannot be written.
+        """
+        if not trainable(self.predictor):
+            raise UserError(
+                f"{self.method.name} has nothing to train: every parameter is frozen; minitune compare measures it as "
+                "it is"
+            )
+        return save_tuned(Path(folder), self.method, self.predictor, self.question, self.base, self.made)
+
+    def examples(self, texts: Sequence[Text]) -> list:
+        if isinstance(texts, str):
+            raise UserError(f"a list of texts was expected, and {texts!r} is one text; write [{texts!r}]")
+        pairs = [(text, None) if isinstance(text, str) else text for text in texts]
+        return [as_example(first, second, self.question) for first, second in pairs]
+
+
+def tune(
+    method: Method,
+    base: Checkpoint,
+    data: TaskData,
+    shots: int | None = 16,
+    seed: int = 0,
+    template: str | None = None,
+    label_words: str | Mapping[str, Sequence[str]] | None = None,
+) -> TunedMethod:
+    """Train a method on one draw of `shots` examples a class (None: all). The test set stays unseen.
+
+    Raises:
+        UserError: whatever the method, the data, the template or the label words find wrong.
+    """
+    needs_blank = KINDS[data.question.kind].needs_blank(method.read)
+    question = asked_otherwise(data.question_for(base), template, label_words, base, needs_blank)
+    learned = learn(method, base, question, data.dataset, shots, seed)
+    config = method.training(learned.predictor, steps_for(len(learned.train)), seed)
+    made = {"task": data.name, "shots": shots, "seed": seed, "training": asdict(config)}
+    return TunedMethod(method, learned.predictor, learned.question, base, learned, made)
+
+
+def open_tuned(folder: str | Path, model: str | None = None, device: torch.device | str = "cpu") -> TunedMethod:
+    """What `TunedMethod.save` wrote: the same answers, bit for bit.
+
+    Args:
+        model: where its base is now, if not where it was.
+
+    Raises:
+        UserError: no such file, a damaged or foreign one, another base.
+    """
+    return TunedMethod(*load_tuned(Path(folder), model, device))
+
+
+def renumbered(examples: Part, labels: Sequence[str]) -> Part:
+    """The same examples, their labels counted as in `labels`.
+
+    Raises:
+        UserError: a label that is not among them.
+    """
+    own = getattr(examples, "labels", ())
+    if not own or tuple(own) == tuple(labels)[: len(own)]:
+        return examples
+    place = {label: index for index, label in enumerate(labels)}
+    if unknown := sorted(set(own) - set(place)):
+        raise UserError(f"the examples have labels that this was not tuned for: {unknown}; it knows {list(labels)}")
+    moved = (replace(example, label=place[own[example.label]]) for example in examples)
+    return type(examples)(moved, labels)
+
+
+def tuning_report(tuned: TunedMethod, tested: int, path: Path) -> str:
+    """What was trained on how much, and what it reached, as two tables.
+
+    Args:
+        tested: the examples of the test set, whose scores `made` holds.
+        path: where it was saved.
+    """
+    learned, made, history = tuned.learned, tuned.made, tuned.learned.history
+    score, value = next(iter(made["test"].items()))
+    numbers = count(trainable(tuned.predictor))
+    rows = [
+        ["training examples / dev / test", f"{len(learned.train)} / {len(learned.dev)} / {tested}"],
+        ["steps, learning rate", f"{made['training']['steps']}, {made['training']['lr']:g}"],
+        ["seconds", f"{learned.seconds:.1f}"],
+        [f"{score} on dev, best look", f"{history.best():.3f}" if history.scores else "none: no dev set"],
+        [f"{score} on test", f"{value:.3f}"],
+        ["loss on test", f"{made['test']['loss']:.3f}"],
+        ["stored", f"{path}: {numbers:,} numbers, {size(path.stat().st_size)}"],
+    ]
+    if "balanced accuracy" in made["test"]:
+        rows.insert(5, ["mean accuracy of the classes on test", f"{made['test']['balanced accuracy']:.3f}"])
+    if cut := sum(item.rendered.cut > 0 for item in tuned.predictor.items(learned.train)):
+        rows.insert(1, ["training texts that pass the context and are cut", str(cut)])
+    return f"{trainable_table(tuned.predictor)}\n\n{table([tuned.method.name, made['task']], rows)}"

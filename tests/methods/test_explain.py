@@ -1,0 +1,103 @@
+"""What a tuned method looked at: the text token by token, the likeliest words, the scores."""
+
+import pytest
+
+from minitune.data.examples import Example
+from minitune.methods.ask import to_example
+from minitune.methods.explain import explain as explain_example
+from minitune.predictors.writer import Writing
+from tests import tiny
+from tests.methods.test_answers import build
+from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
+
+__all__ = ["a_short_first_fit"]
+pytestmark = pytest.mark.lesson04
+
+
+@pytest.fixture(params=["gpt", "bert"])
+def kind(request):
+    return request.param
+
+
+def explain(predictor, question, text):
+    return explain_example(predictor, to_example(text, question))
+
+
+def lines_of(text):
+    """The rows of the table of tokens: (token, what is said of it)."""
+    block = next(part for part in text.split("\n\n") if part.startswith("place"))
+    return [tuple(line.split(maxsplit=2)[1:]) for line in block.splitlines()[2:]]
+
+
+@pytest.mark.parametrize("name", ["prompt-tuning", "p-tuning"])
+def test_an_explanation_shows_where_the_prompt_and_the_blank_are(kind, name):
+    asked = tiny.question(kind, template="{soft:2} {text} it was {soft:1} {mask}", is_own=True)
+    rows = lines_of(explain(build(kind, name, asked), asked, "great soup"))
+    soft = "<|soft|>" if kind == "gpt" else "[SOFT]"
+    origins = [(token, rest.split("  ")[0]) for token, rest in rows]
+    prompt = (soft, "soft prompt: a learned vector")
+    bare = lambda word: f"_{word}" if kind == "gpt" else word  # noqa: E731
+    expected = [prompt, prompt, (bare("great"), "text"), (bare("soup"), "text"), (bare("it"), "template")]
+    expected += [(bare("was"), "template"), prompt]
+    if kind == "bert":
+        expected = [("[CLS]", "special"), *expected, ("[MASK]", "template: the blank"), ("[SEP]", "special")]
+    assert origins == expected
+    marks = [
+        (place, rest)
+        for place, (_, rest) in enumerate(rows)
+        if "answer is read" in rest or "blank" in rest.split("  ")[-1]
+    ]
+    place = 8 if kind == "bert" else 6
+    word = "the answer is read here" if kind == "bert" else "the word after this is the blank"
+    assert marks[0][0] == place and marks[0][1].endswith(word) and len(marks) == 1
+
+
+def test_an_explanation_agrees_with_the_prediction(kind):
+    for name in ("frozen+head", "prefix-tuning", "lora", "prompt-tuning+head", "frozen@manual+beside"):
+        predictor = build(kind, name)
+        text = explain(predictor, tiny.question(kind), "great soup")
+        first = text.rpartition("softmax")[2].splitlines()[2].split()
+        assert first[0] == predictor.answers([Example("great soup")])[0], f"{name}: the first class is not the answer"
+        score = predictor.scores([Example("great soup")])[0]
+        assert float(first[1]) == pytest.approx(score.max().item(), abs=1e-3)
+        assert float(first[2]) == pytest.approx(score.softmax(0).max().item(), abs=1e-3)
+        prefix = "a prefix of 8 learned keys and values"
+        assert (prefix in text) == (name == "prefix-tuning")
+        assert ("likeliest words at the blank" in text) == ("+" not in name or "manual" in name)
+
+
+def test_a_head_is_read_at_its_own_place_and_not_at_the_blank(kind):
+    rows = lines_of(explain(build(kind, "frozen@manual+head"), tiny.question(kind), "great soup"))
+    read = [place for place, (_, rest) in enumerate(rows) if rest.endswith("the answer is read here")]
+    assert read == [0 if kind == "bert" else len(rows) - 1]
+    assert not any("word after this" in rest for _, rest in rows), "a head reads the state, not the next word"
+
+
+def test_a_text_that_is_cut_says_so(kind):
+    text = explain(build(kind), tiny.question(kind), "great soup " * 60)
+    taken = 2 if kind == "bert" else 0
+    assert f"{120 + taken - 61} tokens of the text are cut" in text
+
+
+def test_a_tagger_is_read_at_each_words_first_token(kind):
+    predictor = build(kind, "lora", TAGS)
+    rows = lines_of(explain(predictor, TAGS, "great zqzq soup"))
+    read = [token for token, rest in rows if rest.endswith("read here")]
+    t = predictor.tokenizer
+    assert read == t.tokens([t.encode(word)[0] for word in ("great", "zqzq", "soup")])
+    assert f"answer: {predictor.answers([to_example('great zqzq soup', TAGS)])[0]}" in explain(
+        predictor, TAGS, "great zqzq soup"
+    )
+
+
+def test_a_writer_writes_from_the_end_of_the_question():
+    predictor = build("gpt", "prefix-tuning", TEXT, "length=3")
+    text = explain(predictor, TEXT, "great soup")
+    rows = lines_of(text)
+    assert [place for place, (_, rest) in enumerate(rows) if rest.endswith("written from here on")] == [2]
+    assert f"answer: {predictor.write([Writing('great soup')])[0]}" in text and "a prefix of 3 learned" in text
+
+
+def test_special_signs_in_a_text_stay_text(kind):
+    rows = lines_of(explain(build(kind), tiny.question(kind), "[MASK] <|soft|> great"))
+    assert sum(rest.startswith("text") for _, rest in rows) > 5, "a user's [MASK] became the blank"
