@@ -10,6 +10,8 @@ from pathlib import Path
 from minitune.errors import UserError
 from minitune.files import read_text, shared
 
+SPLITS = ("train", "dev", "test")
+
 
 @dataclass(frozen=True)
 class Task:
@@ -132,7 +134,7 @@ def get_task(name: str) -> Task:
 def load_split(name: str, split: str, folder: Path | None = None) -> list[dict]:
     """The rows of one file of a task, from `folder` (a `data` folder; the project's own by default)."""
     task = get_task(name)
-    if split not in ("train", "dev", "test"):
+    if split not in SPLITS:
         raise UserError(f"there is no split {split!r}; the splits are train, dev and test")
     path = (folder or shared("data")) / "tasks" / name / f"{split}.{task.format}"
     lines = read_text(path).splitlines()
