@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from minitune.data.examples import Example, read_rows
+from minitune.data.examples import Example
+from minitune.data.rows import read_rows
 from minitune.errors import UserError
 from minitune.methods.method import Method
 from minitune.methods.use import explain, predict_file, predict_texts, shortened, to_example
