@@ -25,7 +25,6 @@ class Task:
     name: str
     kind: str  # classification | pair | tagging | regression | generation | fact
     format: str  # csv | jsonl
-    metric: str = "accuracy"
     labels: tuple[str, ...] = ()
     label_words: dict[str, tuple[str, ...]] = field(default_factory=dict)
     template: str = ""
@@ -95,12 +94,11 @@ TASKS: dict[str, Task] = {
             irrelevant_template="{text} {text_b} . the dog ran to the {mask}",
             misleading_template="{text} this was a report about {text_b} and {mask}",
         ),
-        Task(name="tags", kind="tagging", format="jsonl", metric="f1", labels=("O", "NAME", "PLACE", "THING")),
+        Task(name="tags", kind="tagging", format="jsonl", labels=("O", "NAME", "PLACE", "THING")),
         Task(
             name="rating",
             kind="regression",
             format="csv",
-            metric="error",  # the mean distance to the right number
             labels=("1", "2", "3", "4", "5"),
             label_words={
                 "1": ("terrible",),
@@ -114,8 +112,8 @@ TASKS: dict[str, Task] = {
             irrelevant_template="{text} the dog ran to the {mask}",
             misleading_template="{text} this was a report about {mask}",
         ),
-        Task(name="describe", kind="generation", format="jsonl", metric="attributes"),  # how many of them are told
-        Task(name="instruct", kind="generation", format="jsonl", metric="exact"),
+        Task(name="describe", kind="generation", format="jsonl"),
+        Task(name="instruct", kind="generation", format="jsonl"),
     )
 }
 

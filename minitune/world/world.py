@@ -161,17 +161,3 @@ class World:
 
     def _instruct_row(self, rng: random.Random, label: str) -> Row:
         return self.instructions.row(rng, label)
-
-    # ---- words ----
-
-    def vocabulary_words(self) -> list[str]:
-        """Every word that a tokenizer of this world must know: of the text, of the tasks, of the dialogue."""
-        words = set(self.word_counts) | set(self.lexicon.instruct.speakers) | {":"}
-        for name in TASKS:
-            for split in SPLITS:
-                for row in self.task(name)[split]:
-                    for text in texts_of(row):
-                        words.update(text.split())
-        for relation in self.lexicon.people.relations:
-            words.update(word for word in relation.held_out.split() if "{" not in word)
-        return sorted(words)
