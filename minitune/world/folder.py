@@ -18,9 +18,9 @@ SAMPLE = 2_000  # documents
 
 
 def write_whole_world(out: Path, seed: int, joined: bool = True) -> None:
-    """Word lists, tasks, a sample, and the whole pretraining text (about 22 MB), a document a line."""
+    """Word lists, tasks, a sample, and the whole pretraining text (about 19 MB), a document a line."""
     world = World(seed, joined=joined)
-    for source in word_lists():
+    for source in toml_files():
         write_text(out / "words" / source.name, read_text(source))
     for name, task in TASKS.items():
         for split in SPLITS:
@@ -57,10 +57,10 @@ def world_folder(seed: int, joined: bool = True, root: Path = Path("runs")) -> P
 def fingerprint() -> str:
     """Of the word lists and of the code that writes from them."""
     digest = hashlib.sha256()
-    for path in [*word_lists(), *sorted((PACKAGE / "world").glob("*.py"))]:
+    for path in [*toml_files(), *sorted((PACKAGE / "world").glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def word_lists() -> list[Path]:
+def toml_files() -> list[Path]:
     return sorted((shared("data") / "words").glob("*.toml"))
