@@ -118,6 +118,11 @@ def test_no_module_imports_upwards():
     assert not found, "\n" + "\n".join(found)
 
 
+def test_no_modules_import_each_other_in_a_circle():
+    found = circles(PACKAGE)
+    assert not found, "\n" + "\n".join(found)
+
+
 # the checks themselves
 
 
