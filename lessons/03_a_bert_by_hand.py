@@ -25,8 +25,8 @@ from minitune.files import read_text, shared
 from minitune.predictors.probes import OFTEN, commonest_object, recall
 from minitune.report import table
 from minitune.training.checkpoint import load_checkpoint, random_twin
-from minitune.world.lexicon import load_lexicon
 from minitune.world.tasks import load_split
+from minitune.world.word_lists import load_lexicon
 from minitune.world.world import World
 
 bert = load_checkpoint("bert")

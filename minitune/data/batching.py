@@ -88,13 +88,8 @@ class MaskedPairs:
         mask_share: float = 0.35,
         gap_share: float = 0.5,
     ):
-        self.store, self.tokenizer, self.context, self.batch_size, self.seed = (
-            store,
-            tokenizer,
-            context,
-            batch_size,
-            seed,
-        )
+        self.store, self.tokenizer, self.context = store, tokenizer, context
+        self.batch_size, self.seed = batch_size, seed
         self.mask_share, self.gap_share = mask_share, gap_share
         self.per_epoch = max(1, len(store) // batch_size)
         stops = [i for i in map(tokenizer.library.token_to_id, ".?!") if i is not None]

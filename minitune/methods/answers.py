@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from minitune.data.examples import DELIMITERS, read_rows
+from minitune.data.rows import DELIMITERS, read_rows
 from minitune.errors import UserError
 from minitune.files import write_text
 from minitune.methods.ask import as_example, to_example

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from minitune.files import PACKAGE, shared, write_text
-from minitune.world.world import World, write_world
+from minitune.files import PACKAGE, read_text, shared, write_text
+from minitune.world.task_rows import Row
+from minitune.world.tasks import SPLITS, TASKS
+from minitune.world.world import World
+
+SAMPLE = 2_000  # documents
 
 
 def write_whole_world(out: Path, seed: int, joined: bool = True) -> None:
-    """Word lists, tasks, a sample, and the whole pretraining text (about 22 MB), a document a line."""
-    write_world(out, seed)
-    write_text(out / "text.txt", "".join(f"{text}\n" for text in World(seed, joined=joined).documents()))
+    """Word lists, tasks, a sample, and the whole pretraining text (about 19 MB), a document a line."""
+    world = World(seed, joined=joined)
+    for source in toml_files():
+        write_text(out / "words" / source.name, read_text(source))
+    for name, task in TASKS.items():
+        for split in SPLITS:
+            rows = world.task(name)[split]
+            path = out / "tasks" / name / f"{split}.{task.format}"
+            write_text(path, as_csv(rows) if task.format == "csv" else as_jsonl(rows))
+    write_text(out / "sample.txt", "".join(f"{text}\n" for text in world.documents(SAMPLE)))
+    write_text(out / "text.txt", "".join(f"{text}\n" for text in world.documents()))
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def as_jsonl(rows: Sequence[Row]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def world_folder(seed: int, joined: bool = True, root: Path = Path("runs")) -> Path:
@@ -29,6 +57,10 @@ def world_folder(seed: int, joined: bool = True, root: Path = Path("runs")) -> P
 def fingerprint() -> str:
     """Of the word lists and of the code that writes from them."""
     digest = hashlib.sha256()
-    for path in [*sorted((shared("data") / "words").glob("*.toml")), *sorted((PACKAGE / "world").glob("*.py"))]:
+    for path in [*toml_files(), *sorted((PACKAGE / "world").glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def toml_files() -> list[Path]:
+    return sorted((shared("data") / "words").glob("*.toml"))

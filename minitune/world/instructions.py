@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from minitune.world.grammar import a, fill
 from minitune.world.lexicon import Lexicon
-from minitune.world.reviews import Pen, ReviewWriter
+from minitune.world.reviews import ReviewWriter
 from minitune.world.scenes import Event, Phrase, SceneWriter
 
 
@@ -72,7 +72,7 @@ class InstructionWriter:
 
     def _opinion(self, rng: random.Random) -> tuple[str, str]:
         good = rng.random() < 0.5
-        pen = Pen(self.reviews, rng, rng.choice(self.reviews.words.domains), self.reviews.task_choices)
+        pen = self.reviews.pen(rng, self.reviews.task_choices)
         return f"{pen.clause(rng.choice(pen.domain.aspects), good)} .", "good" if good else "bad"
 
     def _kind(self, rng: random.Random) -> tuple[str, str]:

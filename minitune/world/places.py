@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import random
-import zlib
 
-from minitune.world.grammar import fill
+from minitune.world.grammar import fill, is_held_out
 from minitune.world.lexicon import Lexicon
-
-HELD_OUT_PERCENT = 15
 
 
 class PlaceWriter:
@@ -22,8 +19,8 @@ class PlaceWriter:
         self.seed = seed
 
     def is_held_out(self, place: dict[str, str]) -> bool:
-        combination = f"{self.seed}/{place['kind']}/{place['food']}/{place['price']}"
-        return zlib.crc32(combination.encode()) % 100 < HELD_OUT_PERCENT
+        """Whether this combination is told in the test of `describe` alone."""
+        return is_held_out(f"{self.seed}/{place['kind']}/{place['food']}/{place['price']}")
 
     def place(self, rng: random.Random, held_out: bool = False) -> dict[str, str]:
         while True:

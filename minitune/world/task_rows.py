@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 from minitune.world.grammar import fill
 from minitune.world.people import Fact, PeopleWriter
+from minitune.world.tasks import SPLITS
 
 Row = dict[str, object]
 Rows = dict[str, list[Row]]  # split -> rows
-SPLITS = ("train", "dev", "test")
 
 
 def balanced(seed: str, sizes: dict[str, int], labels: dict[str, tuple[str, ...]], make: Callable[..., Row]) -> Rows:

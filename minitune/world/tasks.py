@@ -10,6 +10,8 @@ from pathlib import Path
 from minitune.errors import UserError
 from minitune.files import read_text, shared
 
+SPLITS = ("train", "dev", "test")
+
 
 @dataclass(frozen=True)
 class Task:
@@ -23,7 +25,6 @@ class Task:
     name: str
     kind: str  # classification | pair | tagging | regression | generation | fact
     format: str  # csv | jsonl
-    metric: str = "accuracy"
     labels: tuple[str, ...] = ()
     label_words: dict[str, tuple[str, ...]] = field(default_factory=dict)
     template: str = ""
@@ -93,12 +94,11 @@ TASKS: dict[str, Task] = {
             irrelevant_template="{text} {text_b} . the dog ran to the {mask}",
             misleading_template="{text} this was a report about {text_b} and {mask}",
         ),
-        Task(name="tags", kind="tagging", format="jsonl", metric="f1", labels=("O", "NAME", "PLACE", "THING")),
+        Task(name="tags", kind="tagging", format="jsonl", labels=("O", "NAME", "PLACE", "THING")),
         Task(
             name="rating",
             kind="regression",
             format="csv",
-            metric="error",  # the mean distance to the right number
             labels=("1", "2", "3", "4", "5"),
             label_words={
                 "1": ("terrible",),
@@ -112,8 +112,8 @@ TASKS: dict[str, Task] = {
             irrelevant_template="{text} the dog ran to the {mask}",
             misleading_template="{text} this was a report about {mask}",
         ),
-        Task(name="describe", kind="generation", format="jsonl", metric="attributes"),  # how many of them are told
-        Task(name="instruct", kind="generation", format="jsonl", metric="exact"),
+        Task(name="describe", kind="generation", format="jsonl"),
+        Task(name="instruct", kind="generation", format="jsonl"),
     )
 }
 
@@ -132,7 +132,7 @@ def get_task(name: str) -> Task:
 def load_split(name: str, split: str, folder: Path | None = None) -> list[dict]:
     """The rows of one file of a task, from `folder` (a `data` folder; the project's own by default)."""
     task = get_task(name)
-    if split not in ("train", "dev", "test"):
+    if split not in SPLITS:
         raise UserError(f"there is no split {split!r}; the splits are train, dev and test")
     path = (folder or shared("data")) / "tasks" / name / f"{split}.{task.format}"
     lines = read_text(path).splitlines()

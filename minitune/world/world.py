@@ -6,31 +6,26 @@ written, so no model can have read a task in its pretraining.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 
-from minitune.files import read_text, shared, write_text
 from minitune.world.entities import EntityWriter
 from minitune.world.grammar import Weighted, content_words, runs_of_five
 from minitune.world.instructions import InstructionWriter
-from minitune.world.lexicon import Lexicon, load_lexicon
+from minitune.world.lexicon import Lexicon
 from minitune.world.news import NewsWriter
 from minitune.world.people import Fact, PeopleWriter
 from minitune.world.places import PlaceWriter
 from minitune.world.reviews import ReviewWriter
 from minitune.world.scenes import SceneWriter
-from minitune.world.task_rows import SPLITS, Row, Rows, balanced, fact_rows, texts_of
-from minitune.world.tasks import TASKS, get_task
+from minitune.world.task_rows import Row, Rows, balanced, fact_rows, texts_of
+from minitune.world.tasks import SPLITS, TASKS, get_task
+from minitune.world.word_lists import load_lexicon
 
 DOCUMENTS = 160_000
 SHARES = Weighted(("reviews", "people", "news", "scenes", "places"), (38, 32, 15, 10, 5))
-SAMPLE = 2_000
 SIZES = {  # rows in train, dev and test; multiples of the number of labels
     "sentiment": (2000, 400, 1000),
     "topic": (2000, 400, 1000),
@@ -166,42 +161,3 @@ class World:
 
     def _instruct_row(self, rng: random.Random, label: str) -> Row:
         return self.instructions.row(rng, label)
-
-    # ---- words ----
-
-    def vocabulary_words(self) -> list[str]:
-        """Every word that a tokenizer of this world must know: of the text, of the tasks, of the dialogue."""
-        words = set(self.word_counts) | set(self.lexicon.instruct.speakers) | {":"}
-        for name in TASKS:
-            for split in SPLITS:
-                for row in self.task(name)[split]:
-                    for text in texts_of(row):
-                        words.update(text.split())
-        for relation in self.lexicon.people.relations:
-            words.update(word for word in relation.held_out.split() if "{" not in word)
-        return sorted(words)
-
-
-def write_world(out: Path, seed: int = 0) -> None:
-    """Write a whole world, but for most of its text, into the folder `out`: word lists, tasks, a sample."""
-    world = World(seed)
-    for source in sorted((shared("data") / "words").glob("*.toml")):
-        write_text(out / "words" / source.name, read_text(source))
-    for name, task in TASKS.items():
-        for split in SPLITS:
-            rows = world.task(name)[split]
-            path = out / "tasks" / name / f"{split}.{task.format}"
-            write_text(path, as_csv(rows) if task.format == "csv" else as_json(rows))
-    write_text(out / "sample.txt", "".join(f"{text}\n" for text in world.documents(SAMPLE)))
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    file = io.StringIO()
-    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
-
-
-def as_json(rows: Sequence[Row]) -> str:
-    return "".join(json.dumps(row) + "\n" for row in rows)

@@ -168,7 +168,7 @@ def test_tune_then_predict_then_explain(capsys, models, here, method, kind):
 
 @pytest.mark.parametrize("written", ["answers.csv", "answers.tsv", "answers.jsonl"])
 def test_predict_on_a_file(capsys, tuned, here, written):
-    from minitune.data.examples import read_rows
+    from minitune.data.rows import read_rows
 
     write(here / "new.csv", [("1", '"the plot was ""dull"" , so"'), ("2", "猫 ünï great")], header="id,review")
     arguments = ["predict", tuned, "--data", "new.csv", "--text-column", "review", "--out", written]

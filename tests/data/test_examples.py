@@ -1,4 +1,4 @@
-"""A user's own file: what is read, what is refused with the line that is wrong, and how few examples are drawn."""
+"""Datasets: what a user's file is split into, how few examples are drawn, and what a tokenizer makes of texts."""
 
 import random
 from collections import Counter
@@ -12,8 +12,6 @@ from minitune.data.examples import (
     draw,
     draw_few,
     numbered,
-    read_examples,
-    read_rows,
     report_texts,
     take_each,
 )
@@ -23,118 +21,10 @@ pytestmark = pytest.mark.lesson04
 LABELS = ("bad", "fair", "good")
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(content, name="reviews.csv", encoding="utf-8"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
-        return path
-
-    return write
-
-
 def pool(*counts):
     """Examples of each class, `counts` of them, shuffled."""
     examples = [Example(f"text {label} {i}", label=label) for label, count in enumerate(counts) for i in range(count)]
     return random.Random(0).sample(examples, len(examples))
-
-
-# what is read
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.csv", 'text,label\n"good, very good",pos\n"a ""dull""\nfilm",neg\n'),
-        ("a.CSV", '\ufefftext,label\r\n"good, very good",pos\r\n\r\n"a ""dull""\nfilm",neg'),
-        ("a.tsv", 'text\tlabel\ngood, very good\tpos\n"a ""dull""\nfilm"\tneg\n'),
-        ("a.jsonl", '{"text": "good, very good", "label": "pos"}\n\n{"text": "a \\"dull\\"\\nfilm", "label": "neg"}\n'),
-    ],
-)
-def test_the_same_rows_in_every_format(write, name, content):
-    expected = [("good, very good", None, "pos"), ('a "dull"\nfilm', None, "neg")]
-    assert read_examples(write(content, name)) == expected
-
-
-def test_columns_by_name_in_any_order_and_a_second_text(write):
-    path = write("stars, id ,text_b,review\n5,1,and b,a\n1,2,more, c \n")
-    assert read_examples(path, "review", "stars") == [("a", "and b", "5"), (" c ", "more", "1")]
-
-
-def test_labels_may_be_numbers_and_truth_values_in_json(write):
-    path = write('{"text": "a", "label": 1}\n{"text": "b", "label": false}\n{"text": "c", "label": " x "}', "a.jsonl")
-    assert [label for *_, label in read_examples(path)] == ["1", "False", "x"]
-
-
-def test_a_row_knows_the_line_that_it_ends_on(write):
-    rows = read_rows(write('text,label\n"two\nlines",a\n\nb,c\n'))
-    assert [line for line, _ in rows] == [3, 5]
-
-
-def test_a_very_long_text_is_read_whole(write):
-    text = "word " * 50_000
-    assert read_examples(write(f"text,label\n{text},a\n"))[0][0] == text
-
-
-# what is refused
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.csv", "", "a.csv is empty"),
-        ("a.csv", " \n\n", "a.csv is empty"),
-        ("a.csv", "text,label\n", "first line and no rows below"),
-        ("a.csv", "good film,pos\nbad film,neg\n", r"no column 'text'.* 'good film', 'pos': name yours with"),
-        ("a.csv", "text,stars\na,5\n", r"no column 'label'.* 'text', 'stars'"),
-        ("a.csv", "text,label\ngood,pos\na, b,neg\n", r"line 3: 3 fields, and the first line names 2 .*text, label"),
-        ("a.csv", "text,label\ngood,pos\nbad\n", "line 3: 1 fields"),
-        ("a.csv", 'text,label\n"go"od,pos\n', "line 2: .*mend the line's quotes"),
-        ("a.csv", 'text,label\ngood,pos\n"bad,neg\n', "line 3: .*mend the line's quotes"),
-        ("a.csv", "text,label\ngood,\n", "line 2: the column 'label' is empty"),
-        ("a.csv", "text,label\ngood,pos\n  ,neg\n", "line 3: the column 'text' is empty"),
-        ("a.csv", "text,label,text_b\na,b, \n", "line 2: the column 'text_b' is empty"),
-        ("a.csv", "text,label,text\na,b,c\n", "the column 'text' twice"),
-        ("a.csv", b"text,label\ncaf\xe9,pos\n", "not UTF-8: byte 14 is 0xe9"),
-        ("a.csv", "text,label\ngood,pos\n".encode("utf-16"), "not UTF-8"),
-        ("a.xlsx", "text,label\n", r"ends in .xlsx; a .csv, .tsv or .jsonl"),
-        ("a", "text,label\n", "ends in nothing"),
-        ("a.jsonl", '{"text": "a", "label": "b"}\n{"text": "a", "label"\n', "line 2: no valid JSON .*column 22"),
-        ("a.jsonl", '{"text": "a", "label": "b"}\n\n["a", "b"]\n', "line 3: a JSON object"),
-        ("a.jsonl", '{"text": "a", "label": "b"}\n{"text": "a"}\n', "line 2.*no column 'label'"),
-        ("a.jsonl", '{"text": 7, "label": "b"}\n', "line 1: the column 'text' is empty or no text"),
-        ("a.jsonl", '{"text": "a", "label": null}\n', "line 1: the column 'label' is empty or no text"),
-        ("a.jsonl", '{"text": "a \\ud83c b", "label": "b"}\n', r"line 1: the column 'text' .*half a character"),
-        ("a.jsonl", '{"a": ' * 5000 + "1" + "}" * 5000, "line 1: JSON that cannot be read"),
-        ("a.jsonl", '\n{"text": ' + "1" * 5000 + "}", "line 2: JSON that cannot be read"),
-    ],
-)
-def test_a_bad_file_is_refused_with_a_sentence(write, name, content, message):
-    with pytest.raises(UserError, match=message):
-        read_examples(write(content, name))
-
-
-def test_a_file_that_is_not_there_or_is_a_folder(tmp_path):
-    with pytest.raises(UserError, match="there is no file"):
-        read_examples(tmp_path / "nowhere.csv")
-    (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(UserError, match="is a folder"):
-        read_examples(tmp_path / "folder.csv")
-
-
-def test_whatever_a_file_holds_the_error_is_a_sentence(write):
-    rng = random.Random(0)
-    parts = ["text", "label", ",", "\t", '"', "\n", "\r", "{", "}", ":", "\x00", "é", "1", " ", "[", "null", "\\u"]
-    for round_number in range(300):
-        content = "text,label\n" * rng.randrange(2) + "".join(rng.choices(parts, k=rng.randrange(25)))
-        data = content.encode(rng.choice(["utf-8", "latin-1"]))
-        path = write(data, f"a{round_number}.{rng.choice(['csv', 'tsv', 'jsonl'])}")
-        try:
-            rows = read_examples(path)
-        except UserError as error:
-            assert str(path) in str(error) and "\n" not in str(error).replace(repr(content), "")
-        else:
-            assert all(text.strip() and label for text, _, label in rows)
 
 
 # datasets

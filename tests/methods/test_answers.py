@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from minitune.data.examples import Example, read_rows
+from minitune.data.examples import Example
+from minitune.data.rows import read_rows
 from minitune.errors import UserError
 from minitune.methods.answers import predict_file, predict_texts, shortened
 from minitune.methods.ask import to_example

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minitune.world.lexicon import load_lexicon
 from minitune.world.oracles import Oracles
+from minitune.world.word_lists import load_lexicon
 from minitune.world.world import World
 
 pytestmark = pytest.mark.lesson01

@@ -8,8 +8,8 @@ import pytest
 
 from minitune.errors import UserError
 from minitune.files import shared
-from minitune.world.task_rows import SPLITS, balanced, texts_of
-from minitune.world.tasks import TASKS, get_task, load_split
+from minitune.world.task_rows import balanced, texts_of
+from minitune.world.tasks import SPLITS, TASKS, get_task, load_split
 from minitune.world.world import SIZES
 
 pytestmark = pytest.mark.lesson01

@@ -1,0 +1,61 @@
+"""A world on disk: the committed files, and when a folder is written again."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from minitune.files import shared
+from minitune.world import folder
+from minitune.world.folder import as_csv, as_jsonl
+from minitune.world.tasks import load_split
+from minitune.world.world import World
+
+pytestmark = pytest.mark.lesson01
+
+
+def test_the_committed_files_are_the_world_of_seed_0():
+    """After a change of the word lists or the grammar, write them again: `minitune data`."""
+    world, data = World(0), shared("data")
+    with open(data / "sample.txt", encoding="utf-8") as file:
+        assert [line.rstrip("\n") for line in islice(file, 300)] == list(world.documents(300))
+    for name, ending, write in (
+        ("sentiment", "csv", as_csv),
+        ("entail", "csv", as_csv),
+        ("tags", "jsonl", as_jsonl),
+    ):
+        committed = (data / "tasks" / name / f"dev.{ending}").read_text(encoding="utf-8")
+        assert committed == write(world.task(name)["dev"])
+
+
+def test_rows_come_back_from_their_files_as_they_were(tmp_path):
+    rows = [{"text": 'one , "two"', "label": "x"}, {"text": "three", "label": "y"}]
+    (tmp_path / "tasks" / "sentiment").mkdir(parents=True)
+    (tmp_path / "tasks" / "sentiment" / "dev.csv").write_text(as_csv(rows), encoding="utf-8")
+    assert load_split("sentiment", "dev", tmp_path) == rows
+    rows = [{"tokens": ["in", "stone"], "tags": ["O", "PLACE"]}]
+    (tmp_path / "tasks" / "tags").mkdir()
+    (tmp_path / "tasks" / "tags" / "dev.jsonl").write_text(as_jsonl(rows), encoding="utf-8")
+    assert load_split("tags", "dev", tmp_path) == rows
+
+
+def test_a_folder_is_written_once_and_again_when_the_grammar_has_changed(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(folder, "write_whole_world", lambda *what: written.append(what))
+    place = folder.world_folder(7, root=tmp_path)
+    assert folder.world_folder(7, root=tmp_path) == place and written == [(place, 7, True)], "it was there already"
+    assert folder.world_folder(7, joined=False, root=tmp_path) != place, "two worlds in one folder"
+    monkeypatch.setattr(folder, "fingerprint", lambda: "of another grammar")
+    folder.world_folder(7, root=tmp_path)
+    assert written.count((place, 7, True)) == 2, "the text of an older grammar would be read"
+
+
+def test_a_folder_that_was_not_written_to_its_end_is_written_again(tmp_path, monkeypatch):
+    def stop(*what):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder, "write_whole_world", stop)
+    with pytest.raises(KeyboardInterrupt):
+        folder.world_folder(7, root=tmp_path)
+    assert not list(tmp_path.rglob("made-by")), "half a world is taken for a whole one"
