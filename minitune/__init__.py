@@ -29,12 +29,12 @@ __all__ = ["compare", "load", "open", "read", "task", "tune"]
 __version__ = "0.1.0"
 
 
-def load(model: str | Path, device: str = "auto") -> Checkpoint:
+def load(model: str | Path, device: str = "cpu") -> Checkpoint:
     """A pretrained model with its tokenizer: the shipped "bert" or "gpt", or one that `minitune pretrain` made.
 
     Args:
         model: bert, gpt, or a folder.
-        device: auto, cpu, cuda or mps.
+        device: cpu, cuda, mps, or auto (a GPU if there is one).
 
     Raises:
         UserError: there is no such model or device; a damaged or foreign checkpoint.
@@ -133,10 +133,11 @@ def compare(
     from minitune.methods.compare import compare as compare_methods
 
     many = shots if isinstance(shots, Sequence) else (shots,)
-    return compare_methods(data.dataset, model, data.question_for(model), methods, many, draws, control)
+    dataset, question = data.for_model(model)
+    return compare_methods(dataset, model, question, methods, many, draws, control)
 
 
-def open(folder: str | Path, model: str | None = None, device: str = "auto") -> TunedMethod:
+def open(folder: str | Path, model: str | None = None, device: str = "cpu") -> TunedMethod:
     """What `TunedMethod.save` or `minitune tune` wrote: the same answers, bit for bit.
 
     Args:

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ import torch
 import minitune
 from minitune.data.examples import Example, TestSet
 from minitune.errors import UserError
-from minitune.files import PACKAGE
+from minitune.files import PACKAGE, shared
 from minitune.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny
 
@@ -137,7 +136,8 @@ def test_every_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
     """One after the other, as a reader would type them, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     assert load_checkpoint("bert")
-    (tmp_path / "mine.csv").write_bytes((Path(README).parent / "data" / "my_reviews.csv").read_bytes())
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "my_reviews.csv").write_bytes((shared("data") / "my_reviews.csv").read_bytes())
     found, names = snippets(), {}
     assert found, "the README shows no Python at all"
     for snippet in found:

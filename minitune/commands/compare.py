@@ -46,11 +46,10 @@ def run(options: argparse.Namespace) -> None:
     checkpoint = load_checkpoint(options.model, device)
     data = data_asked_for(options, max((n for n in options.shots if n), default=None))
     kind = KINDS[data.question.kind]
-    question = asked_otherwise(
-        data.question_for(checkpoint), options.template, options.label_words, checkpoint, kind.is_choice
-    )
+    dataset, question = data.for_model(checkpoint)
+    question = asked_otherwise(question, options.template, options.label_words, checkpoint, kind.is_choice)
     if options.data:
-        print("\n".join(describe(data.dataset, question, checkpoint)))
+        print("\n".join(describe(dataset, question, checkpoint)))
     methods = chosen or (all_methods(question.kind) if options.methods == "all" else list(kind.default))
     if not question.label_words and kind.is_choice:
         methods = [name for name in methods if not Method.parse(name).reads_the_blank]
@@ -59,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     for name in methods:
         Method.parse(name).template(question, checkpoint.kind)  # refused now, not after the others have trained
 
-    rows = compare(data.dataset, checkpoint, question, methods, options.shots, options.seeds, options.control)
+    rows = compare(dataset, checkpoint, question, methods, options.shots, options.seeds, options.control)
     examples = f"{', '.join(map(many, options.shots))} examples" + " a class" * data.dataset.by_class
     title = f"{data.name}, {checkpoint.kind}, {examples}, {options.seeds} draws"
     title += f", control: {options.control}" if options.control else ""

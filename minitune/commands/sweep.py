@@ -43,7 +43,8 @@ def run(options: argparse.Namespace) -> None:
     base = load_checkpoint(options.model, pick_device(options.device))
     data = task_data(options.task, world_folder(options.world) if options.world else None)
     rates = sorted(options.rates)
-    found = sweep(data.dataset, base, data.question_for(base), methods, rates, options.shots, options.seeds)
+    dataset, question = data.for_model(base)
+    found = sweep(dataset, base, question, methods, rates, options.shots, options.seeds)
     print(f"\n{data.name}, {base.kind} {options.model}, world {options.world}, {options.seeds} draws, score on dev\n")
     print(sweep_table(found))
     if options.json:

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     base = load_checkpoint(options.model, pick_device(options.device))
     data = data_asked_for(options, options.shots)
     if options.data:
-        print("\n".join(describe(data.dataset, data.question_for(base), base)))
+        print("\n".join(describe(*data.for_model(base), base)))
     out = options.out or Path("runs") / f"{method.name}-{data.name}".replace(":", "-")
     tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words)
     tuned.made["test"] = judge(tuned.predictor, data.test)

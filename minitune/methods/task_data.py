@@ -39,8 +39,8 @@ class TaskData:
     def test(self) -> TestSet:
         return self.dataset.test
 
-    def question_for(self, checkpoint: Checkpoint) -> Question:
-        """The question as this model can answer it: which words it knows is a matter of its tokenizer.
+    def for_model(self, checkpoint: Checkpoint) -> tuple[Dataset, Question]:
+        """The examples, and the question as this model can answer it: its tokenizer decides which words it knows.
 
         Where any word is an answer, all words of the model are labels, the task's own ones first. Without label words,
         the labels' own names are taken, if each is one token.
@@ -57,12 +57,12 @@ class TaskData:
                     "take one that was pretrained on this world"
                 )
             words = (*self.labels, *(word for word in known if word not in set(self.labels)))
-            return replace(question, labels=words, label_words={word: (word,) for word in words})
+            question = replace(question, labels=words, label_words={word: (word,) for word in words})
         if question.kind == "classes" and not question.label_words:
             own_names = {label: (label,) for label in question.labels}
             try:
                 verbalizer(own_names, question.labels, checkpoint.tokenizer)
             except UserError:
-                return question
-            return replace(question, label_words=own_names)
-        return question
+                own_names = {}
+            question = replace(question, label_words=own_names)
+        return self.dataset, question

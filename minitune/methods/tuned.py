@@ -117,8 +117,9 @@ def tune(
         UserError: whatever the method, the data, the template or the label words find wrong.
     """
     needs_blank = KINDS[data.question.kind].needs_blank(method.read)
-    question = asked_otherwise(data.question_for(base), template, label_words, base, needs_blank)
-    learned = learn(method, base, question, data.dataset, shots, seed)
+    dataset, question = data.for_model(base)
+    question = asked_otherwise(question, template, label_words, base, needs_blank)
+    learned = learn(method, base, question, dataset, shots, seed)
     config = method.training(learned.predictor, steps_for(len(learned.train)), seed)
     made = {"task": data.name, "shots": shots, "seed": seed, "training": asdict(config)}
     return TunedMethod(method, learned.predictor, learned.question, base, learned, made)

@@ -147,7 +147,8 @@ def draws_of(monkeypatch, **more):
         return fit(its_method, predictor, train, dev, seed)
 
     monkeypatch.setattr(experiment, "fit", spy)
-    compare(DATA, tiny.checkpoint("bert"), tiny.question("bert"), ["full+head", "lora+head"], [2], seeds=2, **more)
+    names = ["full+head", "p-tuning-v2+head"]
+    compare(DATA, tiny.checkpoint("bert"), tiny.question("bert"), names, [2], seeds=2, **more)
     return [given[key] for key in given]
 
 

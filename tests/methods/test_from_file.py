@@ -14,9 +14,7 @@ pytestmark = pytest.mark.lesson06
 
 
 def file_of(path, test, shots, checkpoint):
-    """A file's examples, and its question as this model can answer it."""
-    data = file_data(path, test, shots)
-    return data.dataset, data.question_for(checkpoint)
+    return file_data(path, test, shots).for_model(checkpoint)
 
 
 @pytest.fixture

@@ -18,9 +18,7 @@ pytestmark = pytest.mark.lesson06
 
 
 def task_of(name, checkpoint, folder=None):
-    """A task's examples, and its question as this model can answer it."""
-    data = task_data(name, folder)
-    return data.dataset, data.question_for(checkpoint)
+    return task_data(name, folder).for_model(checkpoint)
 
 
 @pytest.fixture
