@@ -1,0 +1,44 @@
+"""What the tests of all commands share: the reviews, and a command run in this process."""
+
+from minitune.commands.cli import main
+from minitune.models import BERTConfig, GPTConfig
+
+CONFIGS = {"bert": BERTConfig, "gpt": GPTConfig}
+
+
+REVIEWS = [
+    (f"the {part} was {word} .", label)
+    for part in ("plot", "soup", "hero", "room", "bread", "cast")
+    for word, label in (("clever", "good"), ("dull", "bad"), ("witty", "good"), ("awful", "bad"))
+]
+
+
+def write(path, rows, header="text,label"):
+    path.write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n", encoding="utf-8")
+
+
+def run(capsys, *arguments):
+    """Exit status, standard output, standard error."""
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as stop:  # argparse's own way out
+        status = stop.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def compare_own(capsys, models, *more, kind="bert", data="reviews.csv"):
+    return run(capsys, "compare", "--data", data, "--model", models / kind, "--shots", 2, "--seeds", 1, *more)
+
+
+def tune(capsys, models, method, *more, kind="bert", data="reviews.csv", steps="steps=2"):
+    given = ["--data", data] if data else []
+    given += ["--model", models / kind, "--shots", 2, "--set", steps]
+    return run(capsys, "tune", method, *given, "--out", "t", *more)
+
+
+def few_rows(monkeypatch, count=12):
+    """The toy world's tasks, but of a few rows."""
+    from minitune.world.tasks import load_split
+
+    monkeypatch.setattr("minitune.methods.from_task.load_split", lambda *which: load_split(*which)[:count])

@@ -1,0 +1,123 @@
+"""`minitune tune`: what it trains, prints and writes, and what it refuses."""
+
+import pytest
+
+from tests.commands.helpers import REVIEWS, few_rows, run, tune, write
+
+
+def test_pairs_all_examples_and_labels_that_are_no_words(capsys, models, here, no_curve):
+    labels = {"good": "5 stars", "bad": "1 star"}
+    pairs = [
+        (text, f"it was {word}", labels[label])
+        for (text, label), word in zip(REVIEWS, "abcdefghijklmnopqrstuvwx", strict=True)
+    ]
+    write(here / "pairs.csv", pairs, header="text,text_b,label")
+    status, out, err = tune(capsys, models, "p-tuning-v2+head", "--shots", "all", data="pairs.csv")
+    assert (status, err) == (0, "") and "--label-words" in out, "labels that are no words still serve a head"
+    assert "9 / 3 / 12" in out, "half of the rows for the test, a fifth of the rest for dev"
+    status, out, _ = run(capsys, "predict", "t", "the plot was dull || it was a")
+    assert status == 0 and ("5 stars" in out or "1 star" in out)
+    status, _, err = run(capsys, "predict", "t", "the plot was dull")
+    assert status == 2 and "pairs of texts" in err
+    status, _, err = tune(capsys, models, "lora", data="pairs.csv")
+    assert status == 2 and "no label word" in err
+    words = ["--label-words", "1 star=dull,awful;5 stars=witty"]
+    assert tune(capsys, models, "lora", *words, data="pairs.csv")[0] == 0
+
+
+def test_a_template_of_ones_own_is_kept(capsys, models, here, no_curve):
+    own = "{soft:3} it {text} : {soft:2} {mask}"
+    assert tune(capsys, models, "p-tuning", "--template", own)[0] == 0
+    out = run(capsys, "explain", "t", "the plot was dull .")[1]
+    assert out.count("soft prompt: a learned vector") == 5 and out.count(" template\n") == 2
+    assert tune(capsys, models, "prompt-tuning+head", "--template", "{soft:3} {text}")[0] == 0, "a head needs no blank"
+
+
+def test_tags_and_descriptions_from_end_to_end(capsys, models, here, no_curve, monkeypatch):
+    few_rows(monkeypatch)
+    arguments = ["--task", "tags", "--model", "bert", "--shots", "4", "--set", "steps=2"]
+    status, out, err = run(capsys, "tune", "lora", *arguments)
+    assert (status, err) == (0, "") and "f1 on test" in out and (here / "runs" / "lora-tags" / "tuned.pt").exists()
+    status, out, _ = run(capsys, "predict", "runs/lora-tags", "rose gave the pearl to basil .")
+    assert status == 0 and len(out.splitlines()[2].split()) == 14, "a tag for each word"
+    status, out, _ = run(capsys, "explain", "runs/lora-tags", "rose gave")
+    assert status == 0 and out.count("the answer is read here") == 2
+    arguments = ["--task", "describe", "--model", "gpt", "--shots", "4", "--set", "steps=2"]
+    status, out, err = run(capsys, "tune", "prompt-tuning", *arguments, "--template", "{text} {soft:2}", "--out", "d")
+    assert (status, err) == (0, "") and "score on test" in out, "a text that is written needs no blank"
+    status, out, _ = run(capsys, "explain", "d", "the elm , pub , soup , cheap , river .")
+    assert status == 0 and "written from here on" in out
+    status, out, _ = run(capsys, "predict", "d", "the elm , pub , soup , cheap , river .")
+    assert status == 0
+
+
+def test_facts_from_end_to_end(capsys, here, no_curve):
+    arguments = ["--task", "facts:born_in", "--model", "gpt", "--shots", "4", "--set", "steps=2"]
+    status, out, err = run(capsys, "tune", "prompt-tuning", *arguments)
+    assert (status, err) == (0, "") and (here / "runs" / "prompt-tuning-facts-born_in" / "tuned.pt").exists()
+    status, out, _ = run(capsys, "explain", "runs/prompt-tuning-facts-born_in", "stella")
+    assert status == 0 and len(out.partition("softmax")[2].strip().splitlines()) == 11, "the likeliest, not all words"
+
+
+def test_methods_lists_them_all_and_help_lists_a_methods_settings(capsys, here):
+    from minitune.methods.what import WHAT
+
+    status, out, _ = run(capsys, "methods")
+    assert status == 0 and all(any(line.startswith(f"{what} ") for line in out.splitlines()) for what in WHAT)
+    status, out, _ = run(capsys, "tune", "lora+head", "--help")
+    assert status == 0 and "rank=4" in out and "targets=query,value" in out and "GPT, words" in out and "--shots" in out
+    status, out, _ = run(capsys, "tune", "-h")
+    assert status == 0 and "rank=" not in out
+    status, _, err = run(capsys, "tune", "lorra", "--help")
+    assert status == 2 and "'lorra' is unknown" in err
+    for command in ("predict", "explain", "sweep"):
+        assert run(capsys, command, "--help")[0] == 0
+
+
+BAD_TUNES = {
+    "no method": ("lorra+head", [], "'lorra' is unknown"),
+    "nothing to train": ("zero-shot", [], "nothing to train"),
+    "unknown setting": ("lora+head", ["--set", "rang=8"], "no setting 'rang'; it has rank, alpha"),
+    "setting without value": ("lora+head", ["--set", "rank"], "write name=value"),
+    "value of another kind": ("lora+head", ["--set", "rank=high"], "whole number"),
+    "setting of another method": ("full+head", ["--set", "rank=8"], "none of its own"),
+    "rank of nothing": ("lora+head", ["--set", "rank=0"], "rank is 0"),
+    "rank beyond the width": ("lora+head", ["--set", "rank=17"], "16 wide"),
+    "no linear layer": ("lora+head", ["--set", "targets=querry"], "no linear layer is named 'querry'"),
+    "a tied weight": ("lora+head", ["--set", "targets=token_embedding"], "tied to the output"),
+    "a prompt beyond the context": ("prompt-tuning", ["--set", "length=40"], "no room for a text"),
+    "a prompt and a template beyond it": ("prompt-tuning", ["--set", "length=38"], "context holds 40"),
+    "a prefix beyond the context": ("prefix-tuning", ["--set", "length=99"], "no room for a text"),
+    "template without placeholders": ("prompt-tuning", ["--template", "{text} it was {mask} ."], "no placeholder"),
+    "template without a blank": ("lora", ["--template", "{text}"], "no blank"),
+    "template without a slot": ("lora+head", ["--template", "so it was"], "no slot"),
+    "two texts asked of one": ("lora+head", ["--template", "{text} {text_b}"], "no such text"),
+    "betas of nothing": ("lora+head", ["--set", "betas=0.9"], "betas"),
+    "a rate that blows up": (
+        "full+head",
+        ["--set", "lr=1e30", "--set", "warmup=0", "--set", "clip=1e30", "--set", "steps=9"],
+        "lower the learning rate",
+    ),
+    "labels that are no numbers": ("lora+number", [], "no numbers"),
+    "too many shots": ("lora+head", ["--shots", "13"], "lower --shots"),
+    "shots no number": ("lora+head", ["--shots", "every"], "from 1 on"),
+    "unknown device": ("lora+head", ["--device", "tpu"], "cpu"),
+    "a file for a folder": ("lora+head", ["--out", "reviews.csv"], "cannot write"),
+    "unknown column": ("lora+head", ["--text-column", "review"], "no column 'review'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TUNES)
+def test_a_bad_tune_is_one_sentence_and_writes_nothing(capsys, models, here, name):
+    method, more, expected = BAD_TUNES[name]
+    status, _, err = tune(capsys, models, method, *more)
+    assert status == 2 and "Traceback" not in err, err
+    assert expected in err.splitlines()[-1], f"{err!r} does not say {expected!r}"
+    assert not (here / "t").exists()
+
+
+def test_a_tune_that_fails_leaves_the_last_one_whole(capsys, models, here, no_curve):
+    tune(capsys, models, "frozen+head")
+    before = (here / "t" / "tuned.pt").read_bytes()
+    assert tune(capsys, models, "lora+head", "--set", "rank=99")[0] == 2
+    assert (here / "t" / "tuned.pt").read_bytes() == before
