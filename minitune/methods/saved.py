@@ -20,7 +20,8 @@ from minitune.models.build import Model
 from minitune.predictors.predictor import Joined
 from minitune.training.checkpoint import Checkpoint, fingerprint, load_checkpoint, read_tensors, write_tensors
 from minitune.tuning.doors import Tuned, fold
-from minitune.tuning.lora import lora_layers, remove_lora, switch_lora
+from minitune.tuning.lora import lora_layers
+from minitune.tuning.lora_adapters import remove_lora, switch_lora
 from minitune.tuning.trained import trainable
 
 FILE = "tuned.pt"

@@ -18,16 +18,11 @@ from minitune.tuning.lora import (
     LowRank,
     add_lora,
     find_targets,
-    fold_lora,
     linear_layers,
     lora_layers,
-    lora_off,
     lora_parameters,
-    merge_lora,
-    remove_lora,
-    switch_lora,
-    unmerge_lora,
 )
+from minitune.tuning.lora_adapters import fold_lora, lora_off, merge_lora, remove_lora, switch_lora, unmerge_lora
 from tests.conftest import make_bert, make_gpt
 
 pytestmark = pytest.mark.lesson19
