@@ -1,7 +1,9 @@
-"""What the tests of LoRA share: updates far from the zero that they start from, the same model without any LoRA, and
-the whole state of a model, to see that a call that was refused has changed nothing."""
+"""What the tests of this room share. For every method: what trains, and how its start is drawn. For LoRA: updates far
+from the zero that they start from, the same model without any LoRA, and the whole state of a model, to see that a call
+that was refused has changed nothing."""
 
 import copy
+from itertools import combinations
 
 import torch
 from torch import nn
@@ -10,6 +12,37 @@ from minitune.tuning.lora import LoRAConfig, lora_layers
 
 CONFIG = LoRAConfig(rank=2, alpha=6.0, targets=("query", "value", "up"))
 EXACT = {"rtol": 0, "atol": 1e-10}
+
+
+# ---- every method ----
+
+
+def assert_the_door_alone_trains(tuned):
+    """Of what stands before a model all trains, and of the model nothing."""
+    base = [name for name, p in tuned.model.named_parameters() if p.requires_grad]
+    assert not base, f"the model is not frozen: {len(base)} of its parameters train, {base[:3]} ..."
+    still = [name for name, p in tuned.door.named_parameters() if not p.requires_grad]
+    assert not still, f"what is put before the model does not train: {still}"
+
+
+def assert_drawn_from_the_seed(draw):
+    """`draw`: () -> the numbers that a method starts from."""
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        drawn.append(draw())
+    assert torch.equal(drawn[0], drawn[1]), "one seed gives two different starts"
+    assert not torch.equal(drawn[0], drawn[2]), "two seeds give one and the same start: is a seed set inside?"
+
+
+def assert_drawn_apart(numbers, *axes):
+    """No two slices along an axis are alike; `axes` are the axes' names."""
+    for at, name in enumerate(axes):
+        alike = any(torch.equal(a, b) for a, b in combinations(numbers.unbind(at), 2))
+        assert not alike, f"two {name} start from the same numbers: each draws its own"
+
+
+# ---- LoRA ----
 
 
 class Awkward(nn.Module):
