@@ -22,6 +22,7 @@ import json
 
 import torch
 from matplotlib import pyplot as plt
+from minitune.methods.questions import task_data
 from torch import nn
 
 from minitune.bench.pretraining import in_turn, ratio
@@ -31,20 +32,11 @@ from minitune.files import read_text, shared
 from minitune.methods.compare import run_method
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
-from minitune.methods.questions import task_data
 from minitune.report import interval, table
 from minitune.training.checkpoint import fingerprint, load_checkpoint, random_twin
 from minitune.tuning.doors import SoftPrompt, Tuned
-from minitune.tuning.lora import (
-    LoRAConfig,
-    add_lora,
-    fold_lora,
-    lora_layers,
-    lora_off,
-    merge_lora,
-    switch_lora,
-    unmerge_lora,
-)
+from minitune.tuning.lora import LoRAConfig, add_lora, lora_layers
+from minitune.tuning.lora_adapters import fold_lora, lora_off, merge_lora, switch_lora, unmerge_lora
 from minitune.tuning.trained import count, trainable, trainable_table
 
 gpt = load_checkpoint("gpt")

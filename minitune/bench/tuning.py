@@ -28,7 +28,8 @@ from minitune.readout.head import new_layer
 from minitune.training.checkpoint import load_checkpoint
 from minitune.training.loop import TrainConfig, train
 from minitune.tuning.freezing import TopConfig
-from minitune.tuning.lora import LoRAConfig, add_lora, fold_lora, merge_lora
+from minitune.tuning.lora import LoRAConfig, add_lora
+from minitune.tuning.lora_adapters import fold_lora, merge_lora
 from minitune.tuning.p_tuning import PTuningConfig
 from minitune.tuning.p_tuning_v2 import DeepPromptConfig
 from minitune.tuning.prefix_tuning import PrefixConfig

@@ -9,7 +9,8 @@ from minitune.errors import UserError
 from minitune.methods.saved import read_tuned, rebuild
 from minitune.predictors.predictor import Predictor
 from minitune.training.checkpoint import Checkpoint
-from minitune.tuning.lora import lora_layers, remove_lora, switch_lora
+from minitune.tuning.lora import lora_layers
+from minitune.tuning.lora_adapters import remove_lora, switch_lora
 
 
 class Shelf:

@@ -23,7 +23,8 @@ from minitune.predictors.writer import Writer, Writing
 from minitune.training.checkpoint import fingerprint, load_checkpoint
 from minitune.tuning.doors import Prefix, SoftPrompt, Tuned
 from minitune.tuning.freezing import Untied
-from minitune.tuning.lora import lora_layers, lora_off
+from minitune.tuning.lora import lora_layers
+from minitune.tuning.lora_adapters import lora_off
 from minitune.tuning.trained import count, trainable
 from tests import tiny
 from tests.tiny import EXAMPLES

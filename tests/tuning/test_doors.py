@@ -94,19 +94,6 @@ def test_behind_a_prefix_comes_the_text_alone(model, words, mask, length):
     )
 
 
-def test_how_long_a_text_may_be(model):
-    table = draw(5, 2 * 3 * 24)
-    for tuned, room in (
-        (soft(model, draw(5, 24)), 31),
-        (prefixed(model, table), 26),
-        (prefixed(model, table, shift=False), 31),
-    ):
-        assert tuned.context == room
-        assert tuned(torch.zeros(1, room, dtype=torch.long)).hidden.shape == (1, room, 24)
-    with pytest.raises(UserError, match=r"32 positions .*5 of a past, 27 of text"):
-        prefixed(model, table)(torch.zeros(1, 27, dtype=torch.long))
-
-
 def test_a_prompt_that_leaves_no_room_is_refused(model):
     check_room(30, model)
     with pytest.raises(UserError, match="a prompt of 31 leaves no room for a text: the model's context is 31"):
@@ -202,13 +189,27 @@ def test_where_the_text_s_positions_start(model, words, mask):
         torch.testing.assert_close(hidden[mask.bool()], expected[mask.bool()], **EXACT, msg=message)
 
 
+def test_how_long_a_text_may_be(model):
+    table = draw(5, 2 * 3 * 24)
+    for tuned, room in (
+        (soft(model, draw(5, 24)), 31),
+        (prefixed(model, table), 26),
+        (prefixed(model, table, shift=False), 31),
+    ):
+        assert tuned.context == room, f"{tuned.context} tokens of text are allowed, and there is room for {room}"
+        assert tuned(torch.zeros(1, room, dtype=torch.long)).hidden.shape == (1, room, 24)
+    with pytest.raises(UserError, match=r"32 positions .*5 of a past, 27 of text"):
+        prefixed(model, table)(torch.zeros(1, 27, dtype=torch.long))
+
+
 def test_padding_on_the_right_changes_nothing(model, words, mask):
     words[:, 1:3] = SOFT
     for tuned in (soft(model, draw(2, 24)), prefixed(model, draw(2, 2 * 3 * 24))):
         padded = tuned(words, attention_mask=mask).hidden
         for row, length in enumerate((11, 7, 3, 10)):
             alone = tuned(words[row : row + 1, :length]).hidden[0]
-            torch.testing.assert_close(padded[row, :length], alone, **EXACT)
+            message = "a row alone and in a batch with padding differ: the mask hides a prompt, or shows padding"
+            torch.testing.assert_close(padded[row, :length], alone, **EXACT, msg=message)
 
 
 def test_another_number_of_placeholders_than_vectors_is_refused(model, words):
@@ -220,6 +221,10 @@ def test_another_number_of_placeholders_than_vectors_is_refused(model, words):
     words[1:, 4] = SOFT
     with pytest.raises(ValueError, match=r"the rows have \[1, 2\] placeholders"):
         tuned(words)
+    uneven = words[1:3].clone()
+    uneven[0, 3], uneven[1, 5] = 0, SOFT  # one and three: two for each row on average
+    with pytest.raises(ValueError, match=r"the rows have \[1, 3\] placeholders"):
+        tuned(uneven)
     assert tuned(words[1:]).hidden.shape == (3, 11, 24)
 
 
@@ -268,18 +273,27 @@ def test_what_is_put_before_a_model_is_in_the_model_s_mode(make, words, training
 
 
 def test_dropout_of_a_prefix_is_there_in_training_alone(gpt, words):
-    table = draw(6, 2 * 3 * 24)
-    tuned = prefixed(gpt, table, dropout=0.5)
-    without = prefixed(gpt, table)(words).hidden
-    assert torch.equal(tuned(words).hidden, without) and torch.equal(tuned(words).hidden, without)
+    tuned = prefixed(gpt, draw(6, 2 * 3 * 24), dropout=0.5)
+    without = prefixed(gpt, tuned.door.source.table)(words).hidden
+    assert torch.equal(tuned(words).hidden, without), "in eval mode something is dropped"
     tuned.door.train()
+    assert not torch.equal(tuned(words).hidden, tuned(words).hidden), "in training nothing is dropped"
+
+
+def test_dropout_of_a_prefix_draws_for_each_number_of_each_row(gpt):
+    door = Prefix(Learned(torch.ones(6, 2 * 3 * 24, dtype=torch.float64)), gpt.config, dropout=0.5)
     torch.manual_seed(0)
-    key, value = tuned.door.past(4)[1]
-    expected = 2 * written_out(tuned.eval().door.past())[:, 48:72].view(6, 3, 8).transpose(0, 1)
-    dropped = key == 0
-    assert 0.4 < dropped.double().mean() < 0.6 and not torch.equal(dropped, value == 0)
-    assert not torch.equal(dropped[0], dropped[1]), "each row of the batch draws its own"
-    torch.testing.assert_close(key[~dropped], expected.expand(4, 3, 6, 8)[~dropped], **EXACT)
+    numbers = torch.stack([torch.stack(layer) for layer in door.past(4)])  # (L, 2, B, H, P, D/H)
+    dropped = numbers == 0
+    shares = dropped.double().mean(dim=(2, 3, 4, 5)).tolist()
+    message = f"half of each layer's keys and of its values should be dropped: layer by layer, {shares}"
+    assert all(0.4 < share < 0.6 for layer in shares for share in layer), message
+    axes = ("layers", "kinds (keys and values)", "rows of the batch", "heads", "places", "numbers of a key")
+    for axis, name in enumerate(axes):
+        alike = (dropped == dropped.select(axis, 0).unsqueeze(axis)).all()
+        assert not alike, f"all {name} share one dropout mask: each number is drawn by itself"
+    message = "what is kept is divided by 1 - p, or training and eval differ in size"
+    torch.testing.assert_close(numbers[~dropped], torch.full_like(numbers[~dropped], 2.0), **EXACT, msg=message)
 
 
 def test_folding_keeps_what_the_source_says_and_drops_the_network(model, words):
@@ -293,7 +307,8 @@ def test_folding_keeps_what_the_source_says_and_drops_the_network(model, words):
         assert fold(tuned) is tuned and isinstance(tuned.door.source, Learned)
         assert torch.equal(tuned(words).hidden, before), "what is stored must give the same numbers, bit for bit"
         names = {name for name, parameter in tuned.named_parameters() if parameter.requires_grad}
-        assert names == {"door.source.table"}
+        assert names == {"door.source.table"}, "folded, other parameters train than the table alone"
+        assert not tuned.door.source.training, "the table is in training mode, before a model in eval mode"
         state = tuned.door.state_dict()
         assert set(state) == {"source.table"}, "the network is still there"
         assert torch.equal(fold(tuned)(words).hidden, before), "folding twice is folding once"
@@ -439,7 +454,8 @@ def test_positions_of_the_text_are_counted_from_its_own_start(model, words):
     for shift in (True, False):
         tuned = prefixed(model, draw(3, 2 * 3 * 24), shift=shift)
         expected = tuned(words).hidden
-        torch.testing.assert_close(tuned(words, position_ids=counted).hidden, expected, **EXACT)
+        message = f"with shift={shift}, positions that are given start elsewhere than those that are not"
+        torch.testing.assert_close(tuned(words, position_ids=counted).hidden, expected, **EXACT, msg=message)
         assert not torch.allclose(tuned(words, position_ids=counted + 1).hidden, expected), "the positions are not read"
 
 
@@ -468,6 +484,7 @@ def test_gradients_are_those_of_finite_differences_and_reach_what_is_learned_alo
             return nn.functional.cross_entropy(logits[mask.bool()], (words[mask.bool()] + 1) % 57)
 
         table = tuned.door.source.table
+        assert loss().requires_grad, "no gradient reaches what is learned: is it detached?"
         loss().backward()
         direction = draw(*table.shape, seed=11)
         assert (table.grad * direction).sum().item() == pytest.approx(slope(loss, table, direction), rel=1e-6)

@@ -13,6 +13,7 @@ from minitune.models.build import random_model
 from minitune.tuning.doors import fold
 from minitune.tuning.p_tuning import PromptEncoder, PTuningConfig, add_p_tuning, match_spread, p_tuning_parameters
 from tests.conftest import make_bert, make_gpt
+from tests.tuning.shared import assert_drawn_apart, assert_drawn_from_the_seed, assert_the_door_alone_trains
 
 pytestmark = pytest.mark.lesson16
 VARIANTS = ({}, {"inner": 5}, {"encoder": "mlp"})
@@ -32,13 +33,28 @@ def encoder(seed=0, width=24, **settings):
     return made
 
 
-# shapes
+# what is trained, and shapes
+
+
+@pytest.mark.parametrize("settings", VARIANTS)
+def test_the_encoder_trains_and_the_model_does_not(model, tokenizer, settings):
+    tuned = add_p_tuning(model, PTuningConfig(length=3, **settings), tokenizer)
+    assert_the_door_alone_trains(tuned)
+    assert tuned.door.placeholder == tokenizer.soft_id, "the vectors stand at another token than the template writes"
 
 
 @pytest.mark.parametrize("settings", VARIANTS)
 @pytest.mark.parametrize("length", [1, 4])
 def test_it_writes_a_vector_for_each_placeholder(settings, length):
     assert encoder(length=length, **settings)().shape == (length, 24)
+
+
+def test_the_lstm_has_two_layers_both_ways_of_half_the_width_unless_told():
+    assert encoder().lstm.hidden_size == 12, "H is half the model's width, as in the code for facts, unless it is given"
+    assert encoder(inner=5).lstm.hidden_size == 5
+    assert encoder().lstm.num_layers == 2 and encoder().lstm.bidirectional, "two layers, both ways"
+    assert encoder(inner=5).mlp[0].in_features == 10 and encoder(encoder="mlp").lstm is None
+    assert encoder(encoder="mlp").mlp[0].in_features == 24
 
 
 @pytest.mark.parametrize("settings", [*VARIANTS, {"inner": 31}])
@@ -49,13 +65,6 @@ def test_as_many_numbers_as_the_formula_says(settings, width):
     assert sum(p.numel() for p in made.parameters()) == p_tuning_parameters(PTuningConfig(length=3, **settings), config)
 
 
-def test_the_lstm_has_two_layers_both_ways_of_half_the_width_unless_told():
-    assert encoder().lstm.hidden_size == 12 and encoder(inner=5).lstm.hidden_size == 5
-    assert encoder().lstm.num_layers == 2 and encoder().lstm.bidirectional
-    assert encoder(inner=5).mlp[0].in_features == 10 and encoder(encoder="mlp").lstm is None
-    assert encoder(encoder="mlp").mlp[0].in_features == 24
-
-
 # numbers worked by hand
 
 
@@ -63,8 +72,8 @@ def test_the_first_vectors_have_the_spread_of_the_embeddings(model, tokenizer):
     for settings in VARIANTS:
         torch.manual_seed(0)
         tuned = add_p_tuning(model, PTuningConfig(length=6, **settings), tokenizer)
-        written, embedding = tuned.door.source(), model.token_embedding.weight
-        assert written.std().item() == pytest.approx(embedding.std().item(), rel=1e-5)
+        written, expected = tuned.door.source().std().item(), model.token_embedding.weight.std().item()
+        assert written == pytest.approx(expected, rel=1e-5), "the last layer's weight and bias are scaled to that"
 
 
 def test_matching_the_spread_scales_the_last_layer_weight_and_bias():
@@ -77,6 +86,13 @@ def test_matching_the_spread_scales_the_last_layer_weight_and_bias():
 
 
 # invariants
+
+
+@pytest.mark.parametrize("settings", VARIANTS)
+def test_it_writes_the_same_at_every_call_and_each_place_starts_apart(settings):
+    made = PromptEncoder(PTuningConfig(length=4, **settings), 24).double().train()
+    assert_drawn_apart(made.start.weight, "places (rows of z)", "numbers of z")
+    assert torch.equal(made(), made()), "two calls write other vectors: noise, dropout, or a state that is carried over"
 
 
 def test_vectors_of_the_lstm_hang_together_and_those_of_the_mlp_do_not():
@@ -105,11 +121,7 @@ def test_folding_drops_the_encoder_and_keeps_every_bit(model, tokenizer, setting
 
 
 def test_the_same_seed_gives_the_same_prompt(model, tokenizer):
-    written = []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        written.append(add_p_tuning(model, PTuningConfig(), tokenizer).door.source())
-    assert torch.equal(written[0], written[1]) and not torch.equal(written[0], written[2])
+    assert_drawn_from_the_seed(lambda: add_p_tuning(model, PTuningConfig(), tokenizer).door.source())
 
 
 @pytest.mark.parametrize(
@@ -168,6 +180,7 @@ def test_gradients_are_those_of_finite_differences():
     (made().tanh() * weights).sum().backward()
     generator = torch.Generator().manual_seed(6)
     for name, parameter in made.named_parameters():
+        assert parameter.grad is not None, f"{name} gets no gradient: is it frozen, or what comes after it detached?"
         direction = torch.randn(parameter.shape, dtype=torch.float64, generator=generator)
         with torch.no_grad():
             parameter += 1e-6 * direction
@@ -200,5 +213,5 @@ def test_learns_a_few_rows_by_heart_and_moves_nothing_else(model, tokenizer, set
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
-    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+    assert losses[-1] < 0.5 * losses[0], f"the loss went from {losses[0]:.2f} to {losses[-1]:.2f} in 25 steps"
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items()), "the model has moved"

@@ -19,7 +19,8 @@ from minitune.predictors.classifier import Classifier
 from minitune.prompting.template import Template
 from minitune.readout.head import Head
 from minitune.tuning.doors import Prefix, SoftPrompt, Tuned, fold
-from minitune.tuning.lora import LoRAConfig, add_lora, fold_lora, lora_layers, lora_off, merge_lora
+from minitune.tuning.lora import LoRAConfig, add_lora, lora_layers
+from minitune.tuning.lora_adapters import fold_lora, lora_off, merge_lora
 from minitune.tuning.p_tuning import PromptEncoder, PTuningConfig, add_p_tuning, p_tuning_parameters
 from minitune.tuning.p_tuning_v2 import DeepPromptConfig, add_deep_prompt, deep_prompt_parameters
 from minitune.tuning.prefix_tuning import PrefixConfig, add_prefix, prefix_parameters

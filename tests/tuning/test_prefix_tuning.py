@@ -24,6 +24,7 @@ from minitune.tuning.prefix_tuning import (
     word_ids,
 )
 from tests.conftest import make_bert, make_gpt
+from tests.tuning.shared import assert_drawn_apart, assert_drawn_from_the_seed, assert_the_door_alone_trains
 
 pytestmark = pytest.mark.lesson17
 EXACT = {"rtol": 0, "atol": 1e-10}
@@ -48,7 +49,12 @@ def quick(monkeypatch):
     monkeypatch.setattr(prefix_tuning, "FIT_STEPS", 2)
 
 
-# shapes
+# what is trained, and shapes
+
+
+@pytest.mark.parametrize("settings", [{"inner": 7}, {"reparametrize": False}])
+def test_the_prefix_trains_and_the_model_does_not(model, tokenizer, quick, settings):
+    assert_the_door_alone_trains(add_prefix(model, PrefixConfig(length=3, **settings), tokenizer))
 
 
 @pytest.mark.parametrize("settings", [{"inner": 7}, {"reparametrize": False}])
@@ -79,7 +85,7 @@ def test_as_many_numbers_as_the_formula_says(tokenizer, quick, settings, sizes):
 
 def test_the_network_by_hand():
     """D, M, L = 2, 1, 1: two positions, each with a key and a value of two numbers."""
-    config = replace(make_gpt(layers=1, width=2, heads=1).config)
+    config = make_gpt(layers=1, width=2, heads=1).config
     source = PrefixEncoder(PrefixConfig(length=2, inner=1), config).double()
     with torch.no_grad():
         source.start.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
@@ -89,20 +95,26 @@ def test_the_network_by_hand():
         source.outer.bias.copy_(torch.tensor([0.0, 1.0, 0.0, 0.0]))
     one = torch.tanh(torch.tensor(1.0, dtype=torch.float64)).item()
     expected = [[one, 2 * one + 1, 3 * one, -one], [0.0, 1.0, 0.0, 0.0]]
-    torch.testing.assert_close(source(), torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12)
+    message = "not W_2 tanh(W_1 z + b_1) + b_2"
+    expected = torch.tensor(expected, dtype=torch.float64)
+    torch.testing.assert_close(source(), expected, rtol=0, atol=1e-12, msg=message)
 
 
 def test_words_are_repeated_or_cut_to_the_length(tokenizer):
     great, hero = tokenizer.encode("great hero")
-    assert word_ids(PrefixConfig(length=5, words="great hero"), tokenizer) == [great, hero, great, hero, great]
+    drawn = word_ids(PrefixConfig(length=5, words="great hero"), tokenizer)
+    assert drawn == [great, hero, great, hero, great], "the words in their order, and again from the first"
     assert word_ids(PrefixConfig(length=1, words="great hero"), tokenizer) == [great]
 
 
-def test_words_that_are_not_given_are_drawn_and_no_special_tokens(tokenizer):
+def test_words_that_are_not_given_are_drawn_from_all_words_each_once(tokenizer):
     torch.manual_seed(0)
     drawn = [word_ids(PrefixConfig(length=20), tokenizer) for _ in range(50)]
-    assert all(len(set(row)) == 20 for row in drawn)
-    assert min(map(min, drawn)) >= len(tokenizer.specials), "a special token is no word to start from"
+    assert drawn[0] != drawn[1], "two prefixes start from the same words: the first of the vocabulary? They are drawn"
+    assert all(len(set(row)) == 20 for row in drawn), "drawn with replacement"
+    seen, words = set().union(*drawn), set(tokenizer.word_ids())
+    assert seen <= words, "special tokens, single bytes and pieces are no words to start from"
+    assert len(seen) > 0.9 * len(words), f"of {len(words)} words only {len(seen)} are ever drawn"
 
 
 # invariants
@@ -116,8 +128,6 @@ def test_no_weight_of_the_model_changes(model, tokenizer, quick):
             for parameter in tuned.door.parameters():
                 parameter += 1.0
         assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
-        assert not any(p.requires_grad for p in model.parameters())
-        assert all(p.requires_grad for p in tuned.door.parameters())
 
 
 def test_nothing_is_left_of_the_first_training_but_the_weights(model, tokenizer, quick):
@@ -138,12 +148,23 @@ def test_folding_drops_the_network_and_keeps_every_bit(model, tokenizer, text, q
 
 
 def test_the_same_seed_gives_the_same_prefix(model, tokenizer, quick):
-    for config in (PrefixConfig(inner=7), PrefixConfig(start="random", reparametrize=False)):
-        tables = []
-        for seed in (1, 1, 2):
-            torch.manual_seed(seed)
-            tables.append(add_prefix(model, config, tokenizer).door.source())
-        assert torch.equal(tables[0], tables[1]) and not torch.equal(tables[0], tables[2])
+    flat = {"reparametrize": False}
+    for config in (PrefixConfig(inner=7), PrefixConfig(**flat), PrefixConfig(start="random", **flat)):
+        assert_drawn_from_the_seed(lambda config=config: add_prefix(model, config, tokenizer).door.source())
+
+
+def test_dropout_falls_on_the_prefix_in_training_alone(model, tokenizer, text, quick):
+    for settings in ({"inner": 7}, {"reparametrize": False}):
+        tuned = add_prefix(model, PrefixConfig(length=3, dropout=0.5, **settings), tokenizer)
+        assert torch.equal(tuned(text[0]).hidden, tuned(text[0]).hidden), "in eval mode something is dropped"
+        tuned.train()
+        assert not torch.equal(tuned(text[0]).hidden, tuned(text[0]).hidden), "in training nothing is dropped"
+        tuned.eval()
+
+
+def test_the_network_starts_apart_at_each_place():
+    source = PrefixEncoder(PrefixConfig(length=4, inner=7), make_gpt().config)
+    assert_drawn_apart(source.start.weight, "places (rows of z)", "numbers of z")
 
 
 def test_a_random_start_has_the_spread_of_real_keys_and_values(model, tokenizer):
@@ -151,8 +172,11 @@ def test_a_random_start_has_the_spread_of_real_keys_and_values(model, tokenizer)
     config = PrefixConfig(length=30, start="random", reparametrize=False, words=WORDS)
     table = add_prefix(model, config, tokenizer).door.source()
     real = table_of(keys_and_values(model, word_ids(config, tokenizer)))
-    assert table.std().item() == pytest.approx(real.std().item(), rel=0.05)
-    assert not torch.allclose(table, real)
+    message = f"the prefix spreads {table.std().item():.2f}, and real keys and values {real.std().item():.2f}"
+    assert table.std().item() == pytest.approx(real.std().item(), rel=0.05), message
+    assert not torch.allclose(table, real), "these are the keys and values of words, and not random ones"
+    names = ("places", "layers", "kinds (keys and values)", "heads", "numbers")
+    assert_drawn_apart(table[:4].view(4, 3, 2, 3, 8), *names)
 
 
 @pytest.mark.parametrize(
@@ -202,14 +226,19 @@ def test_before_any_step_a_flat_prefix_of_words_is_those_words_before_the_text(g
     torch.testing.assert_close(hidden, expected, **EXACT)
 
 
-def test_the_network_is_first_fitted_to_the_words(bert_tokenizer):
+def test_the_network_is_first_fitted_to_the_words_unless_it_starts_at_random(bert_tokenizer):
     model, tokenizer = make_bert(len(bert_tokenizer)), bert_tokenizer
     config = PrefixConfig(length=4, inner=64, words=WORDS)
-    torch.manual_seed(0)
-    written = add_prefix(model, config, tokenizer).door.source()
     real = table_of(keys_and_values(model, word_ids(config, tokenizer)))
-    error = (written - real).square().mean() / real.square().mean()
-    assert error < 0.01, f"the network's first prefix is {error:.0%} off the words' keys and values"
+    torch.manual_seed(0)
+
+    def error(config):
+        written = add_prefix(model, config, tokenizer).door.source()
+        return ((written - real).square().mean() / real.square().mean()).item()
+
+    fitted = error(config)
+    assert fitted < 0.01, f"the network's first prefix is {fitted:.0%} off the words' keys and values"
+    assert error(replace(config, start="random")) > 0.5, "a random start was fitted to words"
 
 
 def test_fitting_changes_the_network_alone_and_step_by_step(monkeypatch):
@@ -268,5 +297,5 @@ def test_learns_a_few_rows_by_heart_and_moves_nothing_else(model, tokenizer, tex
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
-    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+    assert losses[-1] < 0.5 * losses[0], f"the loss went from {losses[0]:.2f} to {losses[-1]:.2f} in 25 steps"
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items()), "the model has moved"

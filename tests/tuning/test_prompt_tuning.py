@@ -13,6 +13,7 @@ from minitune.errors import UserError
 from minitune.models.build import random_model
 from minitune.tuning.prompt_tuning import PromptConfig, add_prompt, first_vectors, nearest_words, prompt_parameters
 from tests.conftest import make_bert, make_gpt
+from tests.tuning.shared import assert_drawn_apart, assert_drawn_from_the_seed, assert_the_door_alone_trains
 
 pytestmark = pytest.mark.lesson15
 STARTS = (
@@ -36,14 +37,21 @@ def rows_of(model, vectors):
     return found[:, 1].tolist()
 
 
-# shapes
+# what is trained, and shapes
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_prompt_trains_and_the_model_does_not(model, tokenizer, start):
+    tuned = add_prompt(model, PromptConfig(length=3, **start), tokenizer)
+    assert_the_door_alone_trains(tuned)
+    assert tuned.door.placeholder == tokenizer.soft_id, "the vectors stand at another token than the template writes"
 
 
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("length", [1, 5])
 def test_as_many_vectors_as_placeholders(model, tokenizer, start, length):
     tuned = add_prompt(model, PromptConfig(length=length, **start), tokenizer)
-    assert tuned.door.source().shape == (length, 24) and tuned.door.placeholder == tokenizer.soft_id
+    assert tuned.door.source().shape == (length, 24)
     assert prompt_parameters(PromptConfig(length=length), model.config) == length * 24
 
 
@@ -53,7 +61,8 @@ def test_as_many_vectors_as_placeholders(model, tokenizer, start, length):
 def test_a_start_from_a_text_is_its_tokens_over_and_over(model, tokenizer):
     great, hero = tokenizer.encode("great hero")
     config = PromptConfig(length=5, start="text", text="great hero")
-    assert rows_of(model, first_vectors(model, config, tokenizer)) == [great, hero, great, hero, great]
+    rows = rows_of(model, first_vectors(model, config, tokenizer))
+    assert rows == [great, hero, great, hero, great], "the text's tokens in their order, and again from the first"
     assert rows_of(model, first_vectors(model, replace(config, length=1), tokenizer)) == [great]
 
 
@@ -61,11 +70,14 @@ def test_a_start_from_labels_is_these_and_then_words(model, tokenizer):
     great, awful = tokenizer.encode("great awful")
     config = PromptConfig(length=5, start="labels", text="great awful")
     rows = rows_of(model, first_vectors(model, config, tokenizer))
-    assert rows[:2] == [great, awful] and all(row >= len(tokenizer.specials) for row in rows[2:])
+    assert rows[:2] == [great, awful], "the label words come first"
+    assert set(rows[2:]) <= set(tokenizer.word_ids()), "behind them come words of the vocabulary"
     assert rows_of(model, first_vectors(model, replace(config, length=1), tokenizer)) == [great]
 
 
 def test_a_start_from_the_vocabulary_is_whole_words_each_drawn_once(model, tokenizer):
+    one, other = (rows_of(model, first_vectors(model, PromptConfig(length=20), tokenizer)) for _ in range(2))
+    assert one != other, "two prompts start from the same words: the first of the vocabulary? They are drawn"
     torch.manual_seed(0)
     seen = set()
     for _ in range(60):
@@ -78,15 +90,17 @@ def test_a_start_from_the_vocabulary_is_whole_words_each_drawn_once(model, token
 
 
 def test_a_random_start_has_the_spread_of_the_embeddings(model, tokenizer):
-    """N(0, 1), the habit of an embedding layer, is many times too long beside embeddings of 0.02."""
+    """N(0, 1), the habit of an embedding layer, is many times too wide beside embeddings of 0.02."""
     with torch.no_grad():
         model.token_embedding.weight.mul_(0.1).add_(0.4)
     torch.manual_seed(0)
     for spread in (1.0, 0.5):
         vectors = first_vectors(model, PromptConfig(length=200, start="random", spread=spread), tokenizer)
         expected = spread * model.token_embedding.weight.std().item()
-        assert vectors.std().item() == pytest.approx(expected, rel=0.05), "N(0, 1) is far from any embedding"
-        assert vectors.mean().item() == pytest.approx(0.4, rel=0.02)
+        message = f"the vectors spread {vectors.std().item():.3f}, {spread} of the embeddings' spread is {expected:.3f}"
+        assert vectors.std().item() == pytest.approx(expected, rel=0.05), message
+        assert vectors.mean().item() == pytest.approx(0.4, rel=0.02), "the embeddings' mean, 0.4 here, is left out"
+        assert_drawn_apart(vectors[:5], "vectors", "numbers of a vector")
 
 
 def test_nearest_words(model, tokenizer):
@@ -116,16 +130,11 @@ def test_no_weight_of_the_model_changes_and_none_is_shared_with_it(model, tokeni
     assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items()), (
         "the vectors are a view of the embedding: training them writes into it"
     )
-    assert not any(p.requires_grad for p in model.parameters()) and tuned.door.source.table.requires_grad
 
 
 def test_the_same_seed_gives_the_same_prompt(model, tokenizer):
-    for config in (PromptConfig(start="random"), PromptConfig(start="vocabulary")):
-        prompts = []
-        for seed in (1, 1, 2):
-            torch.manual_seed(seed)
-            prompts.append(first_vectors(model, config, tokenizer))
-        assert torch.equal(prompts[0], prompts[1]) and not torch.equal(prompts[0], prompts[2])
+    for start in ("random", "vocabulary"):
+        assert_drawn_from_the_seed(lambda start=start: first_vectors(model, PromptConfig(start=start), tokenizer))
 
 
 @pytest.mark.parametrize(
@@ -188,4 +197,5 @@ def test_learns_a_few_rows_by_heart_and_moves_nothing_else(model, tokenizer):
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0], "rates of fine-tuning are far too low for a prompt: take 0.03 or more"
     assert (tuned.door.source.table != first).any(dim=1).all(), "a vector has not moved"
-    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+    assert (tuned.door.source.table != first).any(dim=1).all(), "a vector has not moved"
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items()), "the model has moved"
