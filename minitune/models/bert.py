@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minitune.models.attention import FeedForward, KeyValue, SelfAttention, at_places, visible_keys
+from minitune.models.attention import FeedForward, SelfAttention, at_places, dropout_of, visible_keys
+from minitune.models.cache import KeyValue
 from minitune.models.common import Output, default_positions, draw_weights, one_of, past_length
 
 
@@ -66,7 +67,7 @@ class BERT(nn.Module):
         self.position_embedding = nn.Embedding(config.context, config.width)
         self.type_embedding = nn.Embedding(config.token_types, config.width)
         self.embedding_norm = nn.LayerNorm(config.width, eps=config.norm_eps)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = dropout_of(config.dropout)
         self.blocks = nn.ModuleList(BERTBlock(config) for _ in range(config.layers))
         self.pooler = nn.Linear(config.width, config.width)
         self.next_sentence = nn.Linear(config.width, 2)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from minitune.errors import UserError
-from minitune.models.attention import KeyValue
+from minitune.models.cache import Cache, KeyValue
 
 
 class Output(NamedTuple):
@@ -16,7 +16,7 @@ class Output(NamedTuple):
     past_key_values: tuple[KeyValue, ...]  # for each layer a key and a value, each (B, H, P + T, D/H)
 
 
-def past_length(past_key_values: tuple[KeyValue, ...] | None, layers: int) -> int:
+def past_length(past_key_values: tuple[KeyValue | Cache, ...] | None, layers: int) -> int:
     """P, the number of positions that stand before this call.
 
     Raises:
@@ -26,7 +26,8 @@ def past_length(past_key_values: tuple[KeyValue, ...] | None, layers: int) -> in
         return 0
     if len(past_key_values) != layers:
         raise ValueError(f"past_key_values has {len(past_key_values)} layers; the model has {layers}")
-    return past_key_values[0][0].shape[2]
+    first = past_key_values[0]
+    return first.length if isinstance(first, Cache) else first[0].shape[2]
 
 
 def default_positions(length: int, past: int, context: int, device: torch.device) -> Tensor:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from minitune.errors import UserError
-from minitune.models.attention import KeyValue
+from minitune.models.attention import weights_together
+from minitune.models.cache import Cache, KeyValue
 from minitune.models.gpt import GPT
 
 
@@ -59,36 +60,39 @@ def generate(
             f"a past of {start}, a prompt of {longest} and {max_new_tokens} new tokens exceed the context of "
             f"{model.context}: ask for at most {max(0, model.context - start - longest)} new tokens"
         )
-    ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts], device=device)  # (B, T)
-    mask, padding = None, None
-    if any(len(prompt) < longest for prompt in prompts):  # without padding, nothing needs hiding
-        padding = torch.tensor([[longest - len(prompt)] for prompt in prompts], device=device)  # (B, 1)
-        mask = (torch.arange(longest, device=device) >= padding).long()  # (B, T)
-        mask = torch.cat([mask.new_ones(rows, start), mask], dim=1)  # the past is real: (B, P + T)
+    room = longest + max_new_tokens  # C, the columns that prompts and answers take
+    ids = [[0] * (longest - len(prompt)) + prompt + [0] * max_new_tokens for prompt in prompts]
+    ids, columns = torch.tensor(ids, device=device), torch.arange(room, device=device)  # (B, C), (C,)
+    padding = torch.tensor([[longest - len(prompt)] for prompt in prompts], device=device)  # (B, 1)
+    positions = (start + columns - padding).clamp(min=0)  # (B, C): padding takes no position
+    mask = None
+    if padding.any():  # without padding, nothing needs hiding
+        mask = torch.cat([padding.new_ones(rows, start), (columns >= padding).long()], dim=1)  # (B, P + C)
     if past_key_values:
         past_key_values = tuple((k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in past_key_values)
 
     generator = torch.Generator(device).manual_seed(seed)
     finished = torch.zeros(rows, dtype=torch.bool, device=device)
-    new, read, past = [], 0, past_key_values  # `read`: how many columns of ids the past holds already
-    for _ in range(max_new_tokens):
-        positions = None
-        if padding is not None:  # padding takes no position
-            columns = torch.arange(read, ids.shape[1], device=device)
-            positions = (start + columns - padding).clamp(min=0)  # (B, T)
-        output = model(ids[:, read:], attention_mask=mask, position_ids=positions, past_key_values=past)
-        if use_cache:
-            past, read = output.past_key_values, ids.shape[1]
-        token = choose(model.logits(output.hidden[:, -1]), temperature, top_k, top_p, generator)  # (B,)
-        new.append(token)
-        if stop_id is not None:
-            finished |= token == stop_id
-            if finished.all():
-                break
-        ids = torch.cat([ids, token[:, None]], dim=1)
-        if mask is not None:
-            mask = torch.cat([mask, mask.new_ones(rows, 1)], dim=1)
-    written = torch.stack(new, dim=1).tolist()  # (B, new tokens)
+    read, past = 0, past_key_values  # `read`: how many columns of ids the past holds already
+    with weights_together(model):
+        for end in range(longest, room):
+            output = model(
+                ids[:, read:end],
+                attention_mask=None if mask is None else mask[:, : start + end],
+                position_ids=positions[:, read:end],
+                past_key_values=past,
+            )
+            if use_cache:
+                if read == 0:  # from now on, keys and values are written behind these
+                    past = tuple(Cache(layer, start + room) for layer in output.past_key_values)
+                read = end
+            token = choose(model.logits(output.hidden[:, -1]), temperature, top_k, top_p, generator)  # (B,)
+            ids[:, end] = token
+            if stop_id is not None:
+                finished |= token == stop_id
+                if finished.all():
+                    break
+    written = ids[:, longest : end + 1].tolist()  # (B, new tokens)
     return [row[: row.index(stop_id)] if stop_id in row else row for row in written]
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minitune.models.attention import FeedForward, KeyValue, SelfAttention, at_places, seen_from, visible_keys
+from minitune.models.attention import FeedForward, SelfAttention, at_places, dropout_of, seen_from, visible_keys
+from minitune.models.cache import Cache, KeyValue
 from minitune.models.common import Output, default_positions, draw_weights, one_of, past_length
 
 
@@ -45,7 +46,7 @@ class GPTBlock(nn.Module):
         self.mlp = FeedForward(config.width, config.inner, config.dropout, gelu="tanh")
 
     def forward(
-        self, x: Tensor, visible: Tensor | None, past: KeyValue | None, read: Tensor | None = None
+        self, x: Tensor, visible: Tensor | None, past: KeyValue | Cache | None, read: Tensor | None = None
     ) -> tuple[Tensor, KeyValue]:
         """With `read` (B, R), only these positions are computed: -> (B, R, D)."""
         normed = self.attention_norm(x)
@@ -65,7 +66,7 @@ class GPT(nn.Module):
         self.config = config
         self.token_embedding = nn.Embedding(config.vocab_size, config.width)
         self.position_embedding = nn.Embedding(config.context, config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = dropout_of(config.dropout)
         self.blocks = nn.ModuleList(GPTBlock(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
         draw_weights(self, config.spread)
@@ -80,7 +81,7 @@ class GPT(nn.Module):
         inputs_embeds: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
-        past_key_values: tuple[KeyValue, ...] | None = None,
+        past_key_values: tuple[KeyValue | Cache, ...] | None = None,
         read: Tensor | None = None,
     ) -> Output:
         """Run the model: (B, T) or (B, T, D) -> hidden (B, T, D) and every layer's keys and values.
@@ -90,7 +91,7 @@ class GPT(nn.Module):
             inputs_embeds: (B, T, D), what the token embedding would have given (no positions in it).
             attention_mask: (B, P + T), 1 = real, 0 = padding; None = all real.
             position_ids: (B, T); by default they count on from the past.
-            past_key_values: for each layer a key and a value, each (B, H, P, D/H).
+            past_key_values: for each layer a key and a value, each (B, H, P, D/H), or a `Cache` that grows.
             read: (B, R), the positions that are wanted: hidden is (B, R, D), and the last layer leaves out the rest.
 
         Raises:

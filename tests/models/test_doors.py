@@ -210,7 +210,43 @@ def test_eval_mode_draws_nothing_and_training_mode_does(ids):
         model = make(dropout=0.4)
         assert torch.equal(model(ids).hidden, model(ids).hidden)
         model.train()
-        assert not torch.equal(model(ids).hidden, model(ids).hidden)
+        assert not torch.equal(model(ids).hidden, model(ids).hidden), f"{model.kind} has no dropout at all"
+
+
+DROPPED = {
+    "embedding": lambda model, x: first_input(model),
+    "attention output": lambda model, x: model.blocks[1].attention(x, None)[0],
+    "MLP": lambda model, x: model.blocks[1].mlp(x),
+}
+
+
+def first_input(model):
+    """What the first block is given: the embeddings, normalized in BERT."""
+    caught = []
+    hook = model.blocks[0].register_forward_pre_hook(lambda module, inputs: caught.append(inputs[0]))
+    model(torch.arange(44).view(4, 11))
+    hook.remove()
+    return caught[0]
+
+
+@pytest.mark.parametrize("place", DROPPED)
+@pytest.mark.parametrize("make", [make_gpt, make_bert])
+def test_dropout_at_each_of_its_places(make, place):
+    """In training each number is 0 with the probability p, and otherwise divided by 1 - p."""
+    model, x = (
+        make(dropout=0.4),
+        torch.randn(4, 11, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(1)),
+    )
+    kept = DROPPED[place](model, x)
+    model.train()
+    out = DROPPED[place](model, x)
+    share = (out == 0).double().mean().item()
+    assert share > 0, f"the dropout of {model.kind}'s {place} is gone, or is not the last thing that is done there"
+    expected = torch.where(out == 0, 0.0, kept / 0.6)
+    message = f"{model.kind}, {place}: what is kept must be divided by 1 - p, and nothing else may happen to it"
+    torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12, msg=message)
+    assert share == pytest.approx(0.4, abs=0.05), f"{place}: a share of 0.4 is to be dropped"
+    assert not torch.equal(out[0] == 0, out[1] == 0), f"{place}: every row of the batch has the same mask"
 
 
 def test_the_same_seed_gives_the_same_model_whatever_was_drawn_before(model):

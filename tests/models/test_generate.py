@@ -109,7 +109,8 @@ def test_a_past_to_start_from(gpt, rows):
     together = generate(gpt, PROMPTS, 15, past_key_values=past)
     for row, prompt in enumerate(PROMPTS):
         own = tuple((k[row % rows][None], v[row % rows][None]) for k, v in past)
-        assert together[row] == generate(gpt, [prompt], 15, past_key_values=own, use_cache=False)[0]
+        alone = generate(gpt, [prompt], 15, past_key_values=own, use_cache=False)[0]
+        assert together[row] == alone, "the past is hidden by the mask, or takes no positions, or is another row's"
     assert together != generate(gpt, PROMPTS, 15)
 
 
@@ -117,7 +118,25 @@ def test_a_past_of_real_tokens_equals_writing_them(gpt):
     opening = [4, 44, 51]
     past = gpt(torch.tensor([opening])).past_key_values
     written_out = generate(gpt, [opening + prompt for prompt in PROMPTS], 12)
-    assert generate(gpt, PROMPTS, 12, past_key_values=past) == written_out
+    assert generate(gpt, PROMPTS, 12, past_key_values=past) == written_out, "the prompts' positions follow the past's"
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_past_to_start_from_is_not_written_into(gpt, rows):
+    past, before = random_past(rows, 4), random_past(rows, 4)
+    generate(gpt, PROMPTS, 6, past_key_values=past)
+    message = "a learned prefix would be changed by writing"
+    torch.testing.assert_close(past, before, rtol=0, atol=0, msg=message)
+
+
+def test_a_model_that_has_changed_writes_otherwise(gpt):
+    before = generate(gpt, PROMPTS, 12)
+    with torch.no_grad():
+        for block in gpt.blocks:
+            block.attention.value.weight.mul_(-3.0)
+    after = generate(gpt, PROMPTS, 12)
+    assert after != before, "weights of before are still used: they were kept beyond the writing"
+    assert after == generate(gpt, PROMPTS, 12, use_cache=False)
 
 
 def test_the_stop_token_ends_its_row_alone_and_is_not_returned(gpt):
