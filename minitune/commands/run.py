@@ -177,12 +177,12 @@ def run_notebook(options: argparse.Namespace) -> None:
 
 
 def run_bench(options: argparse.Namespace) -> None:
-    from minitune.bench.pretraining import bench, bench_table
+    from minitune.bench.tables import as_json, as_text, bench
 
-    rows = bench(options.seconds)
-    print(bench_table(rows))
+    found = bench(options.seconds)
+    print(as_text(found))
     if options.json:
-        save_json(options.json, rows)
+        save_json(options.json, as_json(found))
 
 
 def asked_for(options: argparse.Namespace, base, reads_the_blank: bool = True):
