@@ -16,11 +16,12 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.bench.pretraining import bench, bench_table
+    from minitune.bench.pretraining import bench
+    from minitune.bench.tables import as_json, as_text, bench
     from minitune.files import write_json
 
-    rows = bench(options.seconds)
-    print(bench_table(rows))
+    found = bench(options.seconds)
+    print(as_text(found))
     if options.json:
-        write_json(options.json, rows)
+        write_json(options.json, as_json(found))
         print(f"saved: {options.json}")
