@@ -16,7 +16,6 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.bench.pretraining import bench
     from minitune.bench.tables import as_json, as_text, bench
     from minitune.files import write_json
 
