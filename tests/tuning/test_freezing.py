@@ -60,7 +60,7 @@ def moved(module, before):
     return {name for name, p in module.named_parameters() if not torch.equal(p, before[name])}
 
 
-# shapes
+# what is trained, and shapes
 
 
 def test_layers_from_the_top_are_all_of_the_model_each_parameter_once(model):
@@ -68,13 +68,27 @@ def test_layers_from_the_top_are_all_of_the_model_each_parameter_once(model):
     assert len(layers) == 1 + 3 + 1, "what comes after the blocks, three blocks, the embeddings"
     names = {id(p): name for name, p in model.named_parameters()}
     named = [{names[id(p)] for p in layer} for layer in layers]
-    assert sum(map(len, named)) == len(names) and set().union(*named) == set(names.values())
-    after = {"norm"} if model.kind == "gpt" else {"pooler", "next_sentence", "transform", "transform_norm"}
-    loose = set() if model.kind == "gpt" else {"decoder_bias"}
-    assert named[0] == {f"{part}.{end}" for part in after for end in ("weight", "bias")} | loose
     for at, block in enumerate(("blocks.2.", "blocks.1.", "blocks.0.")):
-        assert all(name.startswith(block) for name in named[1 + at]) and len(named[1 + at]) == 16
+        assert all(name.startswith(block) for name in named[1 + at]), f"layer {1 + at} from the top is {block[:-1]}"
+        assert len(named[1 + at]) == 16, "a block has 16 parameters"
+    after = {"norm"} if model.kind == "gpt" else {"pooler", "next_sentence", "transform", "transform_norm"}
+    expected = {f"{part}.{end}" for part in after for end in ("weight", "bias")}
+    expected |= {"decoder_bias"} if model.kind == "bert" else set()
+    assert named[0] == expected, f"too much or too little comes after the blocks: {sorted(named[0] ^ expected)}"
     assert "token_embedding.weight" in named[4] and all("embedding" in name for name in named[4])
+    twice = sum(map(len, named)) - len(names)
+    assert not twice and set().union(*named) == set(names.values()), "a parameter is in no layer, or in two"
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2, 3])
+def test_the_last_blocks_train_and_what_comes_after_them(model, layers):
+    names = trained(tune_top(model, TopConfig(layers)))
+    blocks = sorted({int(name.split(".")[1]) for name in names if name.startswith("blocks.")})
+    assert blocks == list(range(3 - layers, 3)), f"with k = {layers}, of the blocks 0, 1 and 2 these train: {blocks}"
+    outside, after = {name.split(".")[0] for name in names} - {"blocks"}, {"norm"}
+    if model.kind == "bert":
+        after = {"pooler", "next_sentence", "transform", "transform_norm", "decoder_bias"}
+    assert outside == after, f"outside the blocks {sorted(outside)} train, and not {sorted(after)}"
 
 
 # numbers worked by hand
@@ -84,7 +98,7 @@ def test_counts_by_hand():
     """D, I, L, V = 24, 44, 3, 57."""
     gpt, bert = make_gpt().config, make_bert().config
     block = 4 * (24 * 24 + 24) + (24 * 44 + 44) + (44 * 24 + 24) + 2 * 2 * 24  # attention, up, down, two norms
-    assert block_parameters(gpt) == block_parameters(bert) == block
+    assert block_parameters(gpt) == block_parameters(bert) == block, "four layers, up and down, two norms; with biases"
     assert top_parameters(TopConfig(2), gpt) == 2 * block + 48
     assert top_parameters(TopConfig(2), bert) == 2 * block + 2 * (24 * 24 + 24) + 48 + (24 * 2 + 2) + 57
     assert norm_parameters(None, gpt) == 2 * 24 * 7 and norm_parameters(None, bert) == 2 * 24 * 8
@@ -105,7 +119,8 @@ def test_rates_by_hand(model):
     expected |= {"type": 0.125, "embedding_norm": 0.125}
     for name, rate in rates.items():
         wanted = next((value for start, value in expected.items() if name.startswith(start)), 1.0)
-        assert rate == wanted, f"{name}: what comes after the blocks learns as fast as the last of them"
+        message = f"{name} has {rate}: the last block and what comes after it have 1, and each layer below half as much"
+        assert rate == wanted, message
     assert set(layer_rates(model, LayerwiseConfig(decay=1.0)).values()) == {1.0}
 
 
@@ -138,9 +153,10 @@ def test_all_is_unfrozen_within_its_share_of_the_steps(model, share, steps):
 
 @pytest.mark.parametrize("choose", [tune_norms, tune_biases, lambda m: tune_top(m, TopConfig(1)), tune_output])
 def test_what_was_trained_before_does_not_matter(model, choose):
-    fresh = trained(choose(copy.deepcopy(model)))
-    for start in (True, False):
-        assert trained(choose(copy.deepcopy(model).requires_grad_(start))) == fresh
+    from_all, from_none = (trained(choose(copy.deepcopy(model).requires_grad_(start))) for start in (True, False))
+    more = sorted(from_all - from_none)
+    assert not more, f"freeze the whole model first: {len(more)} that trained before still do, {more[:3]} ..."
+    assert from_all == from_none, f"these train only if they did before: {sorted(from_none - from_all)}"
 
 
 @pytest.mark.parametrize("choose", [tune_norms, tune_biases, lambda m: tune_top(m, TopConfig(2))])
@@ -172,13 +188,16 @@ def test_an_untied_output_moves_alone(model, ids):
     hidden = base(ids).hidden
     assert torch.equal(tuned(ids).hidden, hidden)
     assert torch.equal(tuned.logits(hidden), base.logits(hidden)), "at first the copy says what the tied one said"
+    assert tuned.logits(hidden.detach()).requires_grad, "the words are not scored by the copy, or it does not train"
     before = dict(copy.deepcopy(tuned).named_parameters())
     train(Reading(tuned, ids), lambda number: {}, TrainConfig(steps=3, lr=0.1, weight_decay=0.5))
     outside = {"output"}
     if model.kind == "bert":
         outside |= {f"model.{part}.{end}" for part in ("transform", "transform_norm") for end in ("weight", "bias")}
         outside |= {"model.decoder_bias"}
-    assert moved(tuned, before) == outside, "the input embedding must not move with the output"
+    extra, still = sorted(moved(tuned, before) - outside), sorted(outside - moved(tuned, before))
+    assert not extra, f"the input embedding, or more, moves with the output: {extra}"
+    assert not still, f"what stands right before BERT's output learns with it; these have not moved: {still}"
     assert torch.equal(tuned(ids).hidden, hidden), "what is read has changed as well: the two ends are still one"
     assert not torch.allclose(tuned.logits(hidden), base.logits(hidden))
     assert torch.equal(tuned.pool(hidden), base.pool(hidden))
@@ -187,7 +206,8 @@ def test_an_untied_output_moves_alone(model, ids):
 def test_an_untied_model_is_called_and_read_as_the_model(gpt, ids, mask):
     base, tuned = copy.deepcopy(gpt), tune_output(gpt)
     assert (tuned.kind, tuned.config, tuned.context) == (gpt.kind, gpt.config, gpt.context)
-    assert torch.equal(tuned(ids, attention_mask=mask).hidden, base(ids, attention_mask=mask).hidden)
+    hidden = base(ids, attention_mask=mask).hidden
+    assert torch.equal(tuned(ids, attention_mask=mask).hidden, hidden), "the mask does not reach the model"
     prompts = [[4, 9, 1], [7]]
     assert generate(tuned, prompts, 5) == generate(base, prompts, 5)
     with torch.no_grad():
@@ -207,9 +227,13 @@ class NamedAwkwardly(nn.Module):
 
 
 def test_names_are_matched_whole_and_kinds_by_class():
-    found = trained(tune_biases(NamedAwkwardly()))
-    assert found == {"bias_layer.bias", "norm_layer.bias", "plain.bias"}, 'chosen by "bias" anywhere in the name?'
-    assert trained(tune_norms(NamedAwkwardly())) == {"plain.weight", "plain.bias"}, 'chosen by "norm" in the name?'
+    for choose, word, expected in (
+        (tune_biases, "bias", {"bias_layer.bias", "norm_layer.bias", "plain.bias"}),
+        (tune_norms, "norm", {"plain.weight", "plain.bias"}),
+    ):
+        found = trained(choose(NamedAwkwardly()))
+        assert not found - expected, f'chosen by "{word}" anywhere in the name? {sorted(found - expected)} train'
+        assert found == expected, f"{sorted(expected - found)} do not train: {choose.__name__} means all of them"
 
 
 @pytest.mark.parametrize(
@@ -315,4 +339,4 @@ def test_learns_a_few_rows_by_heart(model, ids, choose):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.5 * losses[0], f"the loss went from {losses[0]:.2f} to {losses[-1]:.2f} in 25 steps"
