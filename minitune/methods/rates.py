@@ -7,9 +7,10 @@ that is near their text (`sentiment`) and of one that is far from it (`rating`),
     minitune sweep METHODS --world 1 --model runs/bert-1 --task sentiment --json rates-bert-sentiment.json
     minitune sweep METHODS --world 1 --model runs/bert-1 --task rating --json rates-bert-rating.json
 
-and likewise for GPT, pretrained for 8,000 steps. The default has the highest mean over both tasks; a test reads it off
-the files in `lessons/results`. For one task alone the best rate can be another: `minitune sweep` finds it. (Nothing of
-`frozen` trains under words, and a head does not read what `output` trains: these two have the rate beside them.)
+and likewise for GPT, pretrained for 8,000 steps. The default is the best rate for the far task among those that lose at
+most two points on the near one; a test reads it off the files in `lessons/results`. For one task alone another rate can
+be better: `minitune sweep` finds it. (Nothing of `frozen` trains under words, and a head does not read what `output`
+trains: these two have the rate beside them.)
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from __future__ import annotations
 RATES: dict[str, tuple[float, float, float, float]] = {
     # by model and read-out:  BERT                GPT
     #                         a head    words     a head    words
-    "full": (1e-3, 1e-3, 1e-3, 3e-4),
+    "full": (1e-3, 3e-4, 3e-4, 3e-4),
     "frozen": (1e-1, 1e-1, 1e-1, 1e-1),
-    "top": (1e-3, 3e-3, 3e-3, 3e-3),
-    "norms": (3e-2, 1e-2, 3e-2, 1e-1),
-    "biases": (3e-2, 3e-2, 3e-2, 3e-2),
+    "top": (3e-3, 1e-3, 3e-3, 1e-3),
+    "norms": (1e-2, 1e-2, 3e-2, 1e-2),
+    "biases": (1e-2, 3e-2, 3e-2, 3e-2),
     "output": (3e-3, 3e-3, 3e-3, 3e-3),
-    "layerwise": (1e-3, 1e-3, 3e-3, 3e-3),
-    "gradual": (3e-4, 1e-3, 1e-3, 1e-3),
-    "prompt-tuning": (3e-2, 3e-2, 3e-2, 3e-2),
-    "p-tuning": (3e-3, 1e-3, 1e-2, 1e-2),
-    "prefix-tuning": (3e-3, 1e-3, 3e-3, 1e-3),
-    "p-tuning-v2": (1e-1, 3e-2, 1e-1, 1e-1),
+    "layerwise": (1e-3, 3e-4, 1e-3, 3e-4),
+    "gradual": (3e-4, 1e-3, 1e-3, 3e-4),
+    "prompt-tuning": (3e-2, 3e-3, 3e-2, 3e-2),
+    "p-tuning": (1e-2, 1e-3, 1e-2, 1e-2),
+    "prefix-tuning": (3e-3, 1e-3, 1e-2, 1e-3),
+    "p-tuning-v2": (3e-2, 3e-2, 1e-1, 1e-1),
     "lora": (1e-2, 1e-2, 1e-2, 1e-2),
 }
 
