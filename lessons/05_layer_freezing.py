@@ -434,7 +434,8 @@ show_table(f"The tied matrix, a copy at the output, and a new head: mean of {SEE
 # 2. Repeat the figure for `sentiment`. From which k on does nothing change any more?
 # 3. Freeze a random part: half of the matrices of each block. Is it the number of trained parameters that counts, or
 #    their place?
-# 4. Use `Method.parse("gradual+head", ["share=1"])` and `"layerwise+head", ["decay=0.9"]`. Does either matter here?
+# 4. Use `Method.parse("gradual+head", ["lr=0.001", "share=1"])` and `"layerwise+head", ["lr=0.001", "decay=0.9"]`. Does either
+#    matter here?
 # 5. Train the tied matrix at a third and at three times the rate. Is there one at which `rating` gains and `sentiment`
 #    does not lose?
 #
