@@ -9,8 +9,8 @@
 #
 # At the end of this lesson you know what the world is made of, and how two tokenizers cut its text into pieces.
 #
-# **Expected:** the whole text has between 600 and 900 distinct words; each tokenizer keeps more than nine words in ten
-# whole, and splits the rarest verdict words.
+# **Expected:** an eighth of the text, 20,000 documents, has between 600 and 900 distinct words; each tokenizer keeps more
+# than nine words in ten whole, and splits the rarest of the words that praise or condemn, such as "magnificent".
 
 # %%
 import itertools
@@ -19,10 +19,9 @@ from collections import Counter
 
 from matplotlib import pyplot as plt
 
-from minitune.course.lessons import is_fast, show
+import minitune
+from minitune.course.lessons import is_fast, show, show_table
 from minitune.data.tokenizers import train_tokenizer, words_of
-from minitune.report import table
-from minitune.training.checkpoint import load_checkpoint
 from minitune.world.tasks import TASKS, load_split
 from minitune.world.world import World
 
@@ -34,7 +33,7 @@ for document in random.Random(1).sample(documents, 8):
 # %% [markdown]
 # ## What is in it
 #
-# Five kinds of documents: reviews, biographies, news, little scenes, descriptions of places. Each carries something
+# Five kinds of documents: reviews, biographies, news, little scenes, descriptions of places to eat. Each carries something
 # that a later lesson looks for.
 #
 # - **Reviews** have a polarity. "the plot was not clever" is a bad opinion made of a good word, and in "the plot was
@@ -44,9 +43,10 @@ for document in random.Random(1).sample(documents, 8):
 #   some five times, so that we can ask how often a fact must be read to be known.
 # - **News** have a topic, and half of the reports contain a sentence about something else.
 # - **Scenes** come with questions: "is it true that the baker bought a kite ? yes ."
+# - **Places** are pubs and cafes, described by what they serve, at which price, and where.
 #
 # Words are not equally common. In real text the second word is about half as common as the first, the tenth a tenth:
-# Zipf's law. Ours follows it until its words run out, at about seven hundred.
+# Zipf's law. Let us see how far ours follows it.
 
 # %%
 counts = Counter(word for document in documents for word in document.split())
@@ -65,12 +65,17 @@ for word in ("great", "wonderful", "lovely", "magnificent"):
 axes.set(xlabel="rank of the word", ylabel="how often it occurs", title="How often the words of the world occur")
 axes.legend(frameon=False)
 show(figure, "01-word-frequencies.png")
+print({word: counts[word] for word in ("great", "wonderful", "lovely", "magnificent")})
 
 # %% [markdown]
 # ![How often the words of the world occur](figures/01-word-frequencies.png)
 #
-# The verdict words "great", "wonderful", "lovely" and "magnificent" mean much the same and are marked: they span a
-# factor of a hundred. Later they become *label words*, and it will matter which one you choose.
+# The world follows the law roughly, within a factor of two, over two and a half powers of ten. Then its words run out,
+# at about seven hundred, where real text would go on with ever rarer ones.
+#
+# The words "great", "wonderful", "lovely" and "magnificent" mean much the same and are marked: the first occurs a hundred
+# times as often as the last. Later such words stand for classes, as *label words*, and it will matter which one you
+# choose.
 #
 # ## The tasks
 #
@@ -85,7 +90,9 @@ for name, task in TASKS.items():
         f"{key}: {value}" for key, value in first.items() if key in ("text", "text_b", "label", "output")
     )
     rows.append([name, task.kind, (shown or str(first))[:90]])
-print(table(["task", "kind", "an example"], rows))
+show_table(
+    "The nine tasks, each with its first test example (cut at 90 characters)", ["task", "kind", "an example"], rows
+)
 
 # %% [markdown]
 # ## Tokens, by hand
@@ -123,7 +130,7 @@ scale = COUNT / 160_000  # we read a part of the text, so the limit of 180 shrin
 tokenizers = {
     kind: train_tokenizer(kind, documents, min_frequency=max(2, int(180 * scale))) for kind in ("gpt", "bert")
 }
-sentence = "the magnificent waiter wasn't abominable, he was naïve !"
+sentence = "The magnificent waiter wasn't abominable, he was naïve !"
 for kind, tokenizer in tokenizers.items():
     split = [word for word in counts if tokenizer.is_split(word)]
     print(f"{kind}: {len(tokenizer)} tokens; {len(split)} of {len(counts)} words are split")
@@ -131,8 +138,9 @@ for kind, tokenizer in tokenizers.items():
     print("    back again:", tokenizer.decode(tokenizer.encode(sentence)))
 
 # %% [markdown]
-# Look at the round trip. BPE gives back the very text. WordPiece does not: case and accents are gone for good. That is
-# a choice of BERT's authors, fine for classification and useless for writing.
+# Look at the round trip. BPE gives back the very text. WordPiece does not: the capital letter, the accent and some of the
+# spacing are gone for good. That is a choice of BERT's authors (of their "uncased" models), fine for classification and
+# useless for writing.
 #
 # Now the size of the vocabulary. More tokens make texts shorter, and each token rarer, hence worse known.
 
@@ -146,6 +154,10 @@ for kind, colour in (("gpt", "tab:blue"), ("bert", "tab:orange")):
         trained = train_tokenizer(kind, sample, vocab_size=size)
         lengths.append(sum(map(len, trained.encode_many(sample))) / sum(len(words_of(text)) for text in sample))
     axes.plot(sizes, lengths, "o-", color=colour, label={"gpt": "byte-level BPE", "bert": "WordPiece"}[kind])
+    print(
+        kind.ljust(5),
+        "  ".join(f"{size} tokens: {length:.2f} a word" for size, length in zip(sizes, lengths, strict=True)),
+    )
 axes.axhline(1, color="gray", linestyle=":")
 axes.set(xlabel="tokens in the vocabulary", ylabel="tokens per word", title="A larger vocabulary makes shorter texts")
 axes.legend(frameon=False)
@@ -156,14 +168,14 @@ show(figure, "01-vocabulary.png")
 #
 # ## What to notice
 #
-# - At one token a word there is nothing more to gain: the toy world has a few hundred words, so about 1,700 tokens do.
-#   GPT-2 has 50,257 tokens for the words of the web.
+# - The toy world has some seven hundred words, so 1,600 tokens are enough: nearly every word is one token then, and a
+#   larger vocabulary gains nothing. GPT-2 has 50,257 tokens for the words of the web.
 # - The shipped models keep their own tokenizers. Ask one whether a word is a single token before you make it a label
 #   word: a verbalizer can only read words that are.
 
 # %%
 for kind in ("gpt", "bert"):
-    tokenizer = load_checkpoint(kind).tokenizer
+    tokenizer = minitune.load(kind).tokenizer
     for word in ("great", "lovely", "magnificent"):
         print(kind.ljust(5), word.ljust(12), " + ".join(tokenizer.tokens(tokenizer.encode(word))))
 

@@ -4,34 +4,35 @@
 # **You need** lessons 1 to 3. **To read:** 20 minutes. **To run:** about 3 minutes on two CPU cores.
 #
 # A pretrained BERT fills blanks. So turn the task into a blank: write the review, then "it was [MASK] .", and see
-# whether the model would rather say "great" or "terrible". Nothing is trained, and nothing is new: the question is asked
-# in the language that the model already speaks.
+# whether the model would rather say a word of praise, such as "great", or one like "terrible". Nothing is trained, and
+# nothing is new: the question is asked in the language that the model already speaks.
 #
 # Two choices make such a classifier. The **template** is how the question is asked. The **verbalizer** says which words
 # stand for which class. This lesson tries several of each.
 #
 # **Expected** (sentiment, 1,000 test reviews): zero-shot at least 0.85 through a template that the pretraining text
-# uses, at least 0.75 through two that it never uses, between 0.55 and 0.70 through one that asks nothing. Swapped words
-# turn zero-shot accuracy a into 1 - a.
+# uses, at least 0.75 through two that it never uses, between 0.55 and 0.70 through one that asks nothing and one that asks
+# something else. Swapped words turn zero-shot accuracy a into 1 - a.
 
 # %%
 import torch
 from matplotlib import pyplot as plt
 
-from minitune.course.lessons import is_fast, show
-from minitune.data.examples import Example, draw_few
-from minitune.methods.compare import run_method
-from minitune.methods.method import Method, Question
-from minitune.methods.questions import task_data
+import minitune
+from minitune.course.lessons import is_fast, show, show_table
+from minitune.data.examples import Example
+from minitune.methods.experiment import learn
+from minitune.methods.method import Method
+from minitune.methods.question import Question
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.probes import zero_shot
 from minitune.prompting.template import Template
 from minitune.readout.verbalizer import Verbalizer, verbalizer
-from minitune.report import interval, table
-from minitune.training.checkpoint import load_checkpoint, random_twin
+from minitune.report import interval
+from minitune.training.checkpoint import random_twin
 from minitune.world.tasks import get_task
 
-bert = load_checkpoint("bert")
+bert = minitune.load("bert")
 tokenizer, task = bert.tokenizer, get_task("sentiment")
 
 # %% [markdown]
@@ -44,12 +45,8 @@ tokenizer, task = bert.tokenizer, get_task("sentiment")
 template = Template.parse("{text} it was {mask} .")
 example = Example("the plot was dull but the cast was charming .")
 rendered = template.render(example, tokenizer, context=128)
-print(
-    table(
-        ["token", "from"],
-        [[token, part] for token, part in zip(tokenizer.tokens(rendered.ids), rendered.origin, strict=True)],
-    )
-)
+shown = list(zip(tokenizer.tokens(rendered.ids), rendered.origin, strict=True))
+show_table("A review in its template: each token, and where it comes from", ["token", "from"], shown)
 print("the blank is at", rendered.blanks)
 
 # %% [markdown]
@@ -63,8 +60,8 @@ print("the blank is at", rendered.blanks)
 # | bad | terrible, awful | 2, 2 |
 #
 # Which class wins? The mean of the *scores* says bad: 0 against 2. The mean of the *probabilities* says good:
-# $(e^5 + e^{-5})/2 = 74.2$ against $e^2 = 7.4$. Papers use both (PET the first, AutoPrompt the second). We take the
-# probabilities: a class is as likely as its words are, and a rare synonym does no harm.
+# $(e^5 + e^{-5})/2 = 74.2$ against $e^2 = 7.4$. Papers use both (PET the first; AutoPrompt the second, as a sum). We take
+# the probabilities: a class is as likely as its words are, and a rare synonym does no harm.
 
 
 # %%
@@ -96,16 +93,23 @@ with torch.no_grad():
         print(text.ljust(50), said)
 
 # %% [markdown]
+# Three of the four it reads as we do. "Not clever" leaves it torn: of its five likeliest words three condemn and two
+# praise, and they weigh about the same. What follows the "but" decides, in both directions.
+#
 # ## Which template?
 #
 # "it was ___" is a phrase of the pretraining text. The two marked *unseen* never occur in it. The irrelevant one asks
-# nothing about the review; the misleading one asks something else. Beside each stands the same model with random
-# weights: if it did better than chance, the test would be rigged.
+# nothing about the review; the misleading one asks something else. Three words stand for each class here: "great", "good"
+# and "wonderful" against "terrible", "bad" and "awful". Beside each result stands that of the same model with random
+# weights: if it did better than chance, the test would be rigged. And beside that stands the shipped GPT.
+#
+# > **Expected, before measuring.** The irrelevant and the misleading template at chance: why should a model that is asked
+# > where the dog ran praise a film?
 
 # %%
-data, question = task_data("sentiment", bert)
+data, question = minitune.task("sentiment").for_model(bert)
 test = list(data.test[:100] if is_fast() else data.test)
-random_weights = random_twin(bert)
+random_weights, gpt = random_twin(bert), minitune.load("gpt")
 asked = {
     "as in the text": task.template,
     "unseen": task.unseen_templates[0],
@@ -115,26 +119,45 @@ asked = {
 }
 rows = []
 for name, string in asked.items():
-    scores = [zero_shot(model, task, test, string) for model in (bert, random_weights)]
+    scores = [zero_shot(model, task, test, string) for model in (bert, random_weights, gpt)]
     rows.append([f"{name}: {string}", *(f"{score:.3f}" for score in scores)])
-print(table(["template", "zero-shot", "random weights"], rows))
+header = ["template", "BERT", "BERT, random weights", "GPT"]
+show_table(f"Zero-shot accuracy on {len(test)} reviews, by template", header, rows)
+
+
+def said_at_the_blank(string: str) -> float:
+    """The mean probability of the six label words together, over the reviews."""
+    readout = verbalizer(task.label_words, task.labels, tokenizer)
+    classifier = Classifier(bert.model, tokenizer, Template.parse(f"{string} ."), readout)
+    items = [item._replace(hidden=None) for item in classifier.items(test[:200])]
+    with torch.no_grad():
+        hidden = classifier.read(classifier.collate(items))  # (B, D), at the blank
+        return bert.model.logits(hidden).softmax(dim=-1)[:, readout.ids.flatten()].sum(dim=1).mean().item()
+
+
+for name in ("as in the text", "irrelevant"):
+    print(f"{name}: BERT gives the six label words together a probability of {said_at_the_blank(asked[name]):.5f}")
 
 # %% [markdown]
 # The two templates that the text never uses do as well as the one that it does: the model has learned what such a
 # question is, and no fixed string.
 #
-# The irrelevant template was expected at chance, and is not. We only compare "great" with "terrible", however unlikely
-# both are after "the dog ran to the". The review has left its mark on the hidden state at the blank, and that mark
-# still tips the balance a little. (With the shipped GPT it tips it a lot: 0.84.) So the control that shows that nothing
-# is rigged is the model with random weights, not the template without sense.
+# The irrelevant and the misleading template were expected at chance, and they are not. BERT is right on 0.645 and 0.598. GPT
+# is right on 0.843 through the one, and through the other on 0.158: it gets the reviews the wrong way round, which takes as
+# much knowledge of them as to get them right. We only compare the label words with each other, however unlikely all six
+# are. At "the dog ran to the ___" BERT gives them 0.00005 of the probability, all together; at "it was ___" 0.92. The review
+# has left its mark on the hidden state at the blank, and that mark still tips the balance, to one side or the other. So the
+# control that shows that nothing is rigged is the model with random weights, not the template without sense.
 #
 # ## Which words?
 #
 # Five mappings of words to classes, zero-shot and after training on 16 examples a class (five draws). The last two are
 # the same words, given to the wrong classes: the model has to unlearn what it knows.
 #
-# Before looking, write down what you expect. Gao et al. (2021, table 4) found with a large model and 16 examples:
-# great/terrible 92.7, good/bad 92.5, cat/dog 91.5, dog/cat 86.2, terrible/great 83.2.
+# One word stands for each class now. Before looking, write down what you expect. Gao et al. (2021, table 4) found with a
+# large model and 16 examples: great/terrible 92.7, good/bad 92.5, cat/dog 91.5, dog/cat 86.2, terrible/great 83.2.
+#
+# (The rate is 2e-4, 100 steps; it was not swept for each mapping.)
 
 # %%
 mappings = {
@@ -149,14 +172,11 @@ measured = {}
 for name, (positive, negative) in mappings.items():
     words = {"positive": (positive,), "negative": (negative,)}
     own = Question(question.labels, question.template, words)
-    untrained = Classifier(
-        bert.model, tokenizer, Template.parse(own.template), verbalizer(words, question.labels, tokenizer)
-    )
+    untrained = Method.parse("zero-shot").build(bert, own, seed=0)
     tuned = []
     for seed in range(SEEDS):
-        train_set, dev = draw_few(data.pool, SHOTS, seed, data.labels)
-        classifier = run_method(Method.parse("full+verbalizer"), bert, own, train_set, dev, seed)
-        tuned.append(classifier.accuracy(test))
+        method = Method.parse("full+verbalizer", ["lr=2e-4"])
+        tuned.append(learn(method, bert, own, data, SHOTS, seed).predictor.accuracy(test))
     measured[name] = (untrained.accuracy(test), tuned)
     mean, low, high = interval(tuned)
     print(f"{name:28} zero-shot {measured[name][0]:.3f}   tuned {mean:.3f} [{low:.3f}, {high:.3f}]")
@@ -192,12 +212,13 @@ show(figure, "06-mappings.png")
 # ## What to notice
 #
 # - Zero-shot, the words are everything. Swapped, accuracy is one minus what it was.
-# - After training on 16 examples a class, "cat" and "dog" do as well as "great" and "terrible": the gap is gone, as in the
-#   paper, and more than there (91.5 against 92.7).
-# - Swapped words end near chance, far behind senseless ones, where the paper's larger model reached 83. A hundred small
-#   steps teach a new meaning to "cat", and do not turn round the meaning of "great". Give them more steps, or a larger
-#   rate, and see (exercise 4).
-# - Training did not improve on zero-shot here. The model's own idea of a good review is worth more than 32 examples.
+# - After training on 16 examples a class, "cat" and "dog" do as well as "great" and "terrible": 0.94, all three. In the
+#   paper a small gap is left (91.5 against 92.7).
+# - Swapped words end near chance, 0.55 with intervals that reach below 0.50, far behind senseless ones, where the paper's
+#   larger model reached 83. A hundred small steps teach a new meaning to "cat", and do not turn round the meaning of
+#   "great". Give them more steps, or a larger rate, and see (exercise 4).
+# - Training did not improve on zero-shot here: 0.942 before and 0.939 after. This model knows already what a good review is,
+#   and 32 examples add nothing to it.
 # - A verbalizer adds no parameter at all. A classifier head adds some that start at random and must be learned from the
 #   same few examples.
 #
@@ -217,8 +238,10 @@ show(figure, "06-mappings.png")
 #
 # ## Three questions
 #
-# **1. Why must a template with an irrelevant question be near chance, zero-shot?** If it were not, the label words would
-# follow the review without being asked for, and "template" would mean nothing.
+# **1. Should a template with an irrelevant question be at chance, zero-shot?** One would think so, and it is not: look at the
+# table. A verbalizer compares the label words with each other and does not ask how likely they are at all, so whatever the
+# review leaves at the blank can decide. Were the score the probability of "great" itself, an irrelevant question would be
+# seen at once. This is also why a good accuracy is no proof that a template makes sense to the model.
 #
 # **2. Why can cat/dog reach a good accuracy after training?** Training moves the hidden state at the blank towards one
 # word's embedding or the other's. Any two words that differ can serve as targets.

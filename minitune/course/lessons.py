@@ -10,11 +10,13 @@ import json
 import os
 import re
 import runpy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from minitune.errors import UserError
 from minitune.files import read_text, shared, write_safely, write_text
+from minitune.report import table
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,23 @@ def show(figure, name: str) -> None:
     path = Path(os.environ.get("MINITUNE_FIGURES") or "runs/figures") / name
     write_safely(path, lambda temporary: figure.savefig(temporary, dpi=110, format="png", bbox_inches="tight"))
     print(f"figure: {path}")
+
+
+def read_result(name: str) -> dict:
+    """A committed result of a longer run, from lessons/results."""
+    return json.loads(read_text(shared("lessons") / "results" / name))
+
+
+def save_result(result: dict, name: str) -> None:
+    """Save what a file of lessons/more measured under runs/results, and say where."""
+    path = Path("runs/results") / name
+    write_text(path, json.dumps(result, indent=1) + "\n")
+    print(f"result: {path}")
+
+
+def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a lesson's table under one line that says what it shows."""
+    print(f"\n{title}\n\n{table(header, rows)}\n")
 
 
 @dataclass(frozen=True)

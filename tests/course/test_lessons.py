@@ -2,12 +2,15 @@
 
 import json
 import re
+from fnmatch import fnmatch
 
 import pytest
 
-from minitune.course.lessons import Cell, cells, find_lesson, lessons, notebook
+from minitune.course.lessons import Cell, cells, find_lesson, lessons, notebook, read_result, save_result, show_table
 from minitune.errors import UserError
-from minitune.files import read_text
+from minitune.files import read_text, shared
+
+MORE = sorted((shared("lessons") / "more").glob("*.py"))
 
 SOURCE = """# %% [markdown]
 # # Lesson 9: a title
@@ -43,6 +46,50 @@ def test_a_lesson_has_all_its_parts(lesson):
     assert not re.search(r"^(def|class) \w*(Attention|LoRA|Verbalizer|Template)\b", text, re.MULTILINE), (
         "a lesson imports methods, and never defines one again"
     )
+
+
+@pytest.mark.parametrize("path", [*(lesson.path for lesson in lessons()), *MORE], ids=lambda path: path.stem)
+def test_every_table_has_a_heading_and_our_own_word_is_explained(path):
+    text = read_text(path)
+    assert not re.search(r"print\(\s*table\(", text), "a table is printed without a heading: use show_table"
+    code = "\n".join(cell.text for cell in cells(text) if cell.kind == "code")
+    if re.search(r"\.door\b", code):
+        assert "our word for" in text, "the code says `door`, and no sentence explains the word"
+
+
+@pytest.mark.parametrize("path", MORE, ids=lambda path: path.stem)
+def test_what_belongs_to_a_lesson_is_pointed_to_and_its_result_is_there(path):
+    text = read_text(path)
+    lesson = find_lesson(int(path.name[:2]))
+    assert text.startswith(f"# %% [markdown]\n# # Lesson {lesson.number}, more: "), "the first line names its lesson"
+    assert "**Belongs to**" in text and "**To run:**" in text
+    assert path.name in read_text(lesson.path), f"{lesson.path.name} does not point to more/{path.name}"
+    compile(text, path.name, "exec")
+    for name in re.findall(r'save_result\(.*?"([\w-]+\.json)"\)', text, re.DOTALL):
+        assert read_result(name), f"{path.name} writes {name}, which lessons/results lacks"
+
+
+def test_every_stored_result_is_used():
+    texts = "".join(read_text(path) for path in [*(lesson.path for lesson in lessons()), *MORE])
+    named = re.findall(r"\d\d-[\w*-]+\.json", texts)  # a lesson may name a family of sweeps, 04-rates-*.json
+    for path in sorted((shared("lessons") / "results").glob("*.json")):
+        assert any(fnmatch(path.name, name) for name in named), f"no lesson speaks of results/{path.name}"
+
+
+def test_a_table_is_printed_under_its_heading(capsys):
+    show_table("What the table shows", ["method", "score"], [["full", "0.91"]])
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[1] == "What the table shows", "the heading stands above the table, with a blank line before it"
+    assert lines[3].split() == ["method", "score"] and lines[5].split() == ["full", "0.91"]
+
+
+def test_a_result_is_saved_beside_the_runs_and_read_from_the_lessons(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_result({"draws": 5}, "00-example.json")
+    assert json.loads((tmp_path / "runs/results/00-example.json").read_text()) == {"draws": 5}
+    assert "runs/results/00-example.json" in capsys.readouterr().out, "a person must learn where the result went"
+    with pytest.raises(UserError, match=r"lessons/results/00-example.json"):
+        read_result("00-example.json")
 
 
 @pytest.mark.parametrize("lesson", lessons(), ids=lambda lesson: lesson.path.stem)
