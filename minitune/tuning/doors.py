@@ -1,11 +1,13 @@
-r"""How a method stands before a model, at one of its doors, without touching the model.
+r"""How a method stands before a model without touching it.
+
+A door is a place where a model takes in something besides a text's ids; a method stands at one of them:
 
     SoftPrompt   ids -> embeddings, with learned vectors at the placeholder tokens     door: `inputs_embeds`
     Prefix       learned keys and values before the text, in every layer               door: `past_key_values`
 
 What is learned comes from a `source`, any module that returns it when called: a plain table (`Learned`), or a small
 network that writes the table while training and is folded into one afterwards (`fold`). The third door, a linear
-layer that is wrapped by name, needs nothing here: see `lora.py`.
+layer that is wrapped by name, needs nothing of this module: see `lora.py`.
 """
 
 from __future__ import annotations
@@ -33,8 +35,10 @@ class Learned(nn.Module):
 
 
 def check_room(length: int, model: Model) -> None:
-    """Raises:
-    UserError: a prompt or prefix of this length leaves no room for a text.
+    """See that a prompt or prefix of this length is shorter than the model's context.
+
+    Raises:
+        UserError: it leaves no room for a text.
     """
     if length >= model.context:
         raise UserError(
@@ -156,7 +160,8 @@ class Tuned(nn.Module):
 
 @torch.no_grad()
 def fold(tuned: Tuned) -> Tuned:
-    """Keep what the source says now and drop the network that says it, in place: the same logits, bit for bit."""
+    """Keep what the source says in eval mode and drop the network that says it, in place: the same logits there, bit
+    for bit."""
     source = tuned.door.source
     mode = source.training
     tuned.door.source = Learned(source.eval()()).train(mode)

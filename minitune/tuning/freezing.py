@@ -6,17 +6,20 @@ r"""Layer freezing: train some layers of the model and leave the rest.
 Nothing below the first trained layer needs a gradient, so nothing there is kept for a backward pass: PyTorch builds no
 graph until it meets a parameter that is trained, and a step costs less. Which part is trained is a matter of choice:
 
-    top      the k last blocks, and what comes after them: the last norm (GPT); the pooler and the transform (BERT)
+    top      the k last blocks, and what comes after them: the last norm (GPT); the pooler with its next sentence, and
+             the transform with its norm and the decoder bias (BERT)
     norms    the gains and shifts of every LayerNorm
     biases   every bias (of norms too)
-    output   the word scores alone: the output's matrix, untied from the embedding, and what stands right before it
+    output   the word scores alone: the output's matrix, untied from the embedding; of BERT its transform, norm and bias
+
+Norms and biases lie in every layer, so their graph reaches down to the first: few numbers are not few operations.
 
 GPT and BERT use one matrix at both ends. Trained at one end, it would change at the other as well, and the graph would
 reach down to the first layer. So `top`, `norms` and `biases` never train it, and `output` trains a copy of it.
 
 Howard and Ruder 2018, "ULMFiT", sections 3.2 and 3.3 (gradual unfreezing, rates by layer; arXiv 1801.06146); Lee et al.
-2019, "What Would Elsa Do?" (the last layers; arXiv 1911.03090); Frankle et al. 2021 (norms alone, there of images'
-networks; arXiv 2003.00152); Ben Zaken et al. 2022, "BitFit" (biases alone; arXiv 2106.10199).
+2019, "What Would Elsa Do?" (the last layers; arXiv 1911.03090); Frankle et al. 2021 (norms alone, there BatchNorm, of
+networks for images; arXiv 2003.00152); Ben Zaken et al. 2022, "BitFit" (biases alone; arXiv 2106.10199).
 """
 
 from __future__ import annotations
@@ -149,7 +152,8 @@ def layer_rates(model: Model, config: LayerwiseConfig) -> dict[str, float]:
 
 
 def gradual_unfreezing(model: Model, config: GradualConfig, steps: int) -> Callable[[int], None]:
-    """A function of the step that unfreezes one layer more, from the top, at equal distances."""
+    """A function of the step, to be called before it: at first the last block and what comes after it train, and at
+    equal distances one layer more, from the top down to the embeddings."""
     layers = layers_from_the_top(model)
     every = max(1, int(steps * config.share / (len(layers) - 1)))
 

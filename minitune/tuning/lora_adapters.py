@@ -69,6 +69,8 @@ def lora_off(model: nn.Module) -> Iterator[None]:
 def merge_lora(model: nn.Module) -> nn.Module:
     """Add what is switched on into the weights. W itself is kept beside it, so that `unmerge_lora` loses no digit.
 
+    No dropout stands before a merged update: train first, and merge then.
+
     Raises:
         UserError: there is nothing to merge, or it is merged already.
     """

@@ -1,10 +1,12 @@
 r"""P-tuning: pseudo-tokens anywhere in the template, written by a small network so that they hang together.
 
     e_1 ... e_P = MLP(LSTM(z_1 ... z_P))        z_i: (D,)    LSTM: two layers, both directions, H wide each
+    MLP(x) = W_2 relu(W_1 x + b_1) + b_2        W_1: (D, 2 H)    W_2: (D, D)
     template:  [e_1 e_2] the town [e_3] {text} [e_4] {mask} .        "the town" is an anchor: a word that stays
 
 The network is there for training only: the vectors depend on each other, and one step moves them together. Afterwards
-`fold` keeps the P D numbers that it writes and drops it.
+`fold` keeps the P D numbers that it writes and drops it. Without the LSTM (`encoder="mlp"`) each vector comes from its
+own z_i alone, and W_1 is (D, D).
 
 Liu et al. 2021, "GPT Understands, Too", section 3 (arXiv 2103.10385). Their code for facts has H = D/2 (14 D^2 + 18 D
 numbers beside the z), their few-shot code H = D.
@@ -77,7 +79,7 @@ def add_p_tuning(model: Model, config: PTuningConfig, tokenizer: Tokenizer) -> T
 
 @torch.no_grad()
 def match_spread(encoder: PromptEncoder, embedding: Tensor) -> None:
-    """Scale the last layer so that the first vectors have the spread of the model's embeddings."""
+    """Scale the last layer, in place, so that the first vectors have the spread of the model's embeddings."""
     last = encoder.mlp[-1]
     factor = embedding.std() / encoder().std().clamp(min=1e-8)
     last.weight *= factor

@@ -3,7 +3,7 @@ r"""Prefix tuning: learn keys and values that stand before the text in every lay
     attention(Q, [K_p ; K], [V_p ; V])        K_p, V_p: (P, D) for each layer, learned
 
 Every position of the text sees the prefix, in every layer; the text's own positions start after it. Learned as they
-stand, the keys and values are P 2 L D numbers. Written by a small network, they train more steadily:
+stand, the keys and values are P 2 L D numbers. The paper found these unstable, and has a small network write them:
 
     [K_p ; V_p of all layers]_i = W_2 tanh(W_1 z_i + b_1) + b_2        z_i: (D,)    W_1: (M, D)    W_2: (2 L D, M)
 
@@ -35,7 +35,7 @@ class PrefixConfig:
     length: int = 8  # P
     reparametrize: bool = True  # written by the network, or learned as it stands
     inner: int = 256  # M, the network's width
-    start: str = "words"  # what it is at first: random, or the keys and values of real words
+    start: str = "words"  # what it is at first: the keys and values of real words, or random
     words: str = ""  # those words, over and over if they are fewer than P; "" = drawn from the vocabulary
     dropout: float = 0.0  # of the prefix, in training
 
@@ -49,7 +49,7 @@ class PrefixConfig:
 
 
 class PrefixEncoder(nn.Module):
-    """Writes the prefix: () -> (P, 2 L D)."""
+    """The network that writes the prefix: () -> (P, 2 L D)."""
 
     def __init__(self, config: PrefixConfig, model: ModelConfig):
         super().__init__()

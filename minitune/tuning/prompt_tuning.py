@@ -2,10 +2,11 @@ r"""Prompt tuning: learn a few input vectors, and leave the model as it is.
 
 A template writes P placeholder tokens; their embeddings are the only thing that is learned:
 
-    h_0 = [e_1 ... e_P ; E[x_1] ... E[x_T]]        e_i: (D,)    E: the model's own token embedding
+    [e_1 ... e_P ; E[x_1] ... E[x_T]]        e_i: (D,)    E: (V, D), the model's own token embedding
 
-P D numbers are trained and stored. The vectors start as the embeddings of words: a model of this size does not find
-its way from noise. They need a learning rate some hundred times that of full fine-tuning.
+The model adds its positions to them as to any tokens. P D numbers are trained and stored. The vectors start as the
+embeddings of words, or at random with the embeddings' own mean and spread: numbers of another size are far from all
+that the model has read. They need a learning rate some hundred times that of full fine-tuning.
 
 Lester et al. 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 2 (arXiv 2104.08691). There the
 prompt stands before the text; here it stands wherever the template wrote it.
