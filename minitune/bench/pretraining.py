@@ -4,8 +4,6 @@ the bare matrix products of a step, which nothing in PyTorch can outrun.
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
 import statistics
 from collections.abc import Callable
 
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from minitune.bench.measure import Figure, in_turn, ratio, threads
+from minitune.bench.memory import peak_memory
 from minitune.bench.models import CONFIGS, is_installed, training_step, transformers_model
 from minitune.models.build import random_model
 from minitune.training.pretrain import CONTEXT
@@ -83,26 +82,18 @@ def pretraining_figures(kind: str, count: int, seconds: float) -> list[Figure]:
         jobs["transformers"] = transformers_step(kind)
     with threads(count):
         times = in_turn(jobs, seconds)
-    row, tokens = (
-        f"{kind} pretraining, {count} thread{'s' * (count > 1)}",
-        training_batch(kind, 100)["input_ids"].numel(),
-    )
+    row = f"{kind} pretraining, {count} thread{'s' * (count > 1)}"
+    tokens = training_batch(kind, 100)["input_ids"].numel()
     figures = [Figure(row, "tokens/s", tokens / statistics.median(times["ours"]), "tokens/s")]
     if "transformers" in times:
         figures.append(Figure(row, "times transformers", ratio(times["transformers"], times["ours"]), "times"))
     figures.append(Figure(row, "of bare products", ratio(times["products"], times["ours"]), "share"))
-    return [*figures, Figure(row, "peak memory", peak_memory(kind, count), "bytes")]
+    return [*figures, Figure(row, "peak memory", peak_memory(steps, kind, count), "bytes")]
 
 
-def peak_memory(kind: str, count: int) -> float:
-    """The most memory that a fresh process held in 20 training steps, PyTorch's own included, in bytes."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(memory_of_steps, (kind, count))
-
-
-def memory_of_steps(kind: str, count: int) -> float:
+def steps(kind: str, count: int) -> None:
+    """Twenty of them: by then all that a step needs has been allocated."""
     step = our_step(kind)
     with threads(count):
         for _ in range(20):
             step()
-    return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux counts in KB

@@ -55,7 +55,8 @@ TABLES = {
             "states kept": "steps of a head that reads its states once, in the time of one that reads each batch again",
             "forward": "time to read the texts with what was trained, divided by the time without it",
             "memory": "of gradients and optimizer",
-            "bytes a number": "that memory, divided by the numbers trained: 4 for the gradient and 8 for AdamW are 12",
+            "bytes a number": "that memory, divided by the numbers trained: 4 for the gradient and 8 for AdamW are 12; "
+            "less where BERT's heads of pretraining count as trained, which are not read here",
         },
         [
             work

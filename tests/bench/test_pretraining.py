@@ -60,7 +60,7 @@ def test_the_row(monkeypatch, with_reference):
         return {name: [2.0 if name == "ours" else 1.0] * 3 for name in jobs}
 
     monkeypatch.setattr(bench, "in_turn", once)
-    monkeypatch.setattr(bench, "peak_memory", lambda kind, count: 7.0)
+    monkeypatch.setattr(bench, "peak_memory", lambda work, kind, count: 7.0)
     monkeypatch.setattr(bench, "is_installed", lambda library: with_reference)
     figures = bench.pretraining_figures("gpt", 2, 9.0)
     assert seen == [(2, 9.0)], "timed with another number of threads than the row says"
