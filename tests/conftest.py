@@ -16,6 +16,14 @@ from minitune.models import BERT, GPT, BERTConfig, GPTConfig
 torch.set_num_threads(1)
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+ROOMS = "models data world tuning prompting readout training predictors methods bench commands course".split()
+
+
+def pytest_collection_modifyitems(items):
+    """From the lowest room to the highest: the first failure of a run is then nearest to its cause."""
+    items.sort(key=lambda item: ROOMS.index(item.path.parent.name) if item.path.parent.name in ROOMS else len(ROOMS))
+
+
 LINES = [
     "the plot was clever and gripping . the hero was witty and sharp .",
     "a dull film with a dull hero . it was slow and sad .",

@@ -4,13 +4,13 @@ Models of world 1 were pretrained as the shipped ones were, and each method was 
 that is near their text (`sentiment`) and of one that is far from it (`rating`), three draws each:
 
     minitune pretrain bert --world 1 --steps 22000 --out runs/bert-1
-    minitune sweep METHODS --world 1 --model runs/bert-1 --task sentiment --json rates-bert-sentiment.json
-    minitune sweep METHODS --world 1 --model runs/bert-1 --task rating --json rates-bert-rating.json
+    minitune sweep METHODS --world 1 --model runs/bert-1 --task sentiment --json bert-sentiment.json
+    minitune sweep METHODS --world 1 --model runs/bert-1 --task rating --json bert-rating.json
 
 and likewise for GPT, pretrained for 8,000 steps. The default is the best rate for the far task among those that lose at
-most two points on the near one; a test reads it off the files in `lessons/results`. For one task alone another rate can
-be better: `minitune sweep` finds it. (Nothing of `frozen` trains under words, and a head does not read what `output`
-trains: these two have the rate beside them.)
+most two points on the near one; a test reads it off the files in `lessons/results/default_rates`. For one task alone
+another rate can be better: `minitune sweep` finds it. (Nothing of `frozen` trains under words, and a head does not read
+what `output` trains: these two have the rate beside them.)
 """
 
 from __future__ import annotations

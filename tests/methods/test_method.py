@@ -507,7 +507,7 @@ def test_each_method_turns_the_meaning_of_eight_texts_round(shipped, what, monke
 
 @pytest.mark.parametrize(
     ("name", "steps"),
-    [("prompt-tuning", 80), ("p-tuning", 40), ("prefix-tuning", 80), ("p-tuning-v2@manual+head", 80), ("lora", 60)],
+    [("prompt-tuning", 80), ("p-tuning", 120), ("prefix-tuning", 80), ("p-tuning-v2@manual+head", 80), ("lora", 60)],
 )
 def test_each_method_that_leaves_bert_alone_learns_eight_labels_by_heart(shipped, name, steps, monkeypatch):
     """Labels dealt out with no sense. A prefix of random keys (P-tuning v2) is meant for a head, and is given one."""

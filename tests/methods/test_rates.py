@@ -20,7 +20,7 @@ HAS_NONE = {("frozen", "verbalizer"), ("output", "head")}  # nothing to train, a
 def swept(kind: str, task: str) -> dict[str, dict[float, float]]:
     """For each method, its mean dev score over draws at each rate."""
     scores = defaultdict(dict)
-    for file in sorted((shared("lessons") / "results").glob(f"rates-{kind}-{task}*.json")):
+    for file in sorted((shared("lessons") / "results" / "default_rates").glob(f"{kind}-{task}*.json")):
         for row in json.loads(file.read_text())["rows"]:
             if None not in row["scores"]:  # at this rate it blew up
                 scores[row["method"]][row["rate"]] = statistics.fmean(row["scores"])

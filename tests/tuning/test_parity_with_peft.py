@@ -568,13 +568,14 @@ def test_pefts_lora_on_c_attn_adapts_the_key_too(kind, batch):
 @pytest.mark.lesson15
 @pytest.mark.lesson18
 def test_first_vectors():
-    """peft draws a prompt from N(0, 1), whatever the embeddings are; ours, when random, has the embeddings' spread.
-    A random prefix is N(0, 1) in both."""
+    """peft draws prompts and prefixes from N(0, 1), whatever the embeddings are. A random prompt of ours has the
+    embeddings' spread, a random prefix a spread of 0.02; both can be set."""
     torch.manual_seed(3)
     ours, theirs = twins("gpt")  # embeddings with a spread of 0.3
     prompt = add_prompt(ours, PromptConfig(length=30, start="random"), TOKENIZER).door.source()
     prefix = add_deep_prompt(ours, DeepPromptConfig(length=30)).door.source()
-    assert 0.27 < prompt.std() < 0.33 and 0.95 < prefix.std() < 1.05
+    as_theirs = add_deep_prompt(ours, DeepPromptConfig(length=30, spread=1.0)).door.source()
+    assert 0.27 < prompt.std() < 0.33 and 0.019 < prefix.std() < 0.021 and 0.95 < as_theirs.std() < 1.05
     their_prompt = put_peft_on(theirs, peft.PromptTuningConfig, num_virtual_tokens=30)
     their_prefix = put_peft_on(transformers_gpt2(), peft.PrefixTuningConfig, num_virtual_tokens=30)
     assert 0.9 < their_encoder(their_prompt).embedding.weight.std() < 1.1
