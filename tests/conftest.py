@@ -16,7 +16,20 @@ from minitune.models import BERT, GPT, BERTConfig, GPTConfig
 torch.set_num_threads(1)
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-ROOMS = "models data world tuning prompting readout training predictors methods bench commands course".split()
+ROOMS = [
+    "models",
+    "data",
+    "world",
+    "tuning",
+    "prompting",
+    "readout",
+    "training",
+    "predictors",
+    "methods",
+    "bench",
+    "commands",
+    "course",
+]
 
 
 def pytest_collection_modifyitems(items):
