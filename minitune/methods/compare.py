@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from minitune.data.examples import Dataset
 from minitune.errors import UserError
-from minitune.methods.experiment import Trial, trial
+from minitune.methods.experiment import Trial, learn, trial
 from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.question import Question
@@ -86,7 +86,8 @@ def compare(
             trials = []
             for seed in range(seeds):
                 bar.set_postfix(method=name, draw=seed)
-                trials.append(trial(method, start, question, dataset, many, seed, control == "shuffled-labels"))
+                learned = learn(method, start, question, dataset, many, seed, control == "shuffled-labels")
+                trials.append(trial(learned, dataset.test))
                 bar.update()
             rows.append(row_of(name, many, trials, dataset))
     bar.close()

@@ -81,18 +81,9 @@ def judge(predictor: Predictor, test: TestSet) -> dict[str, float]:
     return predictor.measure(predictor.items(as_part(TestSet, test)))
 
 
-def trial(
-    method: Method,
-    checkpoint: Checkpoint,
-    question: Question,
-    dataset: Dataset,
-    shots: int | None,
-    seed: int,
-    shuffle: bool = False,
-) -> Trial:
-    """Learn from one draw, and measure on the test set; arguments and errors as of `learn`."""
-    learned = learn(method, checkpoint, question, dataset, shots, seed, shuffle)
-    return Trial(learned, judge(learned.predictor, dataset.test))
+def trial(learned: Learned, test: TestSet) -> Trial:
+    """Measure what was learned, on the test set."""
+    return Trial(learned, judge(learned.predictor, test))
 
 
 def shuffled(examples: Part, seed: int) -> Part:

@@ -75,7 +75,8 @@ def method(name="full+head"):
 
 
 def run(seed=0, **more):
-    return trial(method(), tiny.checkpoint("bert"), tiny.question("bert"), DATA, 2, seed, **more)
+    learned = learn(method(), tiny.checkpoint("bert"), tiny.question("bert"), DATA, 2, seed, **more)
+    return trial(learned, DATA.test)
 
 
 # what is told apart by type
