@@ -308,7 +308,7 @@ def share_of_the_right_word(model, start: int = 0) -> torch.Tensor:
         places = [asked.index(value) for value in values]
         before = [len(asked) + answer.index(value) - 1 for value in values]
         layers = torch.stack(looks(model, asked + answer, start))[:, :, :, places]  # (L, H, T, 6)
-        layers = layers / layers.sum(dim=-1, keepdim=True)
+        layers = layers / layers.sum(dim=-1, keepdim=True).clamp(min=1e-12)  # a head may give the list nothing at all
         found.append(torch.stack([layers[:, :, at, i] for i, at in enumerate(before)]))  # (6, L, H)
     return torch.stack(found).mean(dim=0).amax(dim=-1)
 
@@ -354,7 +354,22 @@ print(f"layer 1, with a prefix against the same positions without: {(of_prefix -
 # %% [markdown]
 # ![Where the model looks before it writes an attribute](figures/17-looks.png)
 #
-# LOOKS
+# With a prefix the first layer looks exactly as the pretrained model does at the same positions: the shares differ by 6e-08
+# at most, after 200 steps as after 1,500. That is the equation at work. What differs from the pretrained model at its usual
+# positions is the shift, and it alone: by up to 0.25.
+#
+# In the second layer the prefix can act. After 200 steps it looks at the noun, and in most draws at the area. After 1,500
+# the one draw that we read looks at the food as well, 0.93, and more at the area, 0.87, and these it tells, in 0.77 and in
+# all of the cases. The kind and the price, at 0.34 and 0.15, it tells in one case of three. To look is not enough, though:
+# the noun has 0.97, and the name is hardly ever right, because its colour must be right as well.
+#
+# Full fine-tuning is free to look in either layer, and its draws differ. Before the noun and the area most of them look at
+# the right word in the first layer, nearly alone; for the others they look in the one layer or the other. Not all can be
+# read off these shares: full fine-tuning tells the price in 0.61 of the cases, more than it tells most others, and looks at
+# it no more than the pretrained model does.
+#
+# Why was it so much easier in the paper? GPT-2 has read much text in which things are said again, and had learned to copy
+# before; a prefix had only to ask for it. Ours never had to.
 
 # %% [markdown]
 # ## Prefix against prompt, at equal size
@@ -400,7 +415,7 @@ header = ["case", "draws", "prefix of 4", "prompt of 16", "prefix minus prompt"]
 show_table("rating, as more/17_further.py measured it [95%]", header, rows)
 
 # %% [markdown]
-# **A tie**, where the paper has the prefix well above: TIE0. Both are 9 points above the head alone. With 64 examples a class
+# **A tie**, where the paper has the prefix well above: 0.00 [-0.05, 0.05]. Both are 9 points above the head alone. With 64 examples a class
 # it is a tie again. (On the other world, where the rates were swept, the prefix was ahead, 0.75 against 0.71, in three
 # draws.) Where the prefix does come out ahead, by 9 points [3, 16] in ten draws, is from a start of any tokens, single bytes
 # and pieces of words among them. There it is better than from words, 0.62 against 0.55, and the prompt a little worse, 0.52

@@ -160,7 +160,11 @@ show(figure, "19-methods.png")
 # %% [markdown]
 # ![LoRA, full fine-tuning, frozen head](figures/19-methods.png)
 #
-# FAR
+# On ratings full fine-tuning beats the frozen head by 47 points, and LoRA is on a level with it, with 0.7% of the numbers: 2.2
+# points ahead, in an interval, [-0.1, 4.5], that just contains 0. On sentiment the three lie within 3 points, and full
+# fine-tuning is the last of them. The control was wrong: with random weights LoRA reaches 0.62, where we had expected less
+# than 0.40. A random GPT has features too, and 200 steps at 1e-2 move its attention far. What pretraining adds is the way
+# from 0.62 to 0.98.
 #
 # ## Which rank, and which weights?
 #
@@ -275,6 +279,7 @@ axes.plot(0, frozen_score, "*", color="black", markersize=9, label="frozen: lose
 axes.axvline(0, color="gray", linestyle=":", linewidth=1)
 axes.set_xscale("symlog", linthresh=0.1)
 axes.set(
+    xlim=(-0.02, 10),
     xlabel="loss of the world's text with the method on, minus the base's (nats a token)",
     ylabel="test accuracy, ratings",
     title="Gained on the task, lost on the text (large: mean of five draws at a rate; small: draws)",
@@ -365,7 +370,8 @@ show_table("Time of a forward pass, of the base's", ["a forward pass", "merged",
 print("the pretrained GPT is untouched:", fingerprint(gpt.model) == fingerprint(minitune.load("gpt").model))
 
 # %% [markdown]
-# COST
+# Merged, nothing is added: the same modules, the same time, within 2 in a hundred. Beside the base, a short text pays a fifth
+# more and a batch less than a tenth. With dropout on, merged and unmerged are two different things.
 #
 # An adapter that stays beside $W$ can be switched off and on, exchanged for another task's on the same base, and summed
 # with others, and the base is the same to the last bit: `lessons/more/19_several_adapters.py` does it with reviews and news.
@@ -395,7 +401,12 @@ print(f"a matrix of random numbers needs {found['random numbers']}")
 #
 # ## What to notice
 #
-# NOTICE
+# - 0.7% of the numbers were enough for a task on which the frozen head fails. How many are enough depends on how far the
+#   task is from the pretraining: sentiment needs rank 1, and ratings gain up to rank 16, the highest that we tried.
+# - On ratings LoRA's rate is ten times full fine-tuning's. At 3e-2, three times its best, it loses the task (0.71) and the
+#   text (6.2 nats).
+# - An adapter can be switched, summed, merged and taken away again, and the base is the same to the last bit.
+# - What it forgets with the adapter on is a matter of the rate before it is a matter of the method. Off, it forgets nothing.
 #
 # ## Common mistakes
 #
