@@ -414,7 +414,7 @@ pairs = {checkpoint.kind: minitune.task("entail").for_model(checkpoint) for chec
 example = pairs["bert"][0].pool[0]
 for checkpoint in (bert, gpt):
     method = Method.parse("full+head")
-    template = method.template(pairs[checkpoint.kind][1], checkpoint.kind, checkpoint.kind, checkpoint.kind)
+    template = method.template(pairs[checkpoint.kind][1], checkpoint.kind)
     rendered = template.render(example, checkpoint.tokenizer, 128)
     print(f"\n{checkpoint.kind}: {template}    right: {pairs['bert'][0].labels[example.label]}")
     print("tokens:", " ".join(checkpoint.tokenizer.tokens(rendered.ids)))
