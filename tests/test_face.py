@@ -1,6 +1,7 @@
 """The Python face, as its docstrings and the README promise it: what scikit-learn and peft users expect."""
 
 import re
+import shlex
 import subprocess
 import sys
 
@@ -8,9 +9,11 @@ import pytest
 import torch
 
 import minitune
+from minitune.commands.cli import parser
 from minitune.data.examples import Example, TestSet
 from minitune.errors import UserError
 from minitune.files import PACKAGE, shared
+from minitune.methods.method import Method
 from minitune.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny
 
@@ -127,8 +130,9 @@ def test_importing_minitune_waits_for_no_pytorch():
 README = PACKAGE.parent / "README.md"
 
 
-def snippets():
-    return re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+def snippets(language):
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return [text for its, text in fenced if its == language]
 
 
 @pytest.mark.skipif(not README.exists(), reason="the README is beside the package in a clone alone")
@@ -138,9 +142,21 @@ def test_every_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
     assert load_checkpoint("bert")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "my_reviews.csv").write_bytes((shared("data") / "my_reviews.csv").read_bytes())
-    found, names = snippets(), {}
+    found, names = snippets("python"), {}
     assert found, "the README shows no Python at all"
     for snippet in found:
         for line in re.findall(r"^.*$", snippet, flags=re.MULTILINE):
             assert "pip " not in line
         exec(compile(snippet, "README.md", "exec"), names)
+
+
+@pytest.mark.skipif(not README.exists(), reason="the README is beside the package in a clone alone")
+def test_every_command_of_the_readme_is_one_that_exists():
+    lines = [line.split("#")[0].split("&& ")[-1] for block in snippets("") for line in block.splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("minitune ")]
+    assert len(commands) > 10
+    for arguments in commands:
+        options, unknown = parser().parse_known_args(arguments)
+        assert not unknown, f"the README writes minitune {' '.join(arguments)}, and {unknown} is no option of it"
+        if options.command == "tune":
+            Method.parse(options.method, options.set)
