@@ -11,8 +11,6 @@ Vaswani et al. 2017, "Attention Is All You Need", section 3.2 (arXiv 1706.03762)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -92,19 +90,6 @@ def dropout_of(share: float) -> nn.Module:
     return nn.Dropout(share) if share else nn.Identity()
 
 
-def side_by_side(layers: Sequence[nn.Module]) -> tuple[Tensor, Tensor] | None:
-    """The weights and the biases of linear layers as those of one layer: 3 of (D, D) -> (3 D, D), 3 of (D,) -> (3 D,).
-
-    None if a layer has to be called by itself: a method has wrapped it, somebody listens to it with a hook, or it is
-    not like the others.
-    """
-    for layer in layers:
-        hooks = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks
-        if hooks or type(layer) is not nn.Linear or layer.bias is None or layer.weight.shape != layers[0].weight.shape:
-            return None
-    return torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
-
-
 class SelfAttention(nn.Module):
     """Multi-head self-attention with four linear layers: (B, T, D) -> (B, T, D)."""
 
@@ -118,7 +103,7 @@ class SelfAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
         self.dropout = dropout_of(dropout)
-        self.together: tuple[Tensor, Tensor] | None = None  # (3 D, D) and (3 D,), inside `weights_together`
+        self.together: tuple[Tensor, Tensor] | None = None  # (3 D, D) and (3 D,), while a text is written
 
     def forward(
         self, x: Tensor, visible: Tensor | None, past: KeyValue | Cache | None = None, asking: Tensor | None = None
@@ -137,27 +122,14 @@ class SelfAttention(nn.Module):
         joined = mixed.transpose(1, 2).flatten(2)  # (B, H, T, D/H) -> (B, T, H, D/H) -> (B, T, D)
         return self.dropout(self.output(joined)), (key, value)
 
-    def project(self, x: Tensor, asking: Tensor) -> Sequence[Tensor]:
-        """Query (B, R, D), key and value (B, T, D): in one product, which is faster, if all of x asks."""
-        if asking is x and (together := self.together or side_by_side([self.query, self.key, self.value])):
-            return F.linear(x, *together).chunk(3, dim=2)  # (B, T, D) -> (B, T, 3 D) -> 3 x (B, T, D)
+    def project(self, x: Tensor, asking: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query (B, R, D), key and value (B, T, D); in one product where the weights stand side by side."""
+        if self.together and asking is x:
+            return F.linear(x, *self.together).chunk(3, dim=2)  # (B, T, D) -> (B, T, 3 D) -> 3 x (B, T, D)
         return self.query(asking), self.key(x), self.value(x)
 
     def split(self, x: Tensor) -> Tensor:
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, T, H, D/H) -> (B, H, T, D/H)
-
-
-@contextmanager
-def weights_together(model: nn.Module) -> Iterator[None]:
-    """Put the weights of query, key and value side by side once, not at every call: inside, no weight may change."""
-    layers = [module for module in model.modules() if isinstance(module, SelfAttention)]
-    for layer in layers:
-        layer.together = side_by_side([layer.query, layer.key, layer.value])
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.together = None
 
 
 class FeedForward(nn.Module):

@@ -11,12 +11,14 @@ Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", section 3.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minitune.errors import UserError
-from minitune.models.attention import weights_together
+from minitune.models.attention import SelfAttention
 from minitune.models.cache import Cache, KeyValue
 from minitune.models.gpt import GPT
 
@@ -122,3 +124,34 @@ def check_settings(max_new_tokens: int, temperature: float, top_k: int | None, t
         raise UserError(f"top_k is {top_k}; it must be 1 or more")
     if top_p is not None and not 0 < top_p <= 1:
         raise UserError(f"top_p is {top_p}; it must be above 0 and at most 1")
+
+
+@contextmanager
+def weights_together(model: nn.Module) -> Iterator[None]:
+    """Inside, each attention has its queries, keys and values from one product, and no weight may change.
+
+    For one new token most of the time goes into calling layers, however little they compute, so one call instead of
+    three pays. In training it does not: there the products themselves take the time, and the weights would have to be
+    put together anew at every step.
+    """
+    layers = [module for module in model.modules() if isinstance(module, SelfAttention)]
+    for layer in layers:
+        layer.together = side_by_side([layer.query, layer.key, layer.value])
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.together = None
+
+
+def side_by_side(layers: Sequence[nn.Module]) -> tuple[Tensor, Tensor] | None:
+    """The weights and the biases of linear layers as those of one layer: 3 of (D, D) -> (3 D, D), 3 of (D,) -> (3 D,).
+
+    None if a layer has to be called by itself: a method has wrapped it, somebody listens to it with a hook, or it is
+    not like the others.
+    """
+    for layer in layers:
+        hooks = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks
+        if hooks or type(layer) is not nn.Linear or layer.bias is None or layer.weight.shape != layers[0].weight.shape:
+            return None
+    return torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])

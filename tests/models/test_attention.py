@@ -1,21 +1,12 @@
 """Lesson 02, attention: the equation written out, PyTorch's fused kernel, and what may be seen."""
 
-import copy
 import math
 
 import pytest
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
-from minitune.models.attention import (
-    SelfAttention,
-    attention,
-    attention_weights,
-    fused_attention,
-    visible_keys,
-    weights_together,
-)
+from minitune.models.attention import SelfAttention, attention, attention_weights, fused_attention, visible_keys
 
 pytestmark = pytest.mark.lesson02
 CPU = torch.device("cpu")
@@ -88,139 +79,6 @@ def test_padding_is_hidden_on_top_of_the_future():
 def test_a_mask_that_forgets_the_past_is_refused():
     with pytest.raises(ValueError, match=r"4 wide and there are 6 keys \(2 of the past, 4 of this call\)"):
         visible_keys(torch.ones(3, 4), queries=4, past=2, causal=False, device=CPU)
-
-
-# query, key and value in one product
-
-
-class Doubled(nn.Linear):
-    """A layer of another class, under the name of the one that it replaces."""
-
-    def forward(self, x):
-        return 2 * super().forward(x)
-
-
-@pytest.fixture
-def layer():
-    torch.manual_seed(0)
-    return SelfAttention(6, 2, 0.0).double()
-
-
-@pytest.fixture
-def x():
-    return torch.randn(3, 4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-
-
-def written_out(layer, x):
-    """softmax(Q K^T / sqrt(D/H)) V, head by head, from the three layers called by themselves."""
-    query, key, value = (
-        part(x).unflatten(2, (2, -1)).transpose(1, 2) for part in (layer.query, layer.key, layer.value)
-    )
-    return layer.output(attention(query, key, value).transpose(1, 2).flatten(2))
-
-
-class Products(TorchFunctionMode):
-    """Counts how often a linear layer is applied inside, whoever applies it."""
-
-    count = 0
-
-    def __torch_function__(self, function, types, arguments=(), settings=None):
-        self.count += function is nn.functional.linear
-        return function(*arguments, **(settings or {}))
-
-
-def test_one_product_gives_what_three_give(layer, x):
-    with Products() as products:
-        got = layer(x, None)[0]
-    message = "the order of the weights side by side is query, key, value, and so is that of the parts"
-    torch.testing.assert_close(got, written_out(layer, x), rtol=1e-12, atol=1e-12, msg=message)
-    assert products.count == 2, (
-        f"{products.count} products: one for query, key and value, and one for the output, are enough"
-    )
-
-
-@pytest.mark.parametrize("name", ["query", "key", "value"])
-def test_a_layer_of_another_class_is_called(layer, x, name):
-    before, old = layer(x, None)[0], getattr(layer, name)
-    new = Doubled(6, 6).double()
-    new.load_state_dict(old.state_dict())
-    setattr(layer, name, new)
-    got = layer(x, None)[0]
-    assert not torch.allclose(got, before), f"{name} was replaced, and the product with its weight passes it by"
-    torch.testing.assert_close(got, written_out(layer, x), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", ["query", "key", "value"])
-def test_a_layer_without_a_bias_is_called(layer, x, name):
-    setattr(layer, name, nn.Linear(6, 6, bias=False).double())
-    torch.testing.assert_close(layer(x, None)[0], written_out(layer, x), rtol=1e-12, atol=1e-12)
-
-
-def test_queries_and_keys_may_be_of_another_width_than_values(layer, x):
-    """10 + 10 + 4 numbers could be cut in three as well, in the wrong places."""
-    for name, width in (("query", 10), ("key", 10), ("value", 4)):
-        setattr(layer, name, nn.Linear(6, width).double())
-    layer.output = nn.Linear(4, 6).double()
-    torch.testing.assert_close(layer(x, None)[0], written_out(layer, x), rtol=1e-12, atol=1e-12)
-
-
-HOOKS = {
-    "forward": ("register_forward_hook", lambda module, inputs, output: 2 * output),
-    "forward pre": ("register_forward_pre_hook", lambda module, inputs: (2 * inputs[0],)),
-    "backward": ("register_full_backward_hook", lambda module, inputs, outputs: (2 * inputs[0],)),
-    "backward pre": ("register_full_backward_pre_hook", lambda module, outputs: (2 * outputs[0],)),
-}
-
-
-@pytest.mark.parametrize("hook", HOOKS)
-@pytest.mark.parametrize("name", ["query", "key", "value"])
-def test_a_hook_on_a_layer_is_heard(layer, x, name, hook):
-    """Each hook doubles what it sees: the output changes, or the gradient does."""
-
-    def results():
-        start = x.clone().requires_grad_()
-        out = layer(start, None)[0]
-        return out, torch.autograd.grad(out.square().sum(), start)[0]
-
-    plain = results()
-    register, double = HOOKS[hook]
-    handle = getattr(getattr(layer, name), register)(double)
-    hooked = results()
-    handle.remove()
-    part = "backward" in hook  # 0, the output, or 1, the gradient
-    assert not torch.allclose(hooked[part], plain[part]), f"the {hook} hook on {name} is never called"
-    for a, b in zip(results(), plain, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12, msg="the hook is gone, and its effect is not")
-
-
-def test_the_layers_keep_their_names(layer):
-    expected = {f"{part}.{kind}" for part in ("query", "key", "value", "output") for kind in ("weight", "bias")}
-    assert set(layer.state_dict()) == expected, "checkpoints would no longer fit"
-
-
-def test_weights_that_stay_together_give_the_same(layer, x):
-    apart, past = layer(x, None), tuple(torch.randn(3, 2, 5, 3, dtype=torch.float64) for _ in "kv")
-    message = "what is kept is not what is put together at every call"
-    with weights_together(layer):
-        torch.testing.assert_close(layer(x, None), apart, rtol=0, atol=0, msg=message)
-        together = layer(x, None, past)[0]
-    torch.testing.assert_close(layer(x, None, past)[0], together, rtol=0, atol=0, msg=message)
-
-
-def test_weights_stay_together_inside_alone(layer, x):
-    with pytest.raises(KeyError), weights_together(layer):
-        raise KeyError
-    with torch.no_grad():
-        layer.key.weight += 1.0
-    message = "the weights of before are still used: they must be forgotten at the end, also after an error"
-    torch.testing.assert_close(layer(x, None)[0], written_out(layer, x), rtol=1e-12, atol=1e-12, msg=message)
-
-
-def test_weights_that_stay_together_leave_out_a_layer_that_is_not_plain(layer, x):
-    new = Doubled(6, 6).double()
-    layer.value = new
-    with weights_together(layer):
-        torch.testing.assert_close(layer(x, None)[0], written_out(layer, x), rtol=1e-12, atol=1e-12)
 
 
 # invariants
@@ -309,26 +167,6 @@ def test_gradients_are_right_and_never_nan(qkv, visible, function):
     grads = torch.autograd.grad(function(*qkv, visible).square().sum(), qkv)
     assert all(g.isfinite().all() for g in grads), "0 / 0 in a row that sees nothing leaves NaN in the gradient"
     assert torch.autograd.gradcheck(lambda *inputs: function(*inputs, visible), qkv)
-
-
-@pytest.mark.parametrize("trained", [("query", "key", "value"), ("query",), ("key",), ("value",), ("query", "value")])
-def test_each_layer_gets_its_own_gradient(layer, x, trained):
-    """The same as by the equation written out, and none for a layer that is frozen."""
-    layer.requires_grad_(False)
-    for name in trained:
-        getattr(layer, name).requires_grad_(True)
-    reference = copy.deepcopy(layer)
-    layer(x, None)[0].square().sum().backward()
-    written_out(reference, x).square().sum().backward()
-    for name in ("query", "key", "value"):
-        for kind in ("weight", "bias"):
-            ours = getattr(getattr(layer, name), kind).grad
-            if name not in trained:
-                assert ours is None, f"{name} is frozen, and its {kind} has a gradient"
-                continue
-            expected = getattr(getattr(reference, name), kind).grad
-            message = f"the {kind} of {name} has the gradient of another layer, or none"
-            torch.testing.assert_close(ours, expected, rtol=1e-11, atol=1e-11, msg=message)
 
 
 # does it learn?

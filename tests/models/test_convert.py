@@ -141,7 +141,7 @@ def test_gpt2_writes_the_same_greedily(gpt2):
     settings = {"max_new_tokens": 12, "do_sample": False, "pad_token_id": 0}
     written = gpt2.generate(padded, attention_mask=mask, **settings)[:, 7:].tolist()
     assert len({word for row in written for word in row}) > 4
-    assert generate(ours, prompts, 12) == written, "if test_generate passes, the weights came in at other places"
+    assert generate(ours, prompts, 12) == written, "test_together and test_generate name the cause"
 
 
 # BERT

@@ -1,7 +1,11 @@
 """Lesson 02, generation: the likeliest word or a drawn one, with a cache or without, alone or in a batch."""
 
+from collections import Counter
+
 import pytest
 import torch
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from minitune.errors import UserError
 from minitune.models import generate
@@ -196,6 +200,32 @@ def test_numbers_out_of_range_are_refused(gpt, change, message):
 def test_nothing_to_continue_is_refused(gpt, prompts):
     with pytest.raises(UserError, match="nothing to continue"):
         generate(gpt, prompts, 3)
+
+
+# the cache spares work
+
+
+class Calls(TorchFunctionMode):
+    """Counts PyTorch's functions as they are called inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = Counter()
+
+    def __torch_function__(self, function, types, arguments=(), settings=None):
+        self.count[function] += 1
+        return function(*arguments, **(settings or {}))
+
+
+def test_a_new_token_copies_no_past_and_takes_four_linear_layers_a_block(gpt):
+    counts = []
+    for new in (5, 8):
+        with Calls() as calls:
+            generate(gpt, PROMPTS, new)
+        counts.append(calls.count)
+    more = counts[1] - counts[0]  # of three tokens, in three blocks
+    assert more[torch.cat] == 0, "keys and values are copied for every token: write them behind the others"
+    assert more[F.linear] == 3 * 3 * 4, "one for query, key and value, one for the output, two in the MLP"
 
 
 # gradients
