@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from minitune.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """A wrong option is one sentence, and no option may be abbreviated."""
+    """A wrong option is one sentence, no option may be abbreviated, and options may stand anywhere."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options, allow_abbrev=False)
+
+    def parse_known_args(self, args=None, namespace=None):
+        return super().parse_known_args(args if args is None else self.options_first(args), namespace)
+
+    def options_first(self, arguments: Sequence[str]) -> list[str]:
+        """The same arguments with all options before the rest, where some of the rest may be left out: argparse gives
+        such an argument nothing once an option stands before it, and then does not know what follows."""
+        if not any(action.nargs in ("*", "?") and not action.option_strings for action in self._actions):
+            return list(arguments)
+        options, others, waiting = [], [], list(arguments)
+        while waiting:
+            word = waiting.pop(0)
+            if word == "--":  # what follows it is no option, whatever it begins with
+                others += waiting
+                break
+            if not self.is_option(word):
+                others.append(word)
+                continue
+            options.append(word)
+            action = self._option_string_actions.get(word)  # none of "--name=value", which brings its value along
+            if action is not None and action.nargs != 0:
+                if not waiting or waiting[0] == "--":
+                    return list(arguments)  # its value is missing, which is for argparse to say
+                options.append(waiting.pop(0))
+        return [*options, "--", *others] if others else options
+
+    def is_option(self, word: str) -> bool:
+        """As argparse sees it: "-5" and "- a text" are none."""
+        if word.partition("=")[0] in self._option_string_actions:
+            return True
+        return word.startswith("-") and len(word) > 1 and " " not in word and not word[1:2].isdigit()
 
     def error(self, message: str):
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what it takes\n")

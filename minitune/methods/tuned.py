@@ -12,7 +12,7 @@ from torch import Tensor
 
 from minitune.data.examples import Part
 from minitune.errors import UserError
-from minitune.methods.ask import as_example
+from minitune.methods.ask import as_example, placed, read_each
 from minitune.methods.experiment import Learned, learn
 from minitune.methods.explain import explain
 from minitune.methods.fitting import steps_for
@@ -49,10 +49,11 @@ class TunedMethod:
         return self.question.labels
 
     def predict(self, texts: Sequence[Text]) -> list[str]:
-        """Each text's class; or its tags, or the text that is written for it.
+        """Each text's class; or its tags, one for each word (- for a word that was not read), or the text that is
+        written for it.
 
         Raises:
-            UserError: an empty text, or one text where two belong.
+            UserError: an empty text, or one text where two belong, or one of which the model reads nothing.
         """
         return self.predictor.answers(self.examples(texts))
 
@@ -98,8 +99,12 @@ class TunedMethod:
     def examples(self, texts: Sequence[Text]) -> list:
         if isinstance(texts, str):
             raise UserError(f"a list of texts was expected, and {texts!r} is one text; write [{texts!r}]")
-        pairs = [(text, None) if isinstance(text, str) else text for text in texts]
-        return [as_example(first, second, self.question) for first, second in pairs]
+        examples, where = [], [f"text {number}" for number in range(1, len(texts) + 1)]
+        for text, place in zip(texts, where, strict=True):
+            with placed(place):
+                examples.append(as_example(*((text, None) if isinstance(text, str) else text), self.question))
+        read_each(self.predictor, examples, where)
+        return examples
 
 
 def tune(

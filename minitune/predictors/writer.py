@@ -76,6 +76,10 @@ class Writer(nn.Module):
     def items(self, examples: Sequence[Writing]) -> list[Item]:
         return [self.item(example) for example in examples]
 
+    def render(self, examples: Sequence[Writing]) -> list[Rendered]:
+        """The questions, which are cut where they leave an answer no room."""
+        return [self.question(example.text) for example in examples]
+
     def question(self, text: str) -> Rendered:
         return self.template.render(Example(text), self.tokenizer, self.model.context - ANSWER_ROOM)
 

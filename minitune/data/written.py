@@ -1,0 +1,48 @@
+"""Rows as lines of a file: comma or tab separated, or JSON Lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+UNSAFE = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
+HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # controls and half characters that json leaves as they are
+
+
+def json_line(row: dict[str, Any], ascii_only: bool = False) -> str:
+    """A row as JSON in one line, other alphabets as they are written; control and half characters as \\u escapes."""
+    return HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(row, ensure_ascii=ascii_only))
+
+
+def delimited(rows: Sequence[dict[str, Any]], delimiter: str, safe: bool = False) -> str:
+    """A line with the names of all columns, in the order in which they first occur, and a line for each row.
+
+    Args:
+        safe: a cell that a spreadsheet would run as a formula gets a ' before it, a plain number excepted.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, *([cell(row.get(name)) for name in names] for row in rows)]
+    return "".join(delimited_line(map(harmless, line) if safe else line, delimiter) for line in lines)
+
+
+def delimited_line(cells: Iterable[str], delimiter: str) -> str:
+    line = io.StringIO(newline="")
+    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(cells)  # so both of them are put in quotes
+    return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+def cell(value: Any) -> str:
+    """A text as it is, nothing as an empty cell, anything else as JSON."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(UNSAFE) and not is_number(text) else text
+
+
+def is_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.ASCII | re.IGNORECASE) is not None
