@@ -1,6 +1,10 @@
 """`minitune predict` and `minitune explain`: after a tune, on texts and on files."""
 
+import io
+import json
 import os
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +23,7 @@ def test_tune_then_predict_then_explain(capsys, models, here, method, kind):
     assert (status, err) == (0, "") and len(first.splitlines()) == 4
     assert {line.split()[-1] for line in first.splitlines()[2:]} <= {"good", "bad"}
     assert run(capsys, "predict", "t", "the plot was dull .", "the soup was clever , ünï 猫 .")[1] == first
-    status, out, err = run(capsys, "explain", "t", "the plot was dull .")
+    status, out, err = run(capsys, "explain", "--device", "cpu", "t", "the plot was dull .")
     assert (status, err) == (0, "") and "softmax" in out
     assert ("soft prompt: a learned vector" in out) == (method == "prompt-tuning")
     assert ("likeliest words at the blank" in out) == (method != "lora+head")
@@ -36,6 +40,82 @@ def test_predict_on_a_file(capsys, tuned, here, written):
     rows = [row for _, row in read_rows(here / written)]
     assert [(row["id"], row["review"]) for row in rows] == [("1", 'the plot was "dull" , so'), ("2", "猫 ünï great")]
     assert {row["answer"] for row in rows} <= {"good", "bad"}
+    before = (here / written).read_bytes()
+    status, _, err = run(capsys, *arguments)
+    assert status == 2 and "already" in err and "--force" in err and (here / written).read_bytes() == before
+    assert run(capsys, *arguments, "--force", "--answer-column", "opinion")[0] == 0
+    assert "opinion" in (here / written).read_text(encoding="utf-8")
+
+
+def piped(monkeypatch, content):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content), isatty=lambda: False))
+
+
+@pytest.mark.parametrize("more", [[], ["-"]])
+def test_texts_from_standard_input_as_json(capsys, tuned, monkeypatch, more):
+    piped(monkeypatch, "the plot was dull .\n\n猫 great\n".encode())
+    status, out, err = run(capsys, "predict", "--json", tuned, "--probabilities", *more)
+    assert status == 0 and err == "minitune predict: empty lines that were skipped: 1\n"
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["text"] for row in rows] == ["the plot was dull .", "猫 great"] and "猫" in out
+    for row in rows:
+        assert list(row) == ["text", "answer", "cut", "probabilities"] and row["cut"] == 0
+        assert max(row["probabilities"], key=row["probabilities"].get) == row["answer"]
+
+
+def test_json_in_ascii_where_the_terminal_knows_no_more(capsys, tuned, monkeypatch):
+    written = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", written)
+    run(capsys, "predict", tuned, "猫", "--json")
+    written.flush()
+    assert json.loads(written.buffer.getvalue())["text"] == "猫"
+
+
+def test_texts_are_written_to_a_file_and_files_to_the_terminal(capsys, tuned, here):
+    status, out, _ = run(capsys, "predict", tuned, "--out", "o.csv", "the plot was dull .", "great", "--probabilities")
+    assert status == 0 and "o.csv, 2 rows with a column 'answer'" in out
+    assert (here / "o.csv").read_text().startswith("text,answer,bad,good\nthe plot was dull .,")
+    status, out, _ = run(capsys, "predict", tuned, "--data", "o.csv", "--answer-column", "opinion")
+    assert status == 0 and out.split()[:2] == ["text", "opinion"] and len(out.splitlines()) == 4
+    status, out, _ = run(capsys, "predict", tuned, "--data", "o.csv", "--answer-column", "opinion", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert list(rows[0]) == ["text", "answer", "bad", "good", "opinion", "cut"]
+
+
+def test_what_was_cut_is_said(capsys, tuned):
+    status, out, err = run(capsys, "predict", tuned, "great " * 50, "great")
+    assert status == 0 and len(out.splitlines()) == 4
+    assert err == (
+        "minitune predict: texts that are too long for the model: 1 of 2; 12 tokens at their ends were not read\n"
+    )
+    assert "12 tokens of the text are cut" in run(capsys, "explain", tuned, "great " * 50)[1]
+
+
+def test_columns_that_are_there_already_and_files_that_are(capsys, tuned, here):
+    write(here / "done.csv", [("a", "b")], header="text,answer")
+    (here / "folder.csv").mkdir()
+    before = (here / "done.csv").read_bytes()
+    wrong = {
+        ("--data", "done.csv", "--out", "o.csv"): "'answer' already",
+        ("--data", "done.csv", "--json"): "'answer' already",
+        ("--data", "done.csv", "--out", "done.csv", "--answer-column", "x"): "--force",
+        ("a", "--out", "folder.csv", "--force"): "is a folder",
+        ("a", "--out", "o.csv", "--json"): "--json writes JSON Lines",
+        ("a", "--out", "o.jsonl", "--safe-csv"): "--safe-csv belongs to",
+        ("a", "--safe-csv"): "--safe-csv belongs to",
+        ("a", "-"): "stands for the lines of standard input",
+        ("\u0301",): "text 1: the model reads nothing",
+    }
+    for arguments, expected in wrong.items():
+        status, out, err = run(capsys, "predict", tuned, *arguments)
+        assert (status, out) == (2, "") and expected in err and len(err.splitlines()) == 1, err
+    assert not (here / "o.csv").exists() and (here / "done.csv").read_bytes() == before
+
+
+def test_nothing_to_predict_on_a_terminal_is_a_sentence(capsys, tuned, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    status, _, err = run(capsys, "predict", tuned)
+    assert status == 2 and "a text a line on standard input" in err
 
 
 def test_a_folder_that_moved_and_a_model_that_moved(capsys, models, here, no_curve):
