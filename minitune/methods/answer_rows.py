@@ -90,8 +90,10 @@ def check_output(out: Path, replace: bool = False) -> None:
     """
     if out.suffix.lower() not in (*DELIMITERS, JSON_LINES):
         raise UserError(f"{out} ends in {out.suffix or 'nothing'}; let it end in .csv, .tsv or .jsonl")
-    if os.path.isdir(out):
-        raise UserError(f"{out} is a folder; name a file for the answers")
+    if os.path.exists(out) and not os.path.isfile(out):
+        raise UserError(
+            f"{out} is {'a folder' if os.path.isdir(out) else 'no plain file'}; name a file for the answers"
+        )
     if os.path.lexists(out) and not replace:
         raise UserError(f"there is a file {out} already; name another, or replace it with --force")
 

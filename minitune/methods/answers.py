@@ -13,6 +13,7 @@ from minitune.methods.queries import Query
 from minitune.methods.question import Question
 from minitune.predictors.predictor import Predictor
 from minitune.predictors.tagger import NO_TAG, Tagger
+from minitune.predictors.writer import ANSWER_ROOM, Writer
 from minitune.report import shortened, table
 
 ANSWER = "answer"
@@ -25,6 +26,7 @@ class Answers:
     values: list[Any]  # a label, a text, a number, or a list of tags
     cut: list[int]  # tokens of each text that were not read
     chances: list[dict[str, float]] | None = None  # the classes' probabilities, if they were asked for
+    unended: int = 0  # written texts that came to no end
 
     def notes(self) -> list[str]:
         """What was not read, in sentences; most of the time there is nothing to say."""
@@ -38,6 +40,11 @@ class Answers:
         if untagged:
             notes.append(
                 f"words without a tag, marked {NO_TAG}: {untagged}; they stand behind the cut, or have no token"
+            )
+        if self.unended:
+            notes.append(
+                f"answers that came to no end: {self.unended} of {len(self.values)}; the rest of them was not written, "
+                f"for an answer has room for {ANSWER_ROOM} tokens"
             )
         return notes
 
@@ -55,14 +62,20 @@ def answers_to(
         )
     examples = [query.example for query in queries]
     rendered = read_each(predictor, examples, [query.where for query in queries])
-    values = predictor.tags(examples) if isinstance(predictor, Tagger) else predictor.answers(examples)
-    chances = None
+    chances, unended = None, 0
+    if isinstance(predictor, Tagger):
+        values = predictor.tags(examples)
+    elif isinstance(predictor, Writer):
+        tokens = predictor.tokens(examples)
+        values, unended = list(map(predictor.tokenizer.decode, tokens)), sum(len(r) == ANSWER_ROOM for r in tokens)
+    else:
+        values = predictor.answers(examples)
     if with_chances:
         rows = predictor.scores(examples).double().softmax(dim=-1).tolist()
         chances = [
             {label: round(chance, DIGITS) for label, chance in zip(question.labels, row, strict=True)} for row in rows
         ]
-    return Answers(queries, values, [r.cut for r in rendered], chances)
+    return Answers(queries, values, [r.cut for r in rendered], chances, unended)
 
 
 def as_table(answers: Answers, column: str = ANSWER) -> str:

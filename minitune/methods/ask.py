@@ -94,8 +94,8 @@ def read_each(predictor: Predictor, examples: Sequence, where: Sequence[str]) ->
             rendered += predictor.render([example])
             if not asked_for <= set(rendered[-1].origin):
                 raise UserError(
-                    "the model reads nothing of this text, not one token (is it a lone accent, or a control "
-                    "character?); write words or remove it"
+                    "the model reads no token of it (is it a lone accent, or a control character?); write words or "
+                    "remove it"
                 )
     return rendered
 

@@ -104,7 +104,7 @@ def test_columns_that_are_there_already_and_files_that_are(capsys, tuned, here):
         ("a", "--out", "o.jsonl", "--safe-csv"): "--safe-csv belongs to",
         ("a", "--safe-csv"): "--safe-csv belongs to",
         ("a", "-"): "stands for the lines of standard input",
-        ("\u0301",): "text 1: the model reads nothing",
+        ("\u0301",): "text 1: the model reads no token",
     }
     for arguments, expected in wrong.items():
         status, out, err = run(capsys, "predict", tuned, *arguments)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import pytest
 
@@ -131,8 +132,10 @@ def test_nothing_of_the_users_is_overwritten_unasked(tmp_path):
         with pytest.raises(UserError, match=r"already; name another, or replace it with --force"):
             check_output(tmp_path / name)
         check_output(tmp_path / name, replace=True)
-    with pytest.raises(UserError, match="is a folder"):
-        check_output(tmp_path / "folder.csv", replace=True)
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name, what in {"folder.csv": "is a folder", "pipe.csv": "is no plain file"}.items():
+        with pytest.raises(UserError, match=what):
+            check_output(tmp_path / name, replace=True)
 
 
 def test_tags_and_texts_are_predicted_from_files_too(tmp_path):

@@ -114,6 +114,15 @@ def test_the_question_of_a_writer_is_cut_where_an_answer_needs_the_room():
     assert answers.cut == [40 - (61 - 32), 0], "the context, but for the answer's 32 tokens"
 
 
+def test_answers_without_an_end_are_counted(monkeypatch):
+    writer = build("gpt", "lora", TEXT)
+    great = writer.tokenizer.word_id("great")
+    monkeypatch.setattr(writer, "tokens", lambda examples: [[great] * 32, [great] * 31, []])
+    answers = answer(writer, TEXT, ["a", "b", "c"])
+    assert answers.values == [" ".join(["great"] * 32), " ".join(["great"] * 31), ""]
+    assert [note for note in answers.notes() if note.startswith("answers that came to no end: 1 of 3")]
+
+
 def test_a_word_without_a_token_and_words_behind_the_cut_have_no_tag(kind):
     texts = ["great \u0301 soup", "great soup " * 40]
     answers = answer(build(kind, "lora", TAGS), TAGS, texts)
@@ -128,12 +137,12 @@ def test_a_word_without_a_token_and_words_behind_the_cut_have_no_tag(kind):
 @pytest.mark.parametrize("question", [tiny.question("bert"), TAGS])
 def test_a_text_without_a_token_is_one_sentence_with_its_place(bad, question):
     name = "lora" if question is TAGS else "frozen+head"
-    with pytest.raises(UserError, match=r"^text 2: the model reads nothing of this text"):
+    with pytest.raises(UserError, match=r"^text 2: the model reads no token of it"):
         answer(build("bert", name, question), question, ["great", bad, "soup"])
 
 
 def test_half_a_pair_without_a_token_is_refused_too():
-    with pytest.raises(UserError, match=r"^text 1: the model reads nothing"):
+    with pytest.raises(UserError, match=r"^text 1: the model reads no token"):
         answer(build("bert", "frozen+head", PAIRS["bert"]), PAIRS["bert"], ["great || \u0301"])
 
 
