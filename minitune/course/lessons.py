@@ -62,7 +62,7 @@ def is_fast() -> bool:
 def show(figure, name: str) -> None:
     """Save a lesson's matplotlib figure, by default under runs/figures, and say where."""
     path = Path(os.environ.get("MINITUNE_FIGURES") or "runs/figures") / name
-    write_safely(path, lambda temporary: figure.savefig(temporary, dpi=110, format="png", bbox_inches="tight"))
+    write_safely(path, lambda file: figure.savefig(file, dpi=110, format="png", bbox_inches="tight"))
     print(f"figure: {path}")
 
 
