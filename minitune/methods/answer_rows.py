@@ -11,7 +11,7 @@ from typing import Any
 from minitune.data.rows import DELIMITERS
 from minitune.data.written import cell, delimited, json_line
 from minitune.errors import UserError
-from minitune.files import write_text
+from minitune.files import check_can_write, write_text
 from minitune.methods.answers import ANSWER, Answers, shown
 from minitune.methods.ask import placed
 from minitune.methods.queries import Query
@@ -86,16 +86,15 @@ def check_output(out: Path, replace: bool = False) -> None:
         replace: a file that is there already may be replaced.
 
     Raises:
-        UserError: an ending that is none of the kinds of file; a folder; a file that is there already.
+        UserError: an ending that is none of the kinds of file; a file that is there already; whatever
+            `check_can_write` finds wrong.
     """
     if out.suffix.lower() not in (*DELIMITERS, JSON_LINES):
         raise UserError(f"{out} ends in {out.suffix or 'nothing'}; let it end in .csv, .tsv or .jsonl")
-    if os.path.exists(out) and not os.path.isfile(out):
-        raise UserError(
-            f"{out} is {'a folder' if os.path.isdir(out) else 'no plain file'}; name a file for the answers"
-        )
-    if os.path.lexists(out) and not replace:
+    is_file = os.path.isfile(out) or os.path.islink(out)
+    if is_file and not replace:
         raise UserError(f"there is a file {out} already; name another, or replace it with --force")
+    check_can_write(out)
 
 
 def write_answers(answers: Answers, out: Path, column: str = ANSWER, safe: bool = False) -> None:

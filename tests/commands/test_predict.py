@@ -99,7 +99,7 @@ def test_columns_that_are_there_already_and_files_that_are(capsys, tuned, here):
         ("--data", "done.csv", "--out", "o.csv"): "'answer' already",
         ("--data", "done.csv", "--json"): "'answer' already",
         ("--data", "done.csv", "--out", "done.csv", "--answer-column", "x"): "--force",
-        ("a", "--out", "folder.csv", "--force"): "is a folder",
+        ("a", "--out", "folder.csv", "--force"): "it is a folder",
         ("a", "--out", "o.csv", "--json"): "--json writes JSON Lines",
         ("a", "--out", "o.jsonl", "--safe-csv"): "--safe-csv belongs to",
         ("a", "--safe-csv"): "--safe-csv belongs to",
