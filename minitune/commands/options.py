@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
             options.append(word)
             action = self._option_string_actions.get(word)  # none of "--name=value", which brings its value along
             if action is not None and action.nargs != 0:
-                if not waiting or waiting[0] == "--":
+                if not waiting:
                     return list(arguments)  # its value is missing, which is for argparse to say
                 options.append(waiting.pop(0))
         return [*options, "--", *others] if others else options

@@ -41,7 +41,6 @@ def test_a_text_that_only_looks_like_an_option_is_a_text(text):
         (["predict", "DIR", "a", "--modle", "m"], "unrecognized arguments: --modle"),
         (["predict", "--modle", "m", "DIR", "a"], "unrecognized arguments: --modle"),
         (["predict", "DIR", "a", "--out"], "argument --out: expected one argument"),
-        (["predict", "--out", "--", "DIR", "a"], "--out"),
         (["predict", "--out", "--json", "DIR", "a"], "argument --out: expected one argument"),
         (["predict", "--json"], "required: DIR"),
         (["lesson", "1", "2"], "unrecognized arguments: 2"),

@@ -66,9 +66,9 @@ def test_texts_from_standard_input_as_json(capsys, tuned, monkeypatch, more):
 def test_json_in_ascii_where_the_terminal_knows_no_more(capsys, tuned, monkeypatch):
     written = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", written)
-    run(capsys, "predict", tuned, "猫", "--json")
+    run(capsys, "predict", tuned, "猫 é", "--json")
     written.flush()
-    assert json.loads(written.buffer.getvalue())["text"] == "猫"
+    assert json.loads(written.buffer.getvalue())["text"] == "猫 é"
 
 
 def test_texts_are_written_to_a_file_and_files_to_the_terminal(capsys, tuned, here):
