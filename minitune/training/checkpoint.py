@@ -86,7 +86,7 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
     config = config_from_dict(content.kind, content.config, f"{path}, config")
     check_size(config, content.weights, path)
     model = empty_model(config)
-    check_tensors(content.weights, {name: tensor.shape for name, tensor in model.state_dict().items()}, str(path))
+    check_tensors(content.weights, model.state_dict(), str(path))
     model.load_state_dict({name: tensor.float() for name, tensor in content.weights.items()}, assign=True)
     for parameter in model.parameters():  # the tensors of a file require no gradient
         parameter.requires_grad_(True)
