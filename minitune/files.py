@@ -52,21 +52,31 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file.
+def read_text(path: Path, encoding: str | None = None) -> str:
+    """The text of a file: UTF-8, or UTF-16 with its mark; any other encoding when it is named.
 
     Raises:
-        UserError: the file is missing, a folder, unreadable or not UTF-8 (with the offending byte's place).
+        UserError: the file is missing, a folder or a pipe, unreadable, or not in the encoding (with the offending
+            byte's place); there is no encoding of that name.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "a pipe or a device"
+            raise UserError(f"{path} is {what}; a file was expected")
+        content = path.read_bytes()
+        marked = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        return content.decode(encoding or marked)
     except FileNotFoundError:
         raise UserError(f"there is no file {path}; check the path") from None
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder; a file was expected") from None
-    except UnicodeDecodeError as error:
+    except LookupError:
         raise UserError(
-            f"{path} is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}; save the file as UTF-8"
+            f"there is no encoding {encoding!r}; utf-8, utf-16, latin-1 and cp1252 are common ones"
         ) from None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start} is 0x{error.object[error.start]:02x}"
+        raise UserError(
+            f"{path} is not {'UTF-8' if encoding is None else encoding}: {place}; save the file as UTF-8, or name its "
+            "encoding, as in --encoding latin-1"
+        ) from None
+    except (OSError, ValueError) as error:  # permission denied; a path with a null byte
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None

@@ -23,7 +23,7 @@ from minitune.methods.saved import load_tuned, save_tuned
 from minitune.methods.task_data import TaskData
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
-from minitune.report import size, table
+from minitune.report import plain, size, table
 from minitune.training.checkpoint import Checkpoint
 from minitune.tuning.trained import count, trainable, trainable_table
 
@@ -67,7 +67,8 @@ class TunedMethod:
         return self.predictor.scores(self.examples(texts)).softmax(dim=-1)
 
     def score(self, examples: Part) -> float:
-        """On labelled examples, such as a task's test set: accuracy; for tags F1, for written texts their score."""
+        """On labelled examples, such as a task's test set: accuracy; for tags F1, for numbers the rank
+        correlation, for written texts their score."""
         return next(iter(self.measure(examples).values()))
 
     def measure(self, examples: Part) -> dict[str, float]:
@@ -172,6 +173,8 @@ def tuning_report(tuned: TunedMethod, tested: int, path: Path) -> str:
         ["loss on test", f"{made['test']['loss']:.3f}"],
         ["stored", f"{path}: {numbers:,} numbers, {size(path.stat().st_size)}"],
     ]
+    if "mean absolute error" in made["test"]:
+        rows.insert(5, ["mean absolute error on test", plain(made["test"]["mean absolute error"])])
     if "balanced accuracy" in made["test"]:
         rows.insert(5, ["mean accuracy of the classes on test", f"{made['test']['balanced accuracy']:.3f}"])
     if cut := sum(item.rendered.cut > 0 for item in tuned.predictor.items(learned.train)):
