@@ -75,7 +75,7 @@ def read_table(path: Path, layout: Layout) -> Table:
     suffix = path.suffix.lower()
     if suffix not in (*DELIMITERS, ".jsonl"):
         raise UserError(f"{path} ends in {suffix or 'nothing'}; a .csv, .tsv or .jsonl file was expected")
-    text = read_text(path, layout.encoding)
+    text = read_text(path, layout.encoding).removeprefix("\ufeff")  # a mark is none of the first column's name
     if not text.strip():
         raise UserError(f"{path} is empty; a first line with the names of the columns and rows below it were expected")
     table = Table(path)

@@ -48,11 +48,7 @@ class Tokenizer:
         return self.library.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, with no special token among them (but BERT's [UNK]).
-
-        Raises:
-            UserError: bytes that are no text, or half a character.
-        """
+        """The ids of a text, with no special token among them (but BERT's [UNK])."""
         return self.library.encode(self.spaced(text), add_special_tokens=False).ids
 
     def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
@@ -61,8 +57,15 @@ class Tokenizer:
         return [encoding.ids for encoding in self.library.encode_batch_fast(spaced, add_special_tokens=False)]
 
     def spaced(self, text: str) -> str:
-        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise UserError(f"{text!r} holds bytes that are no text, or half a character; write it whole or remove it")
+        """The text as the library is given it.
+
+        Raises:
+            UserError: it holds half a character (a lone surrogate), which no encoding can write.
+        """
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise UserError(
+                f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
+            )
         return " " + text if self.kind == "gpt" and text else text
 
     def decode(self, ids: Iterable[int]) -> str:
