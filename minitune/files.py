@@ -70,3 +70,37 @@ def read_text(path: Path) -> str:
         ) from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+
+
+def check_can_write(path: Path, bytes_needed: int = 0) -> None:
+    """See before the work that `path` can be written after it; nothing is left behind.
+
+    Raises:
+        UserError: a folder has that name, a file stands where a folder belongs, the folder cannot be written to.
+    """
+    folder = path.resolve().parent
+    while not folder.exists():
+        folder = folder.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write {path}; choose another place")
+
+
+def read_json(path: Path) -> Any:
+    """The plain values in a JSON file.
+
+    Raises:
+        UserError: all that `read_text` raises; no JSON.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no valid JSON ({error}); restore it") from None
+
+
+def machine_memory() -> int | None:
+    """Bytes of main memory that this machine has, where the system tells it."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None

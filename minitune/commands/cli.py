@@ -17,6 +17,7 @@ from minitune.commands import (
     compare,
     data,
     explain,
+    import_model,
     lesson,
     methods,
     notebook,
@@ -28,7 +29,7 @@ from minitune.commands import (
 from minitune.commands.options import Parser
 from minitune.errors import UserError
 
-COMMANDS = (compare, tune, sweep, predict, explain, methods, pretrain, data, lesson, notebook, bench)
+COMMANDS = (compare, tune, sweep, predict, explain, methods, pretrain, import_model, data, lesson, notebook, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

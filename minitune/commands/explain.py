@@ -20,4 +20,4 @@ def run(options: argparse.Namespace) -> None:
     from minitune.methods.tuned import open_tuned
 
     tuned = open_tuned(options.folder, options.model)
-    print(explain(tuned.predictor, to_example(options.text, tuned.question)))
+    print(explain(tuned.predictor, to_example(options.text, tuned.question), tuned.base.lacks))

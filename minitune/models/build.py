@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 import torch
 
-from minitune.models.bert import BERT, BERTConfig
-from minitune.models.gpt import GPT, GPTConfig
+from minitune.models.bert import BERT, BERTConfig, bert_parameters
+from minitune.models.gpt import GPT, GPTConfig, gpt_parameters
 
 Model = GPT | BERT
 ModelConfig = GPTConfig | BERTConfig
@@ -26,6 +26,17 @@ def random_model(config: ModelConfig, seed: int) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return model_class(config)
+
+
+def parameter_count(config: ModelConfig) -> int:
+    """How many numbers a model of this size has, by its formula: nothing is made."""
+    return gpt_parameters(config) if isinstance(config, GPTConfig) else bert_parameters(config)
+
+
+def count_in_blocks(config: ModelConfig) -> int:
+    """How many of them lie in its blocks: each token is multiplied with nearly all of these, and with few others."""
+    one, two = (parameter_count(replace(config, layers=layers)) for layers in (1, 2))
+    return config.layers * (two - one)
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, int | float]:

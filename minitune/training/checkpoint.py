@@ -36,6 +36,7 @@ class Checkpoint:
     tokenizer: Tokenizer
     made: dict[str, Any] = field(default_factory=dict)  # seed, command, what it reached: for people to read
     name: str = ""  # where it was loaded from: bert, gpt or a folder
+    lacks: tuple[str, ...] = ()  # the parts that no pretraining has trained, as named in `minitune.models.convert`
 
     @property
     def kind(self) -> str:
@@ -53,6 +54,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "config": config_to_dict(checkpoint.model.config),
         "weights": {name: tensor.cpu() for name, tensor in checkpoint.model.state_dict().items()},
         "made": checkpoint.made,
+        "lacks": checkpoint.lacks,
     }
     # the tokenizer once the larger file is written whole, and that file into place after it: both or none
     save_tokenizer = partial(checkpoint.tokenizer.save, folder / "tokenizer.json")
@@ -70,6 +72,8 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
         raise UserError(
             f"there is no model {name!r}: it is none of {', '.join(SHIPPED)}, and no folder of that name exists"
         )
+    if not (folder / "model.pt").exists() and (folder / "config.json").exists():
+        raise UserError(f"{folder} is a folder of transformers: minitune import {folder} --out DIR makes a model of it")
     content = read_tensors(folder / "model.pt", "checkpoint")
     try:
         config = config_from_dict(content["kind"], content["config"])
@@ -85,13 +89,15 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
             f"{folder / 'tokenizer.json'} is a {tokenizer.kind} tokenizer of {len(tokenizer)} tokens, and the model "
             f"is a {model.kind} of {config.vocab_size}: put back the tokenizer that it was trained with"
         )
-    return Checkpoint(model.to(device).eval(), tokenizer, content.get("made", {}), str(name))
+    lacks = tuple(content.get("lacks", ()))
+    return Checkpoint(model.to(device).eval(), tokenizer, content.get("made", {}), str(name), lacks)
 
 
 def random_twin(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
     """The same model with random weights, as before its pretraining: the control of many an experiment."""
     device = next(checkpoint.model.parameters()).device
-    return Checkpoint(random_model(checkpoint.model.config, seed).to(device).eval(), checkpoint.tokenizer)
+    twin = random_model(checkpoint.model.config, seed).to(device).eval()
+    return Checkpoint(twin, checkpoint.tokenizer, lacks=checkpoint.lacks)
 
 
 def fingerprint(model: nn.Module) -> str:
