@@ -62,8 +62,8 @@ def load_transformers(model: Model, state: dict[str, Tensor], missing: tuple[str
             lacks "transform", "decoder_bias", "next_sentence").
 
     Raises:
-        ValueError: a name that is not known, a shape that differs, a parameter that nothing was found for, or two
-            tensors that are one here and differ.
+        ValueError: a name that is not known, a shape that differs, whole numbers, a parameter that nothing was found
+            for, two tensors that differ and are one here.
     """
     ours = dict(model.named_parameters())
     found: set[str] = set()
@@ -73,6 +73,8 @@ def load_transformers(model: Model, state: dict[str, Tensor], missing: tuple[str
             raise ValueError(f"the source has {name}, and this {model.kind} has no such parameter: another size?")
         if tensor.shape != ours[name].shape:
             raise ValueError(f"{name} is {tuple(tensor.shape)} in the source and {tuple(ours[name].shape)} here")
+        if not tensor.is_floating_point():
+            raise ValueError(f"{name} is of {tensor.dtype} in the source, and here it holds floating-point numbers")
         ours[name].copy_(tensor)
         found.add(name)
     lost = [name for name in ours if name not in found and not name.startswith(missing or ("\0",))]
