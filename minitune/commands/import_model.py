@@ -21,7 +21,7 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     from minitune.files import check_can_write
     from minitune.training.checkpoint import save_checkpoint
-    from minitune.training.importing import carry_out, check_memory, plan_import
+    from minitune.training.importing import WEIGHT, carry_out, check_memory, plan_import
 
     folder, out = options.folder, options.out
     if out.resolve() == folder.resolve():
@@ -33,13 +33,19 @@ def run(options: argparse.Namespace) -> None:
     plan = plan_import(folder)
     print(plan)
     check_memory(plan)
+    check_can_write(out / "model.pt", WEIGHT * plan.parameters)
     checkpoint = carry_out(plan, options.seed)
     save_checkpoint(out, checkpoint)
     for part in checkpoint.lacks:
         print(f"the folder has no {part}: {WITHOUT[part]}")
     print(f"\nsaved: {out}\nuse it: minitune compare --data FILE --model {out}")
+    if plan.times_the_work > MUCH:
+        print(
+            "the learning rates by default suit the small models that are shipped; a large one wants lower: --set lr=R"
+        )
 
 
+MUCH = 5  # times the work of the shipped model: a large model
 WITHOUT = {  # what a BERT without a part cannot do
     "MLM head": "zero-shot and verbalizers are refused, a +head reads it",
     "pooler": "a +head is refused, but with methods that train the pooler (full, top, layerwise, gradual)",

@@ -12,6 +12,7 @@ import torch
 
 from minitune.data.examples import DevSet, TrainSet
 from minitune.errors import UserError
+from minitune.files import machine_memory
 from minitune.methods.asked import ASKED, manual
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
@@ -23,6 +24,7 @@ from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
 from minitune.prompting.template import Part, Template
+from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
@@ -119,6 +121,7 @@ class Method:
         settings = self.settings
         if what.is_soft and template.count("soft"):
             settings = replace(settings, length=template.count("soft"))
+        check_memory(self.name, what.count(settings, checkpoint.model.config))
         if getattr(settings, "start", "") == "labels" and not settings.text:
             settings = replace(
                 settings, text=" ".join(word for words in question.label_words.values() for word in words)
@@ -156,7 +159,8 @@ class Method:
         nothing, if it can."""
         kind, model = KINDS[question.kind], f"the model {checkpoint.name or checkpoint.kind}"
         if kind.needs_blank(self.read) and "MLM head" in checkpoint.lacks:
-            return f"reads words at the blank, and {model} came without its MLM head; take a method with +head"
+            instead = "a model that was saved with it" if kind.read_by else "a method with +head"
+            return f"reads words at the blank, and {model} came without its MLM head; take {instead}"
         if kind.is_choice and not self.reads_the_blank and "pooler" in checkpoint.lacks:
             able = [name for name, what in WHAT.items() if what.trains_the_pooler]
             if self.what not in able:
@@ -173,6 +177,20 @@ class Method:
         if "evaluate_every" not in self.changes:
             config = replace(config, evaluate_every=max(1, config.steps // 10))
         return config
+
+
+def check_memory(name: str, numbers: int) -> None:
+    """See that the machine can hold what a method trains: 4 bytes each for number and gradient, 8 for AdamW.
+
+    Raises:
+        UserError: it cannot; said before any of it is made.
+    """
+    memory, needed = machine_memory(), 16 * numbers
+    if memory and needed > memory:
+        raise UserError(
+            f"{name} would train {numbers:,} numbers, {size(needed)} with their gradients and the optimizer, and this "
+            f"machine has {size(memory)}: take smaller settings or a smaller model"
+        )
 
 
 def all_methods(kind_name: str = "classes") -> list[str]:
