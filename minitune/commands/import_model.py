@@ -21,7 +21,7 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     from minitune.files import check_can_write
     from minitune.training.checkpoint import save_checkpoint
-    from minitune.training.importing import WEIGHT, carry_out, check_memory, plan_import
+    from minitune.training.importing import WEIGHT, carry_out, check_memory, plan_import, pooler_is_new
 
     folder, out = options.folder, options.out
     if out.resolve() == folder.resolve():
@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> None:
     save_checkpoint(out, checkpoint)
     for part in checkpoint.lacks:
         print(f"the folder has no {part}: {WITHOUT[part]}")
+    if pooler_is_new(checkpoint):
+        print("the folder's pooler was never trained (its bias is 0): a +head reads more where the method trains it")
     print(f"\nsaved: {out}\nuse it: minitune compare --data FILE --model {out}")
     if plan.times_the_work > MUCH:
         print(

@@ -13,7 +13,8 @@ from typing import Any
 
 from tokenizers import Tokenizer as Library
 
-from minitune.data.tokenizers import SPECIALS, Tokenizer, mark_roles, role_of
+from minitune.data.specials import SPECIALS, mark_roles, role_of
+from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.files import read_json
 

@@ -6,28 +6,24 @@ What is ours is the convention around them:
 - The text of a byte-level tokenizer always starts with a space ("the" is written " the", wherever it stands), so that a
   word is the same token at the start of a text and inside it. Decoding takes that space away again: nothing is lost.
 - The vocabulary is final. It holds placeholders for soft prompts and triggers, and sentinels for infilling.
-- What a special token is for, its role, is told by its name, or where the names are another's, by the file (see
-  `mark_roles`): the special tokens may stand anywhere in the vocabulary.
+- The special tokens may stand anywhere in the vocabulary, under other names than ours: see `minitune.data.specials`.
 
 Sennrich et al. 2016 (BPE; arXiv 1508.07909), Wu et al. 2016, section 4.1 (WordPiece; arXiv 1609.08144).
 """
 
 from __future__ import annotations
 
-import json
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from tokenizers import Tokenizer as Library
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+from minitune.data.specials import SPECIALS, role_of, roles_of
 from minitune.errors import UserError
 from minitune.files import read_text, write_text
 
-GPT_SPECIALS = ("<|pad|>", "<|end|>", "<|soft|>", "<|trigger|>", "<|sep|>", "<|x|>", "<|y|>", "<|z|>")
-BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[SOFT]", "[TRIGGER]", "[X]", "[Y]", "[Z]")
-SPECIALS = {"gpt": GPT_SPECIALS, "bert": BERT_SPECIALS}
 LARGEST = 4096  # tokens
 
 
@@ -132,35 +128,6 @@ class Tokenizer:
 def words_of(text: str) -> list[str]:
     """The words and punctuation marks of a text, before any tokenizer splits them."""
     return [word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(text)]
-
-
-# ---- what the special tokens are for ----
-
-
-def role_of(name: str) -> str:
-    """What a special token of ours is for: "[MASK]" -> "mask"."""
-    return name.strip("<|>[]").lower()
-
-
-def mark_roles(library: Library, kind: str, ids: Mapping[str, int]) -> None:
-    """Write into a tokenizer which ids are its special tokens, in place, by role.
-
-    They stand where the library keeps what it puts around a text, so the file is read by any program that reads such
-    files. We never let the library put them there: see `Tokenizer.encode`.
-    """
-    around = ("cls $A sep", "cls $A sep $B:1 sep:1") if kind == "bert" else ("$A", "$A $B:1")
-    marks = [{"id": role, "ids": [i], "tokens": [library.id_to_token(i)]} for role, i in ids.items()]
-    library.post_processor = processors.TemplateProcessing(single=around[0], pair=around[1], special_tokens=marks)
-
-
-def roles_of(library: Library, kind: str) -> dict[str, int]:
-    """The ids of the special tokens by role, of those that are there: as they are marked, or by our names."""
-    state = json.loads(library.post_processor.__getstate__()) if library.post_processor else {}
-    marked = {role: mark["ids"][0] for role, mark in (state.get("special_tokens") or {}).items()}
-    if "soft" in marked:
-        return marked
-    found = {role_of(name): library.token_to_id(name) for name in SPECIALS[kind]}
-    return {role: index for role, index in found.items() if index is not None}
 
 
 def has_byte_level(library: Library) -> bool:

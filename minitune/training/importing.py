@@ -111,3 +111,9 @@ def carry_out(plan: Plan, seed: int = 0) -> Checkpoint:
     grow_vocabulary(model, len(plan.tokenizer.added), seed)
     made = {"imported": {"from": plan.folder.name, "new tokens": list(plan.tokenizer.added), "seed": seed}}
     return Checkpoint(model.eval(), plan.tokenizer.tokenizer, made, lacks=lacks)
+
+
+def pooler_is_new(checkpoint: Checkpoint) -> bool:
+    """Whether a BERT's pooler is there and no training has ever moved it: every bias is still 0. So it is with models
+    that read a text by the mean of its tokens."""
+    return checkpoint.kind == "bert" and "pooler" not in checkpoint.lacks and not checkpoint.model.pooler.bias.any()

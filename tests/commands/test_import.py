@@ -56,6 +56,12 @@ def test_what_is_printed_and_written(capsys, here):
         assert (here / "out" / name).read_bytes() == (here / "again" / name).read_bytes()
 
 
+def test_a_pooler_that_was_never_trained_is_told(capsys, here):
+    new = {"bert.pooler.dense.bias": torch.zeros(24)}
+    source = write_folder(here / "source", "bert", tensors=new)
+    assert "pooler was never trained" in run(capsys, "import", source, "--out", "out")[1]
+
+
 def test_every_part_that_may_be_lacking_has_its_sentence():
     assert set(import_model.WITHOUT) == set(PARTS)
 

@@ -129,6 +129,19 @@ def test_what_has_been_here_before_gets_nothing_new(foreign, tmp_path):
     assert again.added == () and ids_of(again.tokenizer) == ids_of(tokenizer)
 
 
+def test_a_role_whose_token_is_not_said_to_be_special_is_special_all_the_same(tmp_path):
+    plain = read_foreign_tokenizer(write_folder(tmp_path, "bert"), "bert", 99).tokenizer
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    for token in content["added_tokens"]:
+        token["special"] = False
+    changes = {"some": content["added_tokens"][:2], "all": content["added_tokens"], "none": []}
+    for name, added in changes.items():
+        (tmp_path / "tokenizer.json").write_text(json.dumps(content | {"added_tokens": added}))
+        tokenizer = read_foreign_tokenizer(tmp_path, "bert", 99).tokenizer
+        assert tokenizer.special_ids == plain.special_ids, name
+        assert [tokenizer.encode(text) for text in SPOKEN] == [plain.encode(text) for text in SPOKEN], name
+
+
 @pytest.mark.parametrize("file", ["tokenizer_config.json", "special_tokens_map.json"])
 def test_a_name_may_be_given_with_its_settings(tmp_path, file):
     folder = write_folder(tmp_path, "bert", "word level")

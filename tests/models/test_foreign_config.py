@@ -34,6 +34,7 @@ def test_what_the_file_leaves_out_is_as_in_the_library(tmp_path):
     assert read_foreign_config(written(tmp_path, {"model_type": "bert"})) == bert
 
 
+@pytest.mark.parity
 def test_the_defaults_are_the_librarys_own(tmp_path):
     transformers = pytest.importorskip("transformers", reason="needs the extra `parity`")
     for kind, whole in (("gpt2", transformers.GPT2Config()), ("bert", transformers.BertConfig())):

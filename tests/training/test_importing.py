@@ -12,7 +12,7 @@ from minitune.errors import UserError
 from minitune.models.convert import PARTS
 from minitune.training import importing
 from minitune.training.checkpoint import fingerprint, load_checkpoint, random_twin, read_tensors, save_checkpoint
-from minitune.training.importing import carry_out, check_memory, plan_import
+from minitune.training.importing import carry_out, check_memory, plan_import, pooler_is_new
 from tests.conftest import perturbed
 from tests.foreign import SIZES, TEXTS, TOKENIZERS, bert_config, gpt_config, tensors_of, write_folder
 
@@ -131,6 +131,14 @@ def test_what_is_new_is_drawn_by_seed(tmp_path):
 def test_each_part_that_is_lacking_is_named(tmp_path, part):
     theirs = {"MLM head": "cls.predictions", "pooler": "bert.pooler", "next-sentence head": "cls.seq_relationship"}
     assert imported(write_folder(tmp_path, "bert", without=(theirs[part],))).lacks == (part,)
+
+
+def test_a_pooler_that_was_never_trained_is_noticed(tmp_path):
+    new = {"bert.pooler.dense.bias": torch.zeros(24)}
+    assert pooler_is_new(imported(write_folder(tmp_path / "new", "bert", tensors=new)))
+    assert not pooler_is_new(imported(write_folder(tmp_path / "trained", "bert")))
+    assert not pooler_is_new(imported(write_folder(tmp_path / "none", "bert", without=("bert.pooler",))))
+    assert not pooler_is_new(imported(write_folder(tmp_path / "gpt", "gpt")))
 
 
 def test_an_old_checkpoint_lacks_nothing(tmp_path):
