@@ -97,7 +97,7 @@ class Method:
 
     def search(self, checkpoint: Checkpoint, question: Question, train: TrainSet, dev: DevSet, seed: int) -> Question:
         """The question with all that is searched for on the training examples; most methods search for nothing."""
-        self.check(question, checkpoint)
+        self.check_base(question, checkpoint)
         for answer in (ASKED[self.asked], READ[self.read]):
             if answer.search:
                 asked = ASKED[self.asked].template(question, checkpoint.kind)
@@ -117,7 +117,8 @@ class Method:
             UserError: whatever the method, the template or the read-out finds wrong.
         """
         what, template = WHAT[self.what], self.template(question, checkpoint.kind)
-        self.check(question, checkpoint)
+        self.check(question)
+        self.check_base(question, checkpoint)
         settings = self.settings
         if what.is_soft and template.count("soft"):
             settings = replace(settings, length=template.count("soft"))
@@ -142,15 +143,20 @@ class Method:
             )
         return predictor
 
-    def check(self, question: Question, checkpoint: Checkpoint) -> None:
+    def check(self, question: Question) -> None:
         """Raises:
-        UserError: the method does not suit a question of this kind, or needs a part that the model lacks.
+        UserError: the method does not suit a question of this kind.
         """
         kind = KINDS[question.kind]
         if self.name in NAMED and not kind.is_choice:
             raise UserError(f"{self.name} reads words at a blank, and this task has none; take another method")
         if kind.read_by and "+" in self.name and not self.name.endswith(f"+{kind.read_by}"):
             raise UserError(f"{self.name}: this task is read by {kind.read_by}; write {self.what} alone")
+
+    def check_base(self, question: Question, checkpoint: Checkpoint) -> None:
+        """Raises:
+        UserError: the method needs a part that the model came without.
+        """
         if missing := self.misses(question, checkpoint):
             raise UserError(f"{self.name} {missing}")
 

@@ -11,7 +11,14 @@ from torch.nn import functional as F
 from minitune.errors import UserError
 from minitune.models.convert import PARTS
 from minitune.training import importing
-from minitune.training.checkpoint import fingerprint, load_checkpoint, random_twin, read_tensors, save_checkpoint
+from minitune.training.checkpoint import (
+    fingerprint,
+    load_checkpoint,
+    random_twin,
+    read_tensors,
+    save_checkpoint,
+    write_tensors,
+)
 from minitune.training.importing import carry_out, check_memory, plan_import, pooler_is_new
 from tests.conftest import perturbed
 from tests.foreign import SIZES, TEXTS, TOKENIZERS, bert_config, gpt_config, tensors_of, write_folder
@@ -146,8 +153,11 @@ def test_an_old_checkpoint_lacks_nothing(tmp_path):
     save_checkpoint(tmp_path / "out", checkpoint)
     content = read_tensors(tmp_path / "out" / "model.pt", "checkpoint")
     del content["lacks"]
-    torch.save(content, tmp_path / "out" / "model.pt")
+    write_tensors(tmp_path / "out" / "model.pt", "checkpoint", content)
     assert load_checkpoint(tmp_path / "out").lacks == ()
+    write_tensors(tmp_path / "out" / "model.pt", "checkpoint", content | {"lacks": ["soul"]})
+    with pytest.raises(UserError, match=r"lacks names soul, and the parts are MLM head, pooler"):
+        load_checkpoint(tmp_path / "out")
 
 
 def test_half_precision_becomes_float32(tmp_path):
