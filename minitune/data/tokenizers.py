@@ -71,6 +71,15 @@ class Tokenizer:
         return [kept for i in ids for kept in (instead if i in self.special_ids else [i])]
 
     def spaced(self, text: str) -> str:
+        """The text as the library is given it.
+
+        Raises:
+            UserError: it holds half a character (a lone surrogate), which no encoding can write.
+        """
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise UserError(
+                f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
+            )
         return " " + text if self.is_byte_level and text else text
 
     def decode(self, ids: Iterable[int]) -> str:

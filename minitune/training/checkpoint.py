@@ -71,8 +71,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "config": config_to_dict(checkpoint.model.config),
         "weights": {name: tensor.cpu() for name, tensor in checkpoint.model.state_dict().items()},
         "made": checkpoint.made,
-        "lacks": list(checkpoint.lacks),
     }
+    if checkpoint.lacks:
+        content["lacks"] = list(checkpoint.lacks)
     # the tokenizer once the larger file is written whole, and that file into place after it: both or none
     save_tokenizer = partial(checkpoint.tokenizer.save, folder / "tokenizer.json")
     write_tensors(folder / "model.pt", "checkpoint", content, before_the_move=save_tokenizer)
@@ -96,7 +97,7 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
     config = config_from_dict(content.kind, content.config, f"{path}, config")
     check_size(config, content.weights, path)
     model = empty_model(config)
-    check_tensors(content.weights, {name: tensor.shape for name, tensor in model.state_dict().items()}, str(path))
+    check_tensors(content.weights, model.state_dict(), str(path))
     model.load_state_dict({name: tensor.float() for name, tensor in content.weights.items()}, assign=True)
     for parameter in model.parameters():  # the tensors of a file require no gradient
         parameter.requires_grad_(True)
