@@ -18,6 +18,7 @@ from minitune.commands import (
     compare,
     data,
     explain,
+    import_model,
     lesson,
     methods,
     notebook,
@@ -30,7 +31,7 @@ from minitune.commands.options import Parser
 from minitune.commands.terminal import outlets, printable
 from minitune.errors import UserError
 
-COMMANDS = (compare, tune, sweep, predict, explain, methods, pretrain, data, lesson, notebook, bench)
+COMMANDS = (compare, tune, sweep, predict, explain, methods, pretrain, import_model, data, lesson, notebook, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -55,6 +55,13 @@ def run(options: argparse.Namespace) -> None:
         methods = [name for name in methods if not Method.parse(name).reads_the_blank]
         if not methods:
             raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
+    if not chosen:
+        misses = {name: Method.parse(name).misses(question, checkpoint) for name in methods}
+        methods = [name for name, why in misses.items() if not why]
+        for why in sorted(set(filter(None, misses.values()))):
+            print(f"left out: {', '.join(name for name in misses if misses[name] == why)} (each {why})")
+        if not methods:
+            raise UserError("nothing is left to compare; name the methods with --methods")
     for name in methods:
         Method.parse(name).template(question, checkpoint.kind)  # refused now, not after the others have trained
 

@@ -77,6 +77,8 @@ def compare(
         checkpoint = random_twin(checkpoint)
     kind = KINDS[question.kind]
     chosen = {name: (Method.parse(name), checkpoint) for name in methods}
+    for method, start in chosen.values():
+        method.check_base(question, start)  # refused now, not after the others have trained
     chosen["random-weights"] = (Method.parse(kind.from_nothing), random_twin(checkpoint))
 
     rows = [majority(dataset, many, seeds) for many in shots] if kind.is_choice else []
