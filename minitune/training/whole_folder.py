@@ -1,0 +1,55 @@
+"""A folder of several files that belong together: written to one side, and moved into place when all are whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from minitune.errors import UserError
+
+
+def check_can_fill(folder: Path, force: bool) -> None:
+    """See before the work that a folder may be written afterwards.
+
+    Raises:
+        UserError: it is no folder, it holds something and `force` is off, or nothing can be written there.
+    """
+    if folder.is_dir() and not force and (held := sorted(path.name for path in folder.iterdir())):
+        raise UserError(
+            f"{folder} holds {held[0]}{' and more' * (len(held) > 1)} already; take another folder, or replace what "
+            "stands there with --force"
+        )
+    nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        raise UserError(f"cannot write {folder}: {nearest} is no folder; take another one")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write {folder}: {nearest} may not be written to; take another one")
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
+    """Write the files, by name, into a folder that may be there already. None: no such file shall stay there.
+
+    All are written to one side first: what stops that leaves nothing behind, and what stood there unharmed. Other files
+    of the folder stay.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        aside.mkdir(parents=True)
+        for name, content in files.items():
+            if content is not None:
+                (aside / name).write_bytes(content)
+        folder.mkdir(exist_ok=True)
+        for name, content in files.items():
+            if content is None:
+                (folder / name).unlink(missing_ok=True)
+            else:
+                os.replace(aside / name, folder / name)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error}; free some space or choose another folder") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
