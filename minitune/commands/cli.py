@@ -17,6 +17,8 @@ from minitune.commands import (
     compare,
     data,
     explain,
+    export,
+    import_adapter,
     lesson,
     methods,
     notebook,
@@ -28,7 +30,21 @@ from minitune.commands import (
 from minitune.commands.options import Parser
 from minitune.errors import UserError
 
-COMMANDS = (compare, tune, sweep, predict, explain, methods, pretrain, data, lesson, notebook, bench)
+COMMANDS = (
+    compare,
+    tune,
+    sweep,
+    predict,
+    explain,
+    export,
+    import_adapter,
+    methods,
+    pretrain,
+    data,
+    lesson,
+    notebook,
+    bench,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -123,6 +123,18 @@ def their_layer(kind: str, path: str) -> str:
     return their_name(kind, f"{path}.weight").removesuffix(".weight")
 
 
+def our_layers(kind: str, theirs: str) -> list[str]:
+    """The inverse of `their_layer`: one path, or the three of a GPT-2's c_attn. The model's own name may be left out.
+
+    Raises:
+        ValueError: ours have no layer like it.
+    """
+    short = re.sub(r"^(transformer|bert)\.", "", theirs)
+    if kind == "gpt" and (fused := re.fullmatch(r"h\.(\d+)\.attn\.c_attn", short)):
+        return [f"blocks.{fused[1]}.attention.{part}" for part in FUSED]
+    return [rename(f"{short}.weight", NAMES[kind]).removesuffix(".weight")]
+
+
 def is_fused(kind: str, path: str) -> bool:
     return kind == "gpt" and path.rpartition(".")[2] in FUSED
 

@@ -14,7 +14,7 @@ import json
 from typing import Any
 
 from tokenizers import Tokenizer as Library
-from tokenizers import pre_tokenizers, processors
+from tokenizers import processors
 
 from minitune.data.tokenizers import Tokenizer
 from minitune.models.bert import BERTConfig
@@ -88,25 +88,29 @@ def bert_config(config: BERTConfig, tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def library_with_habits(tokenizer: Tokenizer) -> Library:
-    library = Library.from_str(tokenizer.library.to_str())  # ours stays as it is
-    if tokenizer.kind == "gpt":
-        library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    else:
+    """A copy of ours that writes the space before a text, and [CLS] and [SEP] around it, by itself."""
+    state = json.loads(tokenizer.library.to_str())
+    before = state["pre_tokenizer"] or {}
+    for part in [before, *before.get("pretokenizers", [])]:
+        if part.get("type") == "ByteLevel":
+            part["add_prefix_space"] = True
+    library = Library.from_str(json.dumps(state))
+    if tokenizer.kind == "bert":
+        cls, sep = (library.id_to_token(i) for i in (tokenizer.cls_id, tokenizer.sep_id))
         library.post_processor = processors.TemplateProcessing(
-            single="[CLS] $A [SEP]",
-            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-            special_tokens=[("[CLS]", tokenizer.cls_id), ("[SEP]", tokenizer.sep_id)],
+            single=f"{cls} $A {sep}",
+            pair=f"{cls} $A {sep} $B:1 {sep}:1",
+            special_tokens=[(cls, tokenizer.cls_id), (sep, tokenizer.sep_id)],
         )
     return library
 
 
 def tokenizer_config(checkpoint: Checkpoint) -> dict[str, Any]:
-    names = ("pad", "end") if checkpoint.kind == "gpt" else ("pad", "unk", "cls", "sep", "mask")
     tokenizer = checkpoint.tokenizer
-    specials = {
-        f"{name.replace('end', 'eos')}_token": tokenizer.library.id_to_token(getattr(tokenizer, f"{name}_id"))
-        for name in names
-    }
+    ids = {name: getattr(tokenizer, f"{name}_id") for name in ("pad", "unk", "cls", "sep", "mask")}
+    if checkpoint.kind == "gpt":
+        ids = {"pad": tokenizer.pad_id, "eos": tokenizer.end_id}
+    specials = {f"{name}_token": tokenizer.library.id_to_token(i) for name, i in ids.items() if i is not None}
     inputs = ["input_ids", "attention_mask"] + ["token_type_ids"] * (checkpoint.kind == "bert")
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",

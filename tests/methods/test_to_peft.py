@@ -1,0 +1,142 @@
+"""A tuned method that is exported says the same in peft, on transformers' model, fed and read as its README tells.
+
+The recipe is read off the README: where it were wrong, another score would come out here.
+"""
+
+import re
+
+import pytest
+import torch
+
+from minitune.data.examples import Example
+from minitune.methods.method import Method
+from minitune.methods.to_peft import peft_files
+from minitune.methods.tuned import TunedMethod
+from minitune.training.transformers_folder import transformers_files
+from minitune.training.whole_folder import write_folder
+from minitune.tuning.trained import trainable
+from tests import tiny
+from tests.methods.test_method import TAGS, a_short_first_fit
+
+__all__ = ["a_short_first_fit"]
+transformers = pytest.importorskip("transformers", reason="needs the extra `parity`")
+peft = pytest.importorskip("peft", reason="needs the extra `parity`")
+pytestmark = [
+    pytest.mark.parity,
+    pytest.mark.filterwarnings("ignore:.*past_key_values.*is deprecated"),
+    pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated"),
+]
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+TEXTS = ["great soup", "the film was awful , and the hero was dull . it was sad", "it was great !", "a dull plot"]
+PAIRS = [("great soup", "it was sad ."), ("the bed was soft", "a dull plot")]
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory):
+    """The folders of transformers with the tiny models."""
+    folder = tmp_path_factory.mktemp("transformers")
+    for kind in ("gpt", "bert"):
+        write_folder(folder / kind, transformers_files(tiny.checkpoint(kind)))
+    return folder
+
+
+def tuned(kind, name, *settings, question=None, seed=5):
+    """A method with everything that it trains drawn anew: far from its start, and no two numbers alike."""
+    method, base = Method.parse(name, settings), tiny.checkpoint(kind)
+    predictor = method.build(base, question or tiny.question(kind), seed=3)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in trainable(predictor).values():
+            parameter.normal_(std=0.3, generator=generator)
+    return TunedMethod(method, predictor.eval(), question or tiny.question(kind), base)
+
+
+def export(one, folder):
+    files, lines = peft_files(one, folder)
+    write_folder(folder, files)
+    assert all(line in (folder / "README.md").read_text() for line in lines)
+    return "\n".join(lines)
+
+
+def told(readme, pattern):
+    return re.search(pattern, readme)[1]
+
+
+def run_peft(readme, base, folder, texts):
+    """What the README says: (logits or hidden states (T, ...), the ids that were fed) of each text."""
+    name, count = told(readme, r"loaded onto (\w+)"), re.search(r"num_labels=(\d)", readme)
+    more = {"num_labels": int(count[1])} if count else {}
+    model = getattr(transformers, name).from_pretrained(base, **more)
+    model = peft.PeftModel.from_pretrained(model, folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    fed = told(readme, r'tokenizer\("(.*?)", add_special')
+    for text in texts:
+        first, second = (text, "") if isinstance(text, str) else text
+        row = fed.replace("{text}", first).replace("{text_b}", second)
+        inputs = tokenizer(row, add_special_tokens=False, return_tensors="pt")
+        if "token_type_ids are 1" in readme:
+            ids = inputs["input_ids"]
+            inputs["token_type_ids"] = ((ids == tokenizer.sep_token_id).cumsum(dim=1) - (ids == tokenizer.sep_token_id)).clamp(max=1)
+        with torch.no_grad():
+            output = model(**inputs)
+        result = output.last_hidden_state if name == "GPT2Model" else output.logits
+        yield result[0], inputs["input_ids"][0], tokenizer
+
+
+def scores_by_recipe(readme, base, folder, texts):
+    """Class scores: (N, C)."""
+    shift = int(told(readme + "which is 0 places", r"which is (\d+) places"))
+    read = told(readme, r"- read: (.*)")
+    rows = []
+    for result, ids, tokenizer in run_peft(readme, base, folder, texts):
+        if result.dim() == 1:  # one score a class already
+            rows.append(result)
+            continue
+        place = len(ids) - 1
+        if "at [MASK]" in read:
+            place = ids.tolist().index(tokenizer.mask_token_id)
+        at_place = result[place + shift]
+        if "head.safetensors" in read:
+            from safetensors.torch import load_file
+
+            head = load_file(folder / "head.safetensors")
+            rows.append(at_place @ head["weight"].T + head["bias"])
+        else:
+            words = [piece.split(" = ")[1].split(", ") for piece in read.split("its words: ")[1].split("; ")]
+            ids_of = [[tokenizer(word, add_special_tokens=False).input_ids for word in group] for group in words]
+            assert all(len(i) == 1 for group in ids_of for i in group)
+            rows.append(torch.stack([at_place[[i[0] for i in g]].exp().mean().log() for g in ids_of]))
+    return torch.stack(rows)
+
+
+def assert_same_scores(one, bases, folder, texts=TEXTS, on="class"):
+    readme = export(one, folder)
+    ours = one.predictor.scores(one.examples(texts))
+    theirs = scores_by_recipe(readme, bases / one.base.kind, folder, texts)
+    torch.testing.assert_close(theirs, ours, **CLOSE, msg=lambda text: f"{one.method.name} on {one.base.kind}: {text}")
+    assert (ours - ours[0]).abs().max() > 1e-3, "all texts have the same scores: this test shows nothing"
+    return readme
+
+
+LORA = {
+    "query and value": ("rank=3", "alpha=5"),
+    "by the root": ("rank=3", "alpha=5", "rank_stabilized=true"),
+    "all": ("rank=2", "alpha=5", "targets=query,key,value,output,up,down", "dropout=0.2"),
+    "fewer in one block": ("rank=2", "alpha=5", "targets=blocks.0.attention.query,blocks.1.attention.query,value"),
+    "uneven": ("rank=3", "alpha=5", "rank_stabilized=true", "targets=value,up,blocks.1.attention.key"),
+}
+
+
+@pytest.mark.parametrize("settings", LORA.values(), ids=[name.replace(" ", "-") for name in LORA])
+@pytest.mark.parametrize("read", ["head", "verbalizer"])
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_lora_in_peft(kind, read, settings, bases, tmp_path):
+    readme = assert_same_scores(tuned(kind, f"lora+{read}", *settings), bases, tmp_path / "out")
+    model = {
+        ("gpt", "head"): "GPT2Model",
+        ("gpt", "verbalizer"): "GPT2LMHeadModel",
+        ("bert", "head"): "BertForSequenceClassification",
+        ("bert", "verbalizer"): "BertForMaskedLM",
+    }[kind, read]
+    assert f"loaded onto {model}" in readme
+    assert (tmp_path / "out" / "head.safetensors").exists() == (model == "GPT2Model")
