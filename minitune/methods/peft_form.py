@@ -8,14 +8,16 @@
             verbalizer, texts         GPT2LMHeadModel
 
 A GPT's head has no place in transformers: the `score` of GPT2ForSequenceClassification has no bias, and ours has one.
-peft's task type decides what goes through to the model: FEATURE_EXTRACTION gives a BertForMaskedLM all that it takes,
-but for token types where something stands before the text; SEQ_CLS hands them on.
+peft's task type decides what goes through to the model. FEATURE_EXTRACTION suits every class, but takes token types
+away where something stands before the text; SEQ_CLS and TOKEN_CLS hand them on. Under these two, though, peft looks for
+an argument of BERT and GPT-2 that is called otherwise in newer versions of transformers, finds no way for a prefix, and
+stops: so a prefix goes by FEATURE_EXTRACTION everywhere, its classifier with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -49,7 +51,7 @@ class Form:
     @property
     def keeps_types(self) -> bool:
         """Whether token types reach a model with something before its text."""
-        return self.task == "SEQ_CLS"
+        return self.task in ("SEQ_CLS", "TOKEN_CLS")
 
 
 FORMS = {
@@ -63,10 +65,10 @@ FORMS = {
 }
 
 
-def form_of(model_kind: str, question: Question, read: str) -> Form:
-    if question.kind in ("tags", "text"):
-        return FORMS[model_kind, question.kind]
-    return FORMS[model_kind, "blank" if READ[read].at_the_blank else "class"]
+def form_of(model_kind: str, question: Question, read: str, has_prefix: bool) -> Form:
+    answer = "blank" if READ[read].at_the_blank else "class"
+    form = FORMS[model_kind, question.kind if question.kind in ("tags", "text") else answer]
+    return replace(form, task="FEATURE_EXTRACTION") if has_prefix and form.has_classifier else form
 
 
 def as_linear(readout: nn.Module) -> dict[str, Tensor]:

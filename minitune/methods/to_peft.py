@@ -45,15 +45,15 @@ def peft_files(tuned: TunedMethod, out: Path) -> tuple[dict[str, bytes | None], 
             f"{tuned.method.name} changes what peft keeps in no file of its own; what can be exported is "
             f"{', '.join(EXPORTED)}"
         )
-    form = form_of(tuned.base.kind, tuned.question, tuned.method.read)
-    parts, length = tuned.predictor.template.parts, 0
-    model = tuned.predictor.model
+    parts, length, model = tuned.predictor.template.parts, 0, tuned.predictor.model
+    has_prefix = isinstance(model, Tuned) and isinstance(model.door, Prefix)
+    form = form_of(tuned.base.kind, tuned.question, tuned.method.read, has_prefix)
     if not isinstance(model, Tuned):
         settings, tensors = lora_files(tuned, form)
     else:
         check_types(tuned, form)
         fold(model)
-        if isinstance(model.door, Prefix):
+        if has_prefix:
             settings, table = prefix_for_peft(model)
         else:
             ids, parts = split_at_prompt(tuned.predictor.template, tuned.base.tokenizer)
@@ -68,7 +68,7 @@ def peft_files(tuned: TunedMethod, out: Path) -> tuple[dict[str, bytes | None], 
         "task_type": form.task,
         "base_model_name_or_path": None,
         "inference_mode": True,
-        "modules_to_save": ["classifier", "score"] if form.has_classifier else None,  # as peft names them itself
+        "modules_to_save": ["classifier"] if form.has_classifier else None,
         **settings,
     }
     lines = readme(tuned, form, parts, length, out)
@@ -112,7 +112,8 @@ def check_types(tuned: TunedMethod, form: Form) -> None:
     if tuned.base.kind == "bert" and has_two and not form.keeps_types:
         raise UserError(
             f"the template {str(tuned.predictor.template)!r} has token types behind its {{sep}}, and peft hands "
-            f"{form.model} none where a prompt or a prefix stands before the text; read by head it can be exported"
+            f"{form.model} none where a prompt or a prefix stands before the text; of what reads pairs, lora can be "
+            "exported, and a soft prompt that is read by head"
         )
 
 
