@@ -22,6 +22,7 @@ from minitune.methods.settings import settings_of
 from minitune.methods.tuned import TunedMethod
 from minitune.readout.verbalizer import parse_label_words
 from minitune.training.checkpoint import Checkpoint
+from minitune.tuning.lora import linear_layers
 from minitune.tuning.lora_peft import one_config, put_updates, updates_from_peft
 
 
@@ -53,7 +54,8 @@ def from_peft(
     head = read_head(folder, tensors, base)
     theirs = read_updates(folder, tensors, config, base)
     check_whole(folder, content, theirs, base)
-    updates = updates_from_peft(base.kind, theirs)
+    ours = updates_from_peft(base.kind, theirs)
+    updates = {path: ours[path] for path in linear_layers(base.model) if path in ours}  # in the model's order
     if not updates:
         raise UserError(f"the adapter in {folder} changes nothing: every B of it is zero; train it first")
     question = question_for(head, labels, template, label_words, base)

@@ -10,17 +10,14 @@ import torch
 
 from minitune.data.examples import Example
 from minitune.errors import UserError
-from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.to_peft import peft_files
-from minitune.methods.tuned import TunedMethod
-from minitune.training.transformers_folder import transformers_files
 from minitune.training.whole_folder import write_folder
-from minitune.tuning.trained import trainable
 from tests import tiny
+from tests.methods.exchange import CLOSE, LORA, TEXTS, bases, tuned
 from tests.methods.test_method import TAGS, a_short_first_fit
 
-__all__ = ["a_short_first_fit"]
+__all__ = ["a_short_first_fit", "bases"]
 transformers = pytest.importorskip("transformers", reason="needs the extra `parity`")
 peft = pytest.importorskip("peft", reason="needs the extra `parity`")
 pytestmark = [
@@ -28,29 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*past_key_values.*is deprecated"),
     pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated"),
 ]
-CLOSE = {"rtol": 1e-5, "atol": 1e-5}
-TEXTS = ["great soup", "the film was awful , and the hero was dull . it was sad", "it was great !", "a dull plot"]
 PAIRS = [("great soup", "it was sad ."), ("the bed was soft", "a dull plot")]
-
-
-@pytest.fixture(scope="session")
-def bases(tmp_path_factory):
-    """The folders of transformers with the tiny models."""
-    folder = tmp_path_factory.mktemp("transformers")
-    for kind in ("gpt", "bert"):
-        write_folder(folder / kind, transformers_files(tiny.checkpoint(kind)))
-    return folder
-
-
-def tuned(kind, name, *settings, question=None, seed=5):
-    """A method with everything that it trains drawn anew: far from its start, and no two numbers alike."""
-    method, base = Method.parse(name, settings), tiny.checkpoint(kind)
-    predictor = method.build(base, question or tiny.question(kind), seed=3)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in trainable(predictor).values():
-            parameter.normal_(std=0.3, generator=generator)
-    return TunedMethod(method, predictor.eval(), question or tiny.question(kind), base)
 
 
 def export(one, folder):
@@ -119,15 +94,6 @@ def assert_same_scores(one, bases, folder, texts=TEXTS, on="class"):
     torch.testing.assert_close(theirs, ours, **CLOSE, msg=lambda text: f"{one.method.name} on {one.base.kind}: {text}")
     assert (ours - ours[0]).abs().max() > 1e-3, "all texts have the same scores: this test shows nothing"
     return readme
-
-
-LORA = {
-    "query and value": ("rank=3", "alpha=5"),
-    "by the root": ("rank=3", "alpha=5", "rank_stabilized=true"),
-    "all": ("rank=2", "alpha=5", "targets=query,key,value,output,up,down", "dropout=0.2"),
-    "fewer in one block": ("rank=2", "alpha=5", "targets=blocks.0.attention.query,blocks.1.attention.query,value"),
-    "uneven": ("rank=3", "alpha=5", "rank_stabilized=true", "targets=value,up,blocks.1.attention.key"),
-}
 
 
 @pytest.mark.parametrize("settings", LORA.values(), ids=[name.replace(" ", "-") for name in LORA])
