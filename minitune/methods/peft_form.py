@@ -28,6 +28,7 @@ from minitune.methods.read import READ
 from minitune.prompting.template import Part
 from minitune.readout.beside import BesideHead
 from minitune.readout.head import Head, TokenHead
+from minitune.readout.verbalizer import Verbalizer
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,21 @@ def form_of(model_kind: str, question: Question, read: str, has_prefix: bool) ->
     return replace(form, task="FEATURE_EXTRACTION") if has_prefix and form.has_classifier else form
 
 
-def as_linear(readout: nn.Module) -> dict[str, Tensor]:
-    """The head as one linear layer: weight (C, D) and bias (C,).
+def head_of(readout: nn.Module | None) -> dict[str, Tensor] | None:
+    """The head as one linear layer, weight (C, D) and bias (C,); None for what is read in words.
 
     Raises:
-        UserError: it is none.
+        UserError: it is neither.
     """
+    if readout is None or isinstance(readout, Verbalizer):
+        return None
     if isinstance(readout, (Head, TokenHead)):
         return {"weight": readout.linear.weight, "bias": readout.linear.bias}
     if isinstance(readout, BesideHead):  # the vector beside the text is the same for every text: it shifts the bias
         return {"weight": readout.linear.weight[:, len(readout.prompt) :], "bias": readout.bias()}
     raise UserError(
-        "a head that learns a number answers with the nearest label, and no class of transformers does; what can be "
-        "exported is read by head, focal, beside or verbalizer"
+        f"a {type(readout).__name__} answers as no class of transformers does; what can be exported is read by head, "
+        "focal, beside or verbalizer"
     )
 
 
@@ -124,8 +127,9 @@ def how_to_read(form: Form, question: Question, before: int) -> str:
         "class": f"logits has the classes' scores, in this order: {order}",
         "tags": f"logits has the tags' scores at the first token of each word{shift}, in this order: {order}",
         "beside": (
-            "head.safetensors has weight and bias of the head: the classes' scores are last_hidden_state at the last "
-            f"real token{shift} @ weight.T + bias, in this order: {order} (GPT2ForSequenceClassification has no bias)"
+            "head.safetensors has weight and bias of the head, and the classes' scores are h @ weight.T + bias, with h "
+            f"the last_hidden_state at the last real token{shift}; in this order: {order} (the head stands beside the "
+            "adapter, for GPT2ForSequenceClassification has no bias)"
         ),
         "blank": (
             f"logits has the words' scores {'at [MASK]' if form.model.startswith('Bert') else 'at the last real token'}"

@@ -17,10 +17,9 @@ from typing import Any
 from torch import Tensor
 
 from minitune.errors import UserError
-from minitune.methods.peft_form import Form, as_linear, form_of, how_to_feed, how_to_read
+from minitune.methods.peft_form import Form, form_of, head_of, how_to_feed, how_to_read
 from minitune.methods.peft_prompt import prefix_for_peft, prompt_for_peft, split_at_prompt
 from minitune.methods.tuned import TunedMethod
-from minitune.methods.what import WHAT
 from minitune.prompting.template import Part
 from minitune.training.checkpoint import fingerprint
 from minitune.training.tensor_file import to_bytes
@@ -42,8 +41,7 @@ def peft_files(tuned: TunedMethod, out: Path) -> tuple[dict[str, bytes | None], 
     """
     if tuned.method.what not in EXPORTED:
         raise UserError(
-            f"{tuned.method.name} changes what peft keeps in no file of its own; what can be exported is "
-            f"{', '.join(EXPORTED)}"
+            f"peft has no file for what {tuned.method.name} trains; what can be exported is {', '.join(EXPORTED)}"
         )
     parts, length, model = tuned.predictor.template.parts, 0, tuned.predictor.model
     has_prefix = isinstance(model, Tuned) and isinstance(model.door, Prefix)
@@ -60,7 +58,7 @@ def peft_files(tuned: TunedMethod, out: Path) -> tuple[dict[str, bytes | None], 
             settings, table = prompt_for_peft(model, ids)
             length = len(ids)
         tensors = {"prompt_embeddings": table}
-    head = None if form.reads in ("blank", "text") else as_linear(tuned.predictor.readout)
+    head = head_of(getattr(tuned.predictor, "readout", None))
     if form.has_classifier:
         inside = "base_model" if isinstance(model, Tuned) else "base_model.model"
         tensors |= {f"{inside}.classifier.{name}": tensor for name, tensor in head.items()}
@@ -71,7 +69,7 @@ def peft_files(tuned: TunedMethod, out: Path) -> tuple[dict[str, bytes | None], 
         "modules_to_save": ["classifier"] if form.has_classifier else None,
         **settings,
     }
-    lines = readme(tuned, form, parts, length, out)
+    lines = readme(tuned, form, parts, length, settings["peft_type"], out)
     return {
         "adapter_model.safetensors": to_bytes(tensors),
         "head.safetensors": to_bytes(head) if form.reads == "beside" else None,
@@ -117,8 +115,13 @@ def check_types(tuned: TunedMethod, form: Form) -> None:
         )
 
 
-def readme(tuned: TunedMethod, form: Form, parts: Sequence[Part], length: int, out: Path) -> list[str]:
-    """What to load the folder onto, what to feed it, what to read: one item a line."""
+def readme(tuned: TunedMethod, form: Form, parts: Sequence[Part], length: int, peft_type: str, out: Path) -> list[str]:
+    """What to load the folder onto, what to feed it, what to read: one item a line.
+
+    Args:
+        parts: of the template, that are to be fed.
+        length: how many places the adapter takes before them; 0 for a prefix, which has no places.
+    """
     base, door = tuned.base, getattr(tuned.predictor.model, "door", None)
     count = f", num_labels={len(tuned.labels)}" if form.has_classifier else ""
     own = door.length if isinstance(door, Prefix) else length
@@ -126,12 +129,13 @@ def readme(tuned: TunedMethod, form: Form, parts: Sequence[Part], length: int, o
     types = base.kind == "bert" and any(part.kind == "sep" for part in parts)
     fed = how_to_feed(parts, base.tokenizer, before=length > 0)
     lines = [
-        f"- {WHAT[tuned.method.what].paper}, for peft's task type {form.task}, to be loaded onto {form.model}",
+        f"- an adapter of peft, {peft_type} for the task type {form.task}, to be loaded onto {form.model}",
         f"- base: {base.name}, fingerprint {fingerprint(base.model)}; "
         f"`minitune export {base.name} --transformers BASE` writes it for transformers",
         f'- load: `PeftModel.from_pretrained({form.model}.from_pretrained("BASE"{count}), "{out}").eval()`',
         f'- feed: `tokenizer("{fed}", add_special_tokens=False)`, at most {base.model.context} tokens in all{taken}'
-        + "; token_type_ids are 1 behind the first [SEP]" * types,
+        + "; token_type_ids are 1 behind the first [SEP]" * types
+        + "; a text begins with a space, which this tokenizer puts there" * (base.kind == "gpt"),
         f"- read: {how_to_read(form, tuned.question, length)}",
     ]
     if length and base.kind == "bert":

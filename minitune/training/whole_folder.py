@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from minitune.errors import UserError
@@ -38,6 +39,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
         UserError: the folder cannot be written, or the disk is full.
     """
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
         aside.mkdir(parents=True)
         for name, content in files.items():
@@ -53,3 +55,6 @@ def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
         raise UserError(f"cannot write {folder}: {error}; free some space or choose another folder") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        for path in new:
+            with suppress(OSError):  # it holds what was written, or was never made
+                path.rmdir()

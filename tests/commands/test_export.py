@@ -109,7 +109,7 @@ def test_what_cannot_be_exported_or_imported(capsys, models, lora, tuned, here):
         (["export", "llama", "--transformers", "out"], "there is no model 'llama'"),
         (["export", models / "bert", "--transformers", "out", "--model", "gpt"], "--model belongs to --peft"),
         (["export", "t", "--peft", "out", "--model", models / "gpt"], "fingerprint"),
-        (["export", tuned, "--peft", "out"], "frozen+head changes what peft keeps in no file of its own"),
+        (["export", tuned, "--peft", "out"], "peft has no file for what frozen+head trains"),
         (["export", "t", "--peft", "file"], "file is no folder"),
         (["export", "t", "--peft", "file/out"], "file is no folder"),
         (["import", "empty-import", "--model", models / "bert", "--out", "out"], "adapter_config.json"),

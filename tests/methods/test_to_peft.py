@@ -201,7 +201,7 @@ def test_writers_in_peft(what, bases, tmp_path):
 REFUSED = {
     "full+head": ("full+head", {}, "can be exported is lora, prompt-tuning"),
     "biases": ("biases", {}, "can be exported is lora, prompt-tuning"),
-    "a number": ("lora+number", {"labels": ("1", "2", "3"), "label_words": {}}, "nearest label"),
+    "a number": ("lora+number", {"labels": ("1", "2", "3"), "label_words": {}}, "a NumberHead answers as no class"),
     "prompt behind the text": (
         "prompt-tuning",
         {"template": "{text} {soft:2} it was {mask} .", "is_own": True},

@@ -33,8 +33,8 @@ def test_what_stops_the_writing_leaves_nothing_behind(tmp_path, monkeypatch):
         return write(path, content)
 
     monkeypatch.setattr(type(tmp_path), "write_bytes", full)
-    for name in ("out", "new"):
-        with pytest.raises(UserError, match=f"cannot write .*{name}: .*No space left"):
+    for name in ("out", "new", "deep/new"):
+        with pytest.raises(UserError, match=rf"cannot write .*{name}: .*No space left"):
             write_folder(tmp_path / name, {"a": b"new", "b": b"new"})
     assert names(tmp_path) == ["out"] and (tmp_path / "out" / "a").read_bytes() == b"old"
 
