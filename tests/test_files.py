@@ -1,12 +1,17 @@
 """How files are written so that nothing is lost, and how what cannot be read is told."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from minitune import files
 from minitune.errors import UserError
-from minitune.files import read_text, shared, write_safely, write_text
+from minitune.files import alone_in, check_can_write, read_json, read_text, shared, write_safely, write_text
+
+posix = pytest.mark.skipif(os.name != "posix", reason="of systems with links, pipes and modes")
 
 
 @pytest.fixture
@@ -17,8 +22,8 @@ def old(tmp_path):
 
 
 def fails_with(error):
-    def write(temporary):
-        temporary.write_text("half of ")
+    def write(file):
+        file.write(b"half of ")
         raise error
 
     return write
@@ -37,9 +42,7 @@ def test_a_byte_order_mark_is_no_text(old):
     assert read_text(old) == "hello"
 
 
-@pytest.mark.parametrize(
-    "error", [OSError(28, "No space left on device"), RuntimeError("disk"), PermissionError(13, "no")]
-)
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError(13, "no")])
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(old, error):
     with pytest.raises(UserError, match=r"cannot write .*old.txt: .*free some space or choose another folder"):
         write_safely(old, fails_with(error))
@@ -54,10 +57,11 @@ def test_what_is_no_failure_of_the_disk_is_passed_on(old, error):
 
 
 def test_the_new_file_is_written_to_one_side(old):
-    def write(temporary):
-        assert temporary.parent == old.parent and temporary != old, "only within one folder is a move one step"
-        temporary.write_text("new")
+    def write(file):
+        file.write(b"new")
         assert old.read_text() == "what stood here"
+        (beside,) = [path for path in old.parent.iterdir() if path != old]  # only within one folder is a move one step
+        assert str(os.getpid()) in beside.name and len(beside.name) > 30, "a name that can be guessed can be planted"
 
     write_safely(old, write)
     assert old.read_text() == "new"
@@ -94,8 +98,12 @@ def test_what_cannot_be_read_is_told(tmp_path, old):
         read_text(tmp_path)
     with pytest.raises(UserError, match="cannot read"):
         read_text(old / "below")
+    with pytest.raises(UserError, match="cannot read"):
+        read_text(tmp_path / ("long" * 100))
     old.write_bytes(b"abc\xffdef")
-    with pytest.raises(UserError, match="is not UTF-8: byte 3 is 0xff; save the file as UTF-8"):
+    with pytest.raises(
+        UserError, match="is not UTF-8: byte 3 is 0xff; name the file's own, as in --encoding latin-1, or save"
+    ):
         read_text(old)
 
 
@@ -104,3 +112,131 @@ def test_shared_folders_lie_beside_the_package_or_inside_it(tmp_path, monkeypatc
     assert shared("data") == tmp_path / "data"
     (tmp_path / "minitune" / "shared" / "data").mkdir(parents=True)
     assert shared("data") == tmp_path / "minitune" / "shared" / "data" and shared("lessons") == tmp_path / "lessons"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le-marked"])
+def test_a_file_that_says_its_encoding_is_read_by_it(old, encoding):
+    text = "naïve 猫\r\n"
+    old.write_bytes(b"\xff\xfe" + text.encode("utf-16-le") if "marked" in encoding else text.encode(encoding))
+    assert read_text(old) == text
+
+
+def test_another_encoding_is_read_when_it_is_named(old):
+    old.write_bytes("naïve".encode("latin-1"))
+    assert read_text(old, "latin-1") == "naïve"
+    with pytest.raises(UserError, match="there is no encoding 'klingon'; utf-8, utf-16"):
+        read_text(old, "klingon")
+    with pytest.raises(UserError, match="is not ASCII: byte 2 is 0xef; name another"):
+        read_text(old, "ascii")
+
+
+def test_half_a_character_is_written_as_its_escape(old):
+    write_text(old, "a\ud83cb")
+    assert read_text(old) == "a\\ud83cb"
+
+
+# what else can stand at a path
+
+
+@posix
+def test_a_mode_and_a_link_stay(old):
+    old.chmod(0o600)
+    write_text(old, "new")
+    assert old.stat().st_mode & 0o777 == 0o600, "a private file was made public"
+    link = old.with_name("link")
+    link.symlink_to(old.name)
+    write_text(link, "through the link")
+    assert link.is_symlink() and old.read_text() == "through the link"
+
+
+@posix
+def test_devices_and_pipes_are_written_where_they_are(tmp_path):
+    write_text(Path("/dev/null"), "text")
+    assert not Path("/dev/null").is_file(), "the device was replaced by a file"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(pipe, "through the pipe")
+    assert os.read(reader, 100) == b"through the pipe" and pipe.is_fifo()
+    os.close(reader)
+    with pytest.raises(UserError, match=r"pipe is a pipe or a device; a file was expected"):
+        read_text(pipe)
+
+
+@posix
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    left, written = tmp_path / f".minitune-{process.pid}-00.part", tmp_path / f".minitune-{os.getppid()}-00.part"
+    left.touch()
+    written.touch()
+    write_text(tmp_path / "new.txt", "new")
+    assert not left.exists() and written.exists()
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(old, monkeypatch):
+    done = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append("synced"))
+    monkeypatch.setattr(os, "replace", lambda *paths: done.append("moved"))
+    write_text(old, "new")
+    assert done == ["synced", "moved"], "after a power cut the name would hold an empty file"
+
+
+# before the work
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("old.txt/below.json", "old.txt is a file, and a folder was expected"),
+        ("old.txt/a/b.json", "old.txt is a file, and a folder was expected"),
+        (".", "it is a folder"),
+        ("n" * 300, "too long"),
+        ("n" * 300 + "/x.json", "too long"),
+        ("/proc/x.json", ""),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_told_before(old, monkeypatch, path, expected):
+    monkeypatch.chdir(old.parent)
+    with pytest.raises(UserError, match=f"^cannot write .*{expected}"):
+        check_can_write(Path(path))
+    assert list(old.parent.iterdir()) == [old]
+
+
+def test_an_output_that_can_be_written_leaves_no_trace(old):
+    check_can_write(old)
+    check_can_write(old.with_name("new"))
+    check_can_write(old.parent / "a" / "b" / "new")
+    check_can_write(Path(os.devnull))
+    assert list(old.parent.iterdir()) == [old] and old.read_text() == "what stood here"
+    with pytest.raises(UserError, match="bytes are needed on the disk"):
+        check_can_write(old, bytes_needed=10**18)
+
+
+@posix
+def test_a_folder_serves_one_run_at_a_time(tmp_path):
+    hold = "import sys; from pathlib import Path; from minitune.files import alone_in\n"
+    hold += "with alone_in(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(UserError, match="another run is writing to"), alone_in(tmp_path / "run"):
+            pass
+        other.kill()
+    with alone_in(tmp_path / "run"):  # whatever ended it, the folder is free
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{", "line 1, column 2"),
+        ("[1,\n2,]", "line 2"),
+        ("[" * 100_000, "cannot be read"),
+        ("1" * 5000, "cannot be read"),
+    ],
+)
+def test_json_that_is_none(old, text, expected):
+    old.write_text(text)
+    with pytest.raises(UserError, match=expected):
+        read_json(old)

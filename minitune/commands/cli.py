@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from minitune import __version__
 from minitune.commands import (
@@ -28,6 +29,7 @@ from minitune.commands import (
     tune,
 )
 from minitune.commands.options import Parser
+from minitune.commands.terminal import outlets, printable
 from minitune.errors import UserError
 
 COMMANDS = (
@@ -48,18 +50,46 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    with outlets() as (out, _):
+        status = run(arguments)
+        out.flush()
+        if out.failure and not isinstance(out.failure, BrokenPipeError):  # a reader that has seen enough is no failure
+            complain(f"cannot print: {out.failure.strerror}; files that were to be written are whole")
+            status = status or 2
+        return status
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run one command; returns its exit status."""
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    for name, value in vars(options).items():
+        if isinstance(value, Path):
+            setattr(options, name, value.expanduser())  # a shell leaves a quoted ~ as it is
     try:
         options.run(options)
     except UserError as error:
-        print(f"minitune {options.command}: {error}", file=sys.stderr)
+        complain(f"{options.command}: {error}")
         return 2
     except KeyboardInterrupt:
-        print(f"\nminitune {options.command}: stopped; whatever was saved before is whole", file=sys.stderr)
+        complain(f"{options.command}: stopped; whatever was saved before is whole", before="\n")
         return 130
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        complain(f"{options.command}: the machine has not enough memory for this; take a smaller model or fewer texts")
+        return 2
     return 0
+
+
+def complain(sentence: str, before: str = "") -> None:
+    print(f"{before}minitune {printable(sentence)}", file=sys.stderr)
+
+
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether Python or PyTorch, which tells it by a RuntimeError, was refused memory."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
 def parser() -> argparse.ArgumentParser:

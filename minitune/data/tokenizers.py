@@ -57,6 +57,15 @@ class Tokenizer:
         return [encoding.ids for encoding in self.library.encode_batch_fast(spaced, add_special_tokens=False)]
 
     def spaced(self, text: str) -> str:
+        """The text as the library is given it.
+
+        Raises:
+            UserError: it holds half a character (a lone surrogate), which no encoding can write.
+        """
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise UserError(
+                f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
+            )
         return " " + text if self.kind == "gpt" and text else text
 
     def decode(self, ids: Iterable[int]) -> str:

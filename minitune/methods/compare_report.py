@@ -114,7 +114,7 @@ def plot(rows: Sequence[Row], title: str, path: Path, metric: str = "accuracy") 
 
     figure = plot_one(rows, metric) if len(by_shots(rows)) == 1 else plot_curves(rows, metric)
     figure.axes[0].set_title(title, fontsize=11)
-    write_safely(path, lambda temporary: figure.savefig(temporary, dpi=120, format=path.suffix[1:]))
+    write_safely(path, lambda file: figure.savefig(file, dpi=120, format=path.suffix[1:]))
     plt.close(figure)
 
 

@@ -33,5 +33,5 @@ def plot_curve(history: History, title: str, path: Path) -> None:
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=9, loc="center right")
     axes.grid(alpha=0.3)
-    write_safely(path, lambda temporary: figure.savefig(temporary, dpi=120, format="png"))
+    write_safely(path, lambda file: figure.savefig(file, dpi=120, format="png"))
     plt.close(figure)

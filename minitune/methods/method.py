@@ -12,6 +12,7 @@ import torch
 
 from minitune.data.examples import DevSet, TrainSet
 from minitune.errors import UserError
+from minitune.files import machine_memory
 from minitune.methods.asked import ASKED, manual
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
@@ -23,6 +24,7 @@ from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
 from minitune.prompting.template import Part, Template
+from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
@@ -118,6 +120,7 @@ class Method:
         settings = self.settings
         if what.is_soft and template.count("soft"):
             settings = replace(settings, length=template.count("soft"))
+        check_memory(self.name, what.count(settings, checkpoint.model.config))
         if getattr(settings, "start", "") == "labels" and not settings.text:
             settings = replace(
                 settings, text=" ".join(word for words in question.label_words.values() for word in words)
@@ -155,6 +158,20 @@ class Method:
         if "evaluate_every" not in self.changes:
             config = replace(config, evaluate_every=max(1, config.steps // 10))
         return config
+
+
+def check_memory(name: str, numbers: int) -> None:
+    """See that the machine can hold what a method trains: 4 bytes each for number and gradient, 8 for AdamW.
+
+    Raises:
+        UserError: it cannot; said before any of it is made.
+    """
+    memory, needed = machine_memory(), 16 * numbers
+    if memory and needed > memory:
+        raise UserError(
+            f"{name} would train {numbers:,} numbers, {size(needed)} with their gradients and the optimizer, and this "
+            f"machine has {size(memory)}: take smaller settings or a smaller model"
+        )
 
 
 def all_methods(kind_name: str = "classes") -> list[str]:

@@ -7,6 +7,7 @@ fingerprint of the base model.
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,54 @@ import torch
 from torch import Tensor, nn
 
 from minitune.errors import UserError
+from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.settings import settings_of
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
-from minitune.training.checkpoint import Checkpoint, fingerprint, load_checkpoint, read_tensors, write_tensors
+from minitune.schema import check_tensors, plain_to
+from minitune.training.checkpoint import Checkpoint, identity, load_checkpoint, read_tensors, write_tensors
 from minitune.tuning.doors import Tuned, fold
 from minitune.tuning.trained import trainable
 
 FILE = "tuned.pt"
-KEPT = ("labels", "label_words", "is_pair", "kind")  # of a question; the template is kept as it was used
-PARTS = {"method": str, "settings": list, "question": dict, "base": dict, "weights": dict}
+
+
+@dataclass(frozen=True)
+class Base:
+    """The model that something was tuned on: where it was, and what it was."""
+
+    name: str
+    kind: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The question, as far as it is saved; its template is kept as it was used."""
+
+    labels: tuple[str, ...]
+    label_words: dict[str, tuple[str, ...]]
+    template: str
+    is_pair: bool
+    kind: str
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise UserError(f"a question of the kind {self.kind!r}; known are {', '.join(KINDS)}")
+
+
+@dataclass(frozen=True)
+class TunedFile:
+    """What `tuned.pt` holds."""
+
+    method: str
+    settings: tuple[str, ...]
+    question: Asked
+    base: Base
+    weights: dict[str, Tensor]
+    made: dict[str, Any] = field(default_factory=dict)  # how it was made and what it reached, for people to read
 
 
 def save_tuned(
@@ -46,8 +83,10 @@ def save_tuned(
     content = {
         "method": method.name,
         "settings": settings_of(method.settings),
-        "question": {name: getattr(question, name) for name in KEPT} | {"template": str(predictor.template)},
-        "base": {"name": base.name, "kind": base.kind, "fingerprint": fingerprint(base.model)},
+        "question": asdict(
+            Asked(question.labels, dict(question.label_words), str(predictor.template), question.is_pair, question.kind)
+        ),
+        "base": asdict(Base(base.name, base.kind, identity(base))),
         "weights": {  # an adapter is called lora in every file, whatever it is called on a shelf
             re.sub(r"\.adapters\.[^.]+\.", ".adapters.lora.", name): tensor.detach().cpu().clone()
             for name, tensor in learned_tensors(predictor).items()
@@ -79,51 +118,43 @@ def load_tuned(
     """
     content = read_tuned(folder)
     try:
-        base = load_checkpoint(model or content["base"]["name"], device)
+        base = load_checkpoint(model or content.base.name, device)
     except UserError as error:
         hint = "" if model else f" ({folder} was trained on it; if it has moved, say where with --model)"
         raise UserError(f"{error}{hint}") from None
     return *rebuild(folder, content, base), base
 
 
-def read_tuned(folder: Path) -> dict[str, Any]:
-    path = folder / FILE
-    content = read_tensors(path, "tuned method")
-    missing = set(PARTS) - set(content)
-    if missing:
-        raise UserError(f"{path} lacks {', '.join(sorted(missing))}; restore it or tune again")
-    wrong = [part for part, kind in PARTS.items() if not isinstance(content[part], kind)]
-    if wrong or not all(isinstance(content["base"].get(part), str) for part in ("name", "kind", "fingerprint")):
-        raise UserError(
-            f"{path} does not fit its own description (see {', '.join(wrong) or 'base'}); restore it or tune again"
-        )
-    return content
+def read_tuned(folder: Path) -> TunedFile:
+    """Raises:
+    UserError: no such file, a damaged or foreign one.
+    """
+    path = folder.expanduser() / FILE
+    return plain_to(TunedFile, read_tensors(path, "tuned method"), str(path))
 
 
 def rebuild(
-    folder: Path, content: dict[str, Any], base: Checkpoint, into: Model | None = None, name: str = "lora"
+    folder: Path, content: TunedFile, base: Checkpoint, into: Model | None = None, name: str = "lora"
 ) -> tuple[Method, Predictor, Question]:
     """The tuned method on `base`: on a copy of its model, or in and before `into` itself, under a name of its own."""
-    path, expected, found = folder / FILE, content["base"]["fingerprint"], fingerprint(base.model)
+    path, expected, found = folder / FILE, content.base.identity, identity(base)
     if found != expected:
         raise UserError(
-            f"{path} was trained on the {content['base']['kind']} {content['base']['name']!r} with the fingerprint "
-            f"{expected}, and this model has {found}: give the model that it was trained on, with --model"
+            f"{path} was trained on the {content.base.kind} {content.base.name!r} with the fingerprint {expected}, and "
+            f"this model (with its tokenizer) has {found}: give the model that it was trained on, with --model"
         )
+    weights = {key.replace(".adapters.lora.", f".adapters.{name}."): w for key, w in content.weights.items()}
     try:
-        method = Method.parse(content["method"], content["settings"])
-        question = Question(**content["question"], is_own=True)
+        method = Method.parse(content.method, content.settings)
+        question = Question(**vars(content.question), is_own=True)
         predictor = method.build(base, question, seed=0, into=into, name=name)
         if isinstance(predictor.model, Tuned):
             fold(predictor.model)
-        weights = {key.replace(".adapters.lora.", f".adapters.{name}."): w for key, w in content["weights"].items()}
         places = learned_tensors(predictor)
-        if {key: w.shape for key, w in weights.items()} != {key: p.shape for key, p in places.items()}:
-            raise ValueError("its weights have other names or shapes than the method's")
-    except UserError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} does not fit its own description ({error}); restore it or tune again") from None
+        check_tensors(weights, places, str(path))
+    except UserError as error:
+        at = "" if str(error).startswith(str(path)) else f"{path} cannot be used: "
+        raise UserError(f"{at}{error}") from None
     with torch.no_grad():
         for key, place in places.items():
             place.copy_(weights[key])

@@ -36,7 +36,7 @@ class Shelf:
             raise UserError(f"there is something called {name!r} on the shelf already; take another name")
         content = read_tuned(folder)
         of_base = {name for name, _ in self.base.model.named_parameters()}
-        own = [key for key in content["weights"] if str(key).replace("model.", "") in of_base]  # untied: model.model.
+        own = [key for key in content.weights if str(key).replace("model.", "") in of_base]  # untied: model.model.
         if own:
             raise UserError(
                 f"{folder} holds weights of the base itself ({own[0]}), which cannot be swapped: load it by itself"

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from minitune.models.attention import FeedForward, SelfAttention, at_places, dropout_of, visible_keys
 from minitune.models.cache import KeyValue
-from minitune.models.common import Output, default_positions, draw_weights, one_of, past_length
+from minitune.models.common import Output, check_sizes, default_positions, draw_weights, one_of, past_length
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class BERTConfig:
     dropout: float = 0.0
     spread: float = 0.05  # standard deviation of the first weights; 0.02 suits a model of BERT-base's width
     norm_eps: float = 1e-12
+
+    def __post_init__(self):
+        check_sizes(self)
 
 
 class BERTBlock(nn.Module):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 import torch
 
-from minitune.models.bert import BERT, BERTConfig
-from minitune.models.gpt import GPT, GPTConfig
+from minitune.errors import UserError
+from minitune.models.bert import BERT, BERTConfig, bert_parameters
+from minitune.models.gpt import GPT, GPTConfig, gpt_parameters
+from minitune.schema import plain_to
 
 Model = GPT | BERT
 ModelConfig = GPTConfig | BERTConfig
@@ -22,26 +24,36 @@ SIZES: dict[str, dict[str, int]] = {
 
 def random_model(config: ModelConfig, seed: int) -> Model:
     """A model that has learned nothing; the same seed gives the same weights, whatever was drawn before."""
-    model_class = next(model for model, its_config in KINDS.values() if its_config is type(config))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return model_class(config)
+        return class_of(config)(config)
+
+
+def empty_model(config: ModelConfig) -> Model:
+    """A model whose parameters have shapes and take no memory: for weights that are there already."""
+    with torch.device("meta"):
+        return class_of(config)(config)
+
+
+def class_of(config: ModelConfig) -> type[Model]:
+    return next(model for model, its_config in KINDS.values() if its_config is type(config))
+
+
+def parameter_count(config: ModelConfig) -> int:
+    """How many numbers a model of this size has, by its formula: nothing is made."""
+    return gpt_parameters(config) if isinstance(config, GPTConfig) else bert_parameters(config)
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, int | float]:
     return asdict(config)
 
 
-def config_from_dict(kind: str, values: dict[str, int | float]) -> ModelConfig:
+def config_from_dict(kind: str, values: dict[str, int | float], where: str = "the configuration") -> ModelConfig:
     """The configuration that `config_to_dict` wrote.
 
     Raises:
-        ValueError: an unknown kind, or a field that is missing or that this kind does not have.
+        UserError: an unknown kind, or a field that is missing, unknown, of another type, or out of range.
     """
     if kind not in KINDS:
-        raise ValueError(f"the kind is {kind!r}; known are {sorted(KINDS)}")
-    config_class = KINDS[kind][1]
-    expected = {field.name for field in fields(config_class)}
-    if set(values) != expected:
-        raise ValueError(f"the configuration has the fields {sorted(values)}; a {kind} has {sorted(expected)}")
-    return config_class(**values)
+        raise UserError(f"{where} is of the kind {kind!r}; known are {sorted(KINDS)}")
+    return plain_to(KINDS[kind][1], values, where)

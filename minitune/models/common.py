@@ -9,6 +9,27 @@ from torch import Tensor, nn
 
 from minitune.errors import UserError
 from minitune.models.cache import Cache, KeyValue
+from minitune.schema import in_range
+
+LARGEST = 2**20  # of any size of a model: far beyond all that one machine holds
+
+
+def check_sizes(config) -> None:
+    """See that a configuration is one of a model that can be made.
+
+    Raises:
+        UserError: a size that is no number above 0 or beyond all measure, heads that do not divide the width, a rate
+            or a spread out of range.
+    """
+    sizes = [name for name, value in vars(config).items() if type(value) is int]
+    ranges = {name: (getattr(config, name), 1 <= getattr(config, name) <= LARGEST, "1 or more") for name in sizes}
+    ranges["layers"] = (config.layers, 0 <= config.layers <= 1000, "0 to 1000")
+    ranges["dropout"] = (config.dropout, 0 <= config.dropout < 1, "at least 0 and below 1")
+    ranges["spread"] = (config.spread, 0 < config.spread <= 100, "a number above 0")
+    ranges["norm_eps"] = (config.norm_eps, 0 <= config.norm_eps <= 1, "from 0 to 1")
+    in_range(f"the {type(config).__name__}", ranges)
+    if config.width % config.heads:
+        raise UserError(f"a width of {config.width} cannot be shared by {config.heads} heads: it is no multiple of it")
 
 
 class Output(NamedTuple):

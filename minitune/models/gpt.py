@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from minitune.models.attention import FeedForward, SelfAttention, at_places, dropout_of, seen_from, visible_keys
 from minitune.models.cache import Cache, KeyValue
-from minitune.models.common import Output, default_positions, draw_weights, one_of, past_length
+from minitune.models.common import Output, check_sizes, default_positions, draw_weights, one_of, past_length
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ class GPTConfig:
     dropout: float = 0.0
     spread: float = 0.05  # standard deviation of the first weights; GPT-2, six times as wide, has 0.02
     norm_eps: float = 1e-5
+
+    def __post_init__(self):
+        check_sizes(self)
 
 
 class GPTBlock(nn.Module):

@@ -123,5 +123,5 @@ def plot_report(result: Result, curve: list[list[float]], path: Path) -> None:
         right.legend(frameon=False, fontsize=8)
     else:
         right.set_axis_off()
-    write_safely(path, lambda temporary: figure.savefig(temporary, dpi=120, format="png"))
+    write_safely(path, lambda file: figure.savefig(file, dpi=120, format="png"))
     plt.close(figure)

@@ -7,27 +7,28 @@ tensors and plain values, and cannot run code.
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import pickle
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from minitune.data.tokenizers import Tokenizer, load_tokenizer
 from minitune.errors import UserError
-from minitune.files import shared, write_safely
-from minitune.models.build import Model, config_from_dict, config_to_dict, random_model
+from minitune.files import machine_memory, shared, write_safely
+from minitune.models.build import Model, config_from_dict, config_to_dict, empty_model, parameter_count, random_model
+from minitune.report import size
+from minitune.schema import check_tensors, plain_to
 
-VERSION = 1
+VERSIONS = {"checkpoint": 1, "tuned method": 2, "pretraining": 2}
 SHIPPED = ("bert", "gpt")
-BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error)
 
 
 @dataclass
@@ -40,6 +41,16 @@ class Checkpoint:
     @property
     def kind(self) -> str:
         return self.model.kind
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """What `model.pt` holds."""
+
+    kind: str
+    config: dict[str, Any]  # of the kind's config class, which checks it
+    weights: dict[str, Tensor]
+    made: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -65,27 +76,50 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
     Raises:
         UserError: nothing is there, or it is damaged, of another version, no checkpoint, or asks to run code.
     """
-    folder = shared("checkpoints") / name if name in SHIPPED else Path(name)
-    if not folder.is_dir():
+    folder = shared("checkpoints") / name if name in SHIPPED else Path(name).expanduser()
+    if not is_folder(folder):
         raise UserError(
-            f"there is no model {name!r}: it is none of {', '.join(SHIPPED)}, and no folder of that name exists"
+            f"there is no model {str(name)!r}: it is none of {', '.join(SHIPPED)}, and no folder of that name exists"
         )
-    content = read_tensors(folder / "model.pt", "checkpoint")
-    try:
-        config = config_from_dict(content["kind"], content["config"])
-        model = random_model(config, seed=0)
-        model.load_state_dict(content["weights"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"{folder / 'model.pt'} does not fit its own configuration ({first_line(error)}); restore it"
-        ) from None
+    path = folder / "model.pt"
+    content = plain_to(CheckpointFile, read_tensors(path, "checkpoint"), str(path))
+    config = config_from_dict(content.kind, content.config, f"{path}, config")
+    check_size(config, content.weights, path)
+    model = empty_model(config)
+    check_tensors(content.weights, model.state_dict(), str(path))
+    model.load_state_dict({name: tensor.float() for name, tensor in content.weights.items()}, assign=True)
+    for parameter in model.parameters():  # the tensors of a file require no gradient
+        parameter.requires_grad_(True)
     tokenizer = load_tokenizer(folder / "tokenizer.json")
     if tokenizer.kind != model.kind or len(tokenizer) != config.vocab_size:
         raise UserError(
             f"{folder / 'tokenizer.json'} is a {tokenizer.kind} tokenizer of {len(tokenizer)} tokens, and the model "
             f"is a {model.kind} of {config.vocab_size}: put back the tokenizer that it was trained with"
         )
-    return Checkpoint(model.to(device).eval(), tokenizer, content.get("made", {}), str(name))
+    return Checkpoint(model.to(device).eval(), tokenizer, content.made, str(name))
+
+
+def is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name beyond all length, or with a zero byte
+        return False
+
+
+def check_size(config, weights: dict[str, Tensor], path: Path) -> None:
+    """See that the weights are as many as the configuration says, before a model of that size is made.
+
+    Raises:
+        UserError: they are not, or the machine has no memory for them.
+    """
+    expected, found = parameter_count(config), sum(tensor.numel() for tensor in weights.values())
+    if expected != found:
+        raise UserError(
+            f"{path} holds {found:,} weights and its configuration is of a model of {expected:,}; restore it"
+        )
+    memory = machine_memory()
+    if memory and 4 * expected > memory:
+        raise UserError(f"{path} needs {size(4 * expected)} of memory, and this machine has {size(memory)}")
 
 
 def random_twin(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
@@ -103,49 +137,72 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
+def identity(checkpoint: Checkpoint) -> str:
+    """A short name of all that a model's answers depend on: its weights, its configuration, its tokenizer."""
+    about = {"config": config_to_dict(checkpoint.model.config), "tokenizer": checkpoint.tokenizer.library.to_str()}
+    whole = [checkpoint.kind, fingerprint(checkpoint.model), json.dumps(about, sort_keys=True)]
+    return hashlib.sha256("\n".join(whole).encode()).hexdigest()[:16]
+
+
 def write_tensors(
     path: Path, what: str, content: dict[str, Any], before_the_move: Callable[[], None] = lambda: None
 ) -> None:
-    """Save tensors and plain values as a minitune file of the sort `what`."""
-    stamped = {"minitune": what, "version": VERSION, **content}
+    """Save tensors and plain values as a minitune file of the sort `what`; the same content gives the same bytes."""
+    stamped = {"minitune": what, "version": VERSIONS[what], **content}
 
-    def write(temporary: Path) -> None:
-        torch.save(stamped, temporary)
+    def write(file: BinaryIO) -> None:
+        torch.save(stamped, file)  # given a path, it would write its random name into the file
         before_the_move()
 
     write_safely(path, write)
 
 
 def read_tensors(path: Path, what: str) -> dict[str, Any]:
-    """What `write_tensors` saved.
+    """What `write_tensors` saved, without its stamp.
 
     Raises:
         UserError: the file is missing, damaged, of another sort or version, or asks to run code.
     """
     try:
-        with zipfile.ZipFile(path) as parts:  # what torch.save writes, with a checksum of each part
-            if damaged := parts.testzip():
-                raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+        check_parts(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"there is no {path}; expected a {what} of minitune there") from None
+    except PermissionError:
+        raise UserError(f"cannot read {path}: permission denied") from None
     except pickle.UnpicklingError as error:
         if "Unsupported" in str(error) or "weights_only" in str(error).lower():
             reason = "it holds more than tensors and plain values, and loading it might run code"
         else:
             reason = "it is damaged"
         raise UserError(f"{path} is refused: {reason}; expected a {what} of minitune") from None
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, *BAD_ZIP) as error:
+    except Exception as error:  # what a damaged pickle can raise has no end
         raise UserError(
             f"{path} is damaged or no {what} of minitune ({first_line(error)}); restore it or make it again"
         ) from None
-    if not isinstance(content, dict) or content.get("minitune") != what:
+    if not isinstance(content, dict) or content.pop("minitune", None) != what:
         raise UserError(f"{path} is no {what} of minitune; check the path")
-    if content.get("version") != VERSION:
+    if (version := content.pop("version", None)) != VERSIONS[what]:
         raise UserError(
-            f"{path} is of version {content.get('version')}; this minitune reads version {VERSION}: make it again"
+            f"{path} is of version {version!r}; this minitune reads version {VERSIONS[what]}: make it again"
         )
     return content
+
+
+def check_parts(path: Path) -> None:
+    """See that a file is an archive as torch.save writes it, before anything of it is unpacked.
+
+    Raises:
+        OSError, zipfile.BadZipFile, ...: it is none, a part is damaged, or a part is packed and could be of any size.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("it is no regular file")
+    with zipfile.ZipFile(path) as parts:
+        for part in parts.infolist():
+            if part.compress_type != zipfile.ZIP_STORED or part.file_size > os.path.getsize(path):
+                raise zipfile.BadZipFile(f"its part {part.filename} is packed")
+        if damaged := parts.testzip():  # reads each part against its checksum
+            raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
 def first_line(error: Exception) -> str:

@@ -67,7 +67,6 @@ def test_a_very_long_text_is_read_whole(write):
         ("a.csv", "text,label,text_b\na,b, \n", "line 2: the column 'text_b' is empty"),
         ("a.csv", "text,label,text\na,b,c\n", "the column 'text' twice"),
         ("a.csv", b"text,label\ncaf\xe9,pos\n", "not UTF-8: byte 14 is 0xe9"),
-        ("a.csv", "text,label\ngood,pos\n".encode("utf-16"), "not UTF-8"),
         ("a.xlsx", "text,label\n", r"ends in .xlsx; a .csv, .tsv or .jsonl"),
         ("a", "text,label\n", "ends in nothing"),
         ("a.jsonl", '{"text": "a", "label": "b"}\n{"text": "a", "label"\n', "line 2: no valid JSON .*column 22"),

@@ -3,9 +3,12 @@
 import copy
 import dataclasses
 import functools
+import math
 import os
 import pickle
-from dataclasses import replace
+import re
+import shutil
+from dataclasses import asdict, replace
 from itertools import cycle
 
 import pytest
@@ -25,6 +28,7 @@ from minitune.predictors.writer import Writing
 from minitune.training.checkpoint import (
     Checkpoint,
     fingerprint,
+    identity,
     load_checkpoint,
     save_checkpoint,
     write_tensors,
@@ -101,7 +105,7 @@ def test_the_file_holds_what_was_trained_and_nothing_else(what, kind, bases, tmp
     before, trained = scores_of(predictor, EXAMPLES), count(trainable(predictor.model))
     path = save(tmp_path, bases, kind, method, predictor, asked)
     assert path == tmp_path / FILE and os.listdir(tmp_path) == [FILE]
-    weights = read_tuned(tmp_path)["weights"]
+    weights = read_tuned(tmp_path).weights
     in_model = {name: w for name, w in weights.items() if not name.startswith("readout.")}
     kept = sum(w.numel() for w in in_model.values())
     assert kept == STORED.get(what, trained), f"{kept} numbers of the model are in the file"
@@ -122,19 +126,19 @@ def test_networks_that_wrote_a_prompt_are_not_kept(kind, bases, tmp_path):
         method, predictor, asked = train(kind, what, SETTINGS[what])
         assert count(trainable(predictor)) > STORED[what]
         save(tmp_path, bases, kind, method, predictor, asked)
-        assert list(read_tuned(tmp_path)["weights"]) == ["model.door.source.table"]
+        assert list(read_tuned(tmp_path).weights) == ["model.door.source.table"]
 
 
 def test_the_header_says_what_it_is_for(bases, tmp_path):
     save(tmp_path, bases, "bert", *train("bert", "lora", ["rank=3", "targets=query,up", "dropout=0.25"]))
-    content = read_tuned(tmp_path)
+    content = asdict(read_tuned(tmp_path))
     assert content["method"] == "lora" and content["made"] == {"task": "toy"}
     assert {"rank=3", "targets=query,up", "dropout=0.25", "alpha=8.0"} <= set(content["settings"])
     assert content["question"]["labels"] == tiny.LABELS and content["question"]["template"] == "{text} it was {mask} ."
     assert content["base"] == {
         "name": str(bases / "bert"),
         "kind": "bert",
-        "fingerprint": fingerprint(tiny.checkpoint("bert").model),
+        "identity": identity(tiny.checkpoint("bert")),
     }
 
 
@@ -244,7 +248,7 @@ def test_another_base_is_refused_with_both_fingerprints(bases, tmp_path):
     other = tiny.checkpoint("bert", seed=5)
     save_checkpoint(tmp_path / "other", other)
     for model in (tmp_path / "other", bases / "gpt"):
-        with pytest.raises(UserError, match=r"was trained on the bert .* and this model has [0-9a-f]{16}: .*--model"):
+        with pytest.raises(UserError, match=r"was trained on the bert .* has [0-9a-f]{16}: .*--model"):
             load_tuned(tmp_path, str(model))
     almost = tiny.checkpoint("bert").model.state_dict() | {"decoder_bias": torch.zeros(1)}
     changed = random_model(other.model.config, seed=0)
@@ -254,51 +258,65 @@ def test_another_base_is_refused_with_both_fingerprints(bases, tmp_path):
         load_tuned(tmp_path, str(tmp_path / "almost"))
 
 
+def test_two_words_swapped_in_the_tokenizer_are_another_base(bases, tmp_path):
+    """The weights are the same, and every answer would turn round."""
+    save(tmp_path, bases, "bert", *train("bert", "lora"))
+    shutil.copytree(bases / "bert", tmp_path / "swapped")
+    tokenizer = tmp_path / "swapped" / "tokenizer.json"
+    text = tokenizer.read_text(encoding="utf-8")
+    tokenizer.write_text(text.replace("great", "\n").replace("awful", "great").replace("\n", "awful"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"this model \(with its tokenizer\) has"):
+        load_tuned(tmp_path, str(tmp_path / "swapped"))
+
+
 @pytest.fixture(scope="module")
 def whole(bases, tmp_path_factory):
     """What a good file holds."""
     folder = tmp_path_factory.mktemp("whole")
     save(folder, bases, "bert", *train("bert", "lora+head"))
-    return {key: value for key, value in read_tuned(folder).items() if key not in ("minitune", "version")}
+    return asdict(read_tuned(folder))
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda c: c.update(method="prefix-tuning+head", settings=[]), "other names or shapes"),
-        (lambda c: c.update(method="lora+beside"), "other names or shapes"),
+        (lambda c: c.update(method="prefix-tuning+head", settings=[]), "which does not belong there"),
+        (lambda c: c.update(method="lora+beside"), "lacks 'readout.prompt'"),
         (lambda c: c.update(method="lora+verbalizer"), "has no blank"),
-        (lambda c: c.update(settings=["rank=2"]), "other names or shapes"),
-        (lambda c: c.update(settings=["targets=query"]), "other names or shapes"),
-        (lambda c: c["question"].update(labels=("a", "b")), "other names or shapes"),
-        (lambda c: c["weights"].popitem(), "other names or shapes"),
-        (lambda c: c["weights"].update(more=torch.zeros(2)), "other names or shapes"),
+        (lambda c: c.update(settings=["rank=2"]), r"A has the shape \(4, 24\); \(2, 24\) was expected"),
+        (lambda c: c.update(settings=["targets=query"]), "which does not belong there"),
+        (lambda c: c["question"].update(labels=("a", "b")), r"readout.linear.weight has the shape \(3, 24\)"),
+        (lambda c: c["weights"].popitem(), "lacks 'readout.linear.bias'"),
+        (lambda c: c["weights"].update(more=torch.zeros(2)), "holds 'more', which does not belong there"),
+        (lambda c: c["weights"].update({"readout.linear.bias": torch.tensor([0, math.nan, 0])}), "not finite"),
+        (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3).to_sparse()}), "a dense tensor was"),
+        (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(1).expand(3)}), "holds fewer numbers"),
         (lambda c: c.update(method="lorra+head"), "'lorra' is unknown"),
         (lambda c: c.update(settings=["rank=0"]), "rank is 0"),
         (lambda c: c.update(settings=["wings=2"]), "no setting 'wings'"),
         (lambda c: c["question"].update(template="{text} {maks}"), "unknown slot"),
-        (lambda c: c.pop("weights"), "lacks weights; restore it or tune again"),
-        (lambda c: [c.pop(key) for key in ("base", "question")], "lacks base, question"),
-        (lambda c: c["question"].pop("labels"), "does not fit its own description"),
-        (lambda c: c["question"].update(wings=2), "does not fit its own description"),
-        (lambda c: c.update(question=3), "does not fit its own description"),
-        (lambda c: c.update(settings=3), "does not fit its own description"),
-        (lambda c: c.update(settings=[3]), "does not fit its own description"),
-        (lambda c: c.update(method=3), "does not fit its own description"),
-        (lambda c: c.update(weights=[1, 2]), "does not fit its own description"),
-        (lambda c: c.update(weights={"readout.linear.bias": 3}), "does not fit its own description"),
-        (lambda c: c["question"].update(labels=3), "does not fit its own description"),
-        (lambda c: c["question"].update(template=3), "does not fit its own description"),
-        (lambda c: c.update(base={}), "does not fit its own description"),
-        (lambda c: c.update(base="bert"), "does not fit its own description"),
-        (lambda c: c["base"].update(name=3), "does not fit its own description"),
+        (lambda c: c["question"].update(kind="riddle"), "question: a question of the kind 'riddle'; known are"),
+        (lambda c: c.pop("weights"), "lacks the field 'weights'; restore the file"),
+        (lambda c: c["question"].pop("labels"), "question lacks the field 'labels'"),
+        (lambda c: c["question"].update(wings=2), "question has the unknown field 'wings'"),
+        (lambda c: c.update(question=3), "question holds 3"),
+        (lambda c: c.update(settings=3), "settings is 3; a list was expected"),
+        (lambda c: c.update(settings=[3]), r"settings\[0\] is 3; a text was expected"),
+        (lambda c: c.update(method=3), "method is 3; a text was expected"),
+        (lambda c: c.update(weights=[1, 2]), r"weights is \[1, 2\]; a mapping was expected"),
+        (lambda c: c.update(weights={"readout.linear.bias": 3}), "a Tensor was expected"),
+        (lambda c: c["question"].update(labels=3), "labels is 3; a list was expected"),
+        (lambda c: c["question"].update(template=3), "template is 3; a text was expected"),
+        (lambda c: c.update(base={}), "base lacks the field 'name'"),
+        (lambda c: c.update(base="bert"), "base holds 'bert'"),
+        (lambda c: c["base"].update(name=3), "base, name is 3; a text was expected"),
     ],
 )
 def test_a_file_that_does_not_fit_its_own_description_is_one_sentence(whole, tmp_path, change, expected):
     content = copy.deepcopy(whole)
     change(content)
     write_tensors(tmp_path / FILE, "tuned method", content)
-    with pytest.raises(UserError, match=expected) as caught:
+    with pytest.raises(UserError, match=f"^{re.escape(str(tmp_path / FILE))}.*{expected}") as caught:
         load_tuned(tmp_path)
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError):
@@ -308,7 +326,7 @@ def test_a_file_that_does_not_fit_its_own_description_is_one_sentence(whole, tmp
 def test_a_file_that_is_damaged_or_foreign_is_one_sentence(bases, tmp_path):
     path = save(tmp_path, bases, "bert", *train("bert", "lora"))
     whole = path.read_bytes()
-    for content in (b"", whole[: len(whole) // 2], whole[:-30], whole.replace(b"fingerprint", b"fingerprimt"), b"PK"):
+    for content in (b"", whole[: len(whole) // 2], whole[:-30], whole.replace(b"identity", b"identify"), b"PK"):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"tuned\.pt .*(damaged|refused)") as caught:
             load_tuned(tmp_path)
@@ -335,7 +353,7 @@ class Evil:
 
 def test_a_file_that_asks_to_run_code_is_refused_and_runs_nothing(tmp_path):
     Evil.folder = str(tmp_path / "owned")
-    torch.save({"minitune": "tuned method", "version": 1, "weights": Evil()}, tmp_path / FILE)
+    torch.save({"minitune": "tuned method", "version": 2, "weights": Evil()}, tmp_path / FILE)
     with pytest.raises(UserError, match="refused"):
         load_tuned(tmp_path)
     (tmp_path / FILE).write_bytes(pickle.dumps(Evil()))
@@ -350,7 +368,7 @@ def test_a_write_that_fails_leaves_the_old_file(bases, tmp_path, monkeypatch):
     before = path.read_bytes()
 
     def full_disk(content, to):
-        to.write_bytes(b"half")
+        to.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)
@@ -480,7 +498,7 @@ def test_a_file_that_does_not_fit_leaves_nothing_on_the_shelf(whole, saved, tmp_
     write_tensors(tmp_path / FILE, "tuned method", content)
     shelf = Shelf(tiny.checkpoint("bert"))
     shelf.add("wide", saved[0] / "bert" / "wide")
-    with pytest.raises(UserError, match="other names or shapes"):
+    with pytest.raises(UserError, match=r"lacks 'readout.linear.bias'"):
         shelf.add("it", tmp_path)
     assert {name for layer in lora_layers(shelf.model).values() for name in layer.adapters} == {"wide"}
     shelf.add("it", saved[0] / "bert" / "lora+head")  # the name is free: mend the file and add it again
@@ -491,7 +509,7 @@ def test_a_file_that_does_not_fit_leaves_nothing_on_the_shelf(whole, saved, tmp_
 def test_examples_are_read_by_hand(saved, kind):
     """The file's own numbers put into the equation: logits of a frozen model with the stored head."""
     folder, alone = saved
-    weights = read_tuned(folder / kind / "frozen+head")["weights"]
+    weights = read_tuned(folder / kind / "frozen+head").weights
     model, tokenizer = tiny.checkpoint(kind).model, tiny.checkpoint(kind).tokenizer
     example = Example("great soup")
     ids = tokenizer.encode(example.text)

@@ -4,6 +4,7 @@ import os
 import pickle
 import random
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from minitune.training import checkpoint as module
 from minitune.training.checkpoint import (
     Checkpoint,
     fingerprint,
+    identity,
     load_checkpoint,
     random_twin,
     read_tensors,
@@ -113,7 +115,6 @@ def test_plain_values_come_back_as_they_were(tmp_path):
     }
     write_tensors(tmp_path / "x.pt", "pretraining", content)
     read = read_tensors(tmp_path / "x.pt", "pretraining")
-    assert read.pop("minitune") == "pretraining" and read.pop("version") == module.VERSION
     assert torch.equal(read.pop("rng"), content.pop("rng")) and read == content
 
 
@@ -202,7 +203,7 @@ def test_a_zip_of_something_else_is_refused(saved):
 def test_a_file_that_would_run_code_is_refused_and_does_not_run(saved, tmp_path, zipped):
     folder, _ = saved
     trace = tmp_path / "it_ran"
-    content = {"minitune": "checkpoint", "version": module.VERSION, "weights": Evil(trace)}
+    content = {"minitune": "checkpoint", "version": module.VERSIONS["checkpoint"], "weights": Evil(trace)}
     if zipped:
         torch.save(content, folder / "model.pt")
     else:
@@ -223,11 +224,15 @@ def test_a_file_that_would_run_code_is_refused_and_does_not_run(saved, tmp_path,
         ({"version": None}, "is of version None"),
         ({"minitune": "lora"}, "is no checkpoint of minitune"),
         ({"minitune": None}, "is no checkpoint of minitune"),
-        ({"kind": "rnn"}, "does not fit its own configuration .*'rnn'"),
-        ({"config": {"vocab_size": 5}}, "does not fit its own configuration"),
-        ({"config": None}, "does not fit its own configuration"),
-        ({"weights": {}}, "does not fit its own configuration"),
-        ({"weights": 7}, "does not fit its own configuration"),
+        ({"kind": "rnn"}, r"model.pt, config is of the kind 'rnn'; known are"),
+        ({"kind": 7}, r"model.pt, kind is 7; a text was expected"),
+        ({"config": {"vocab_size": 5}}, "lacks the field 'layers'"),
+        ({"config": {}}, "lacks the field 'vocab_size'"),
+        ({"config": None}, "config is None; a mapping was expected"),
+        ({"weights": {}}, "holds 0 weights"),
+        ({"weights": 7}, "weights is 7; a mapping was expected"),
+        ({"weights": {"a": 7}}, "7; a Tensor was expected"),
+        ({"more": 7}, "has the unknown field 'more'"),
     ],
 )
 def test_another_sort_version_or_shape_is_refused(saved, change, message):
@@ -251,8 +256,84 @@ def test_weights_of_another_size_are_refused(saved):
     content = torch.load(folder / "model.pt", weights_only=True)
     content["config"]["inner"] += 1
     torch.save(content, folder / "model.pt")
-    with pytest.raises(UserError, match="does not fit its own configuration"):
+    with pytest.raises(UserError, match="weights and its configuration is of a model of"):
         load_checkpoint(str(folder))
+    content["config"]["inner"] -= 1
+    name = "blocks.0.mlp.up.weight"
+    content["weights"][name] = content["weights"][name].T.contiguous()  # as many numbers
+    torch.save(content, folder / "model.pt")
+    with pytest.raises(UserError, match=rf"{name} has the shape \(6, 10\); \(10, 6\) was expected"):
+        load_checkpoint(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("layers", 20_000, "layers is 20000; 0 to 1000 was expected"),
+        ("layers", 2.0, "layers'?.* is 2.0; a whole number was expected"),
+        ("width", 2**40, "width is 1099511627776; 1 or more"),
+        ("heads", 4, "a width of 6 cannot be shared by 4 heads"),
+        ("heads", True, "True; a whole number was expected"),
+        ("context", -3, "context is -3"),
+        ("dropout", float("nan"), "nan; a finite number was expected"),
+        ("spread", -1.0, "spread is -1.0"),
+    ],
+)
+def test_a_configuration_is_checked_before_anything_is_made(saved, monkeypatch, field, value, message):
+    folder, _ = saved
+    content = torch.load(folder / "model.pt", weights_only=True)
+    content["config"][field] = value
+    torch.save(content, folder / "model.pt")
+    monkeypatch.setattr(module, "empty_model", lambda config: pytest.fail("a model of that size was begun"))
+    with pytest.raises(UserError, match=message):
+        load_checkpoint(str(folder))
+
+
+def test_numbers_that_are_none_are_refused(saved):
+    folder, _ = saved
+    content = torch.load(folder / "model.pt", weights_only=True)
+    content["weights"]["blocks.1.mlp.down.bias"][2] = float("nan")
+    torch.save(content, folder / "model.pt")
+    with pytest.raises(UserError, match=r"model.pt, blocks.1.mlp.down.bias holds numbers that are not finite"):
+        load_checkpoint(str(folder))
+
+
+def test_a_small_file_cannot_ask_for_much_memory(saved):
+    folder, checkpoint = saved
+    content = torch.load(folder / "model.pt", weights_only=True)
+    shown_often = torch.zeros(1).expand(content["weights"]["blocks.0.mlp.up.weight"].shape)
+    torch.save(content | {"weights": content["weights"] | {"blocks.0.mlp.up.weight": shown_often}}, folder / "model.pt")
+    with pytest.raises(UserError, match="holds fewer numbers than its shape says"):
+        load_checkpoint(str(folder))
+    save_checkpoint(folder, checkpoint)
+    with zipfile.ZipFile(folder / "model.pt") as parts, zipfile.ZipFile(folder / "p.zip", "w", 8) as packed:
+        for part in parts.namelist():
+            packed.writestr(part, parts.read(part))
+    os.replace(folder / "p.zip", folder / "model.pt")
+    with pytest.raises(UserError, match=r"its part .* is packed"):
+        load_checkpoint(str(folder))
+
+
+def test_the_same_model_gives_the_same_bytes(saved, tmp_path):
+    folder, checkpoint = saved
+    save_checkpoint(tmp_path / "again", checkpoint)
+    for name in ("model.pt", "tokenizer.json"):
+        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), f"{name} holds what differs"
+
+
+def test_an_identity_tells_the_weights_the_configuration_and_the_tokenizer(saved):
+    folder, checkpoint = saved
+    first = identity(checkpoint)
+    assert first == identity(load_checkpoint(folder)), "a model that was only saved and read is the same"
+    text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    swapped = text.replace("great", "\n").replace("awful", "great").replace("\n", "awful")
+    (folder / "tokenizer.json").write_text(swapped, encoding="utf-8")
+    assert identity(load_checkpoint(folder)) != first, "with two words swapped, every answer turns round"
+    save_checkpoint(folder, checkpoint)
+    content = torch.load(folder / "model.pt", weights_only=True)
+    content["config"]["norm_eps"] = 0.5
+    torch.save(content, folder / "model.pt")
+    assert identity(load_checkpoint(folder)) != first, "another constant of the norms gives other answers"
 
 
 def test_another_tokenizer_is_refused(saved, gpt_tokenizer, bert_tokenizer):
@@ -280,14 +361,21 @@ def test_a_checkpoint_is_no_pretraining_state(saved):
 
 
 def failing_save(error):
-    def save(content, path):
-        path.write_bytes(b"half of a file")
+    def save(content, file):
+        file.write(b"half of a file")
         raise error
 
     return save
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("PytorchStreamWriter failed")])
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
+def test_a_full_disk_is_called_so(saved):
+    """torch.save hides the reason behind words of its own ("unexpected pos")."""
+    with pytest.raises(UserError, match=r"cannot write /dev/full: No space left on device; free some space"):
+        write_tensors(Path("/dev/full"), "checkpoint", {"weights": torch.ones(10_000)})
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device")])
 def test_a_full_disk_leaves_the_old_checkpoint(saved, monkeypatch, error):
     folder, before = saved
     other = make(before.tokenizer, seed=9)

@@ -129,12 +129,12 @@ def test_killed_while_saving_it_resumes_from_the_save_before(kind, tmp_path, mon
     """At 4 in the middle of a state, at the end in the middle of the finished model."""
     whole, out, saves, save = run(kind, tmp_path / "whole"), tmp_path / "killed", [], torch.save
 
-    def cut_off(content, path):
-        saves.append(path)
+    def cut_off(content, file):
+        saves.append(file)
         if len(saves) == at:
-            path.write_bytes(b"half of a file")
+            file.write(b"half of a file")
             raise KeyboardInterrupt
-        save(content, path)
+        save(content, file)
 
     monkeypatch.setattr(torch, "save", cut_off)
     with pytest.raises(KeyboardInterrupt):
