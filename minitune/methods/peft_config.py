@@ -7,7 +7,6 @@ would be another function than s B A x, and is refused.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from minitune.errors import UserError
-from minitune.files import read_text
+from minitune.files import read_json
 
 FILE = "adapter_config.json"
 TASKS = (None, "SEQ_CLS", "CAUSAL_LM", "FEATURE_EXTRACTION")
@@ -62,10 +61,7 @@ def read_config(folder: Path) -> tuple[PeftLoRA, dict[str, Any]]:
         UserError: it is missing or damaged, of another method, or has an option that is another function.
     """
     path = folder / FILE
-    try:
-        content = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}, is no JSON: {error.msg}; save the adapter again") from None
+    content = read_json(path)
     if not isinstance(content, dict) or "peft_type" not in content:
         raise UserError(f"{path} has no peft_type, so it describes no adapter of peft; check the folder")
     if content["peft_type"] != "LORA":

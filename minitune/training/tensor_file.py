@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from minitune.errors import UserError
+from minitune.files import read_bytes
 
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
@@ -30,12 +31,7 @@ def read_tensor_file(path: Path) -> dict[str, Tensor]:
         UserError: the library is not there; the file is missing, damaged or of another sort.
     """
     load = library().load
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"there is no {path}; check the folder") from None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    content = read_bytes(path)
     try:
         return load(content)
     except Exception as error:  # the library's own exception, and others for lengths and names that make no sense

@@ -9,24 +9,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from minitune.errors import UserError
+from minitune.files import check_can_write, new_temporary
 
 
 def check_can_fill(folder: Path, force: bool) -> None:
     """See before the work that a folder may be written afterwards.
 
     Raises:
-        UserError: it is no folder, it holds something and `force` is off, or nothing can be written there.
+        UserError: it holds something and `force` is off, it is no folder, or nothing can be written there.
     """
+    check_can_write(folder / "a file")
     if folder.is_dir() and not force and (held := sorted(path.name for path in folder.iterdir())):
         raise UserError(
-            f"{folder} holds {held[0]}{' and more' * (len(held) > 1)} already; take another folder, or replace what "
-            "stands there with --force"
+            f"{folder} holds {held[0]}{' and more' * (len(held) > 1)} already; take another folder, or write into this "
+            "one all the same with --force"
         )
-    nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
-    if not nearest.is_dir():
-        raise UserError(f"cannot write {folder}: {nearest} is no folder; take another one")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write {folder}: {nearest} may not be written to; take another one")
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
@@ -38,21 +35,24 @@ def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    target = folder.resolve()
+    aside = new_temporary(target.parent)
+    new = [path for path in (target, *target.parents) if not path.exists()]
     try:
         aside.mkdir(parents=True)
         for name, content in files.items():
             if content is not None:
                 (aside / name).write_bytes(content)
-        folder.mkdir(exist_ok=True)
+        target.mkdir(exist_ok=True)
         for name, content in files.items():
             if content is None:
-                (folder / name).unlink(missing_ok=True)
+                (target / name).unlink(missing_ok=True)
             else:
-                os.replace(aside / name, folder / name)
+                os.replace(aside / name, target / name)
     except OSError as error:
-        raise UserError(f"cannot write {folder}: {error}; free some space or choose another folder") from error
+        raise UserError(
+            f"cannot write {folder}: {error.strerror or error}; free some space or choose another folder"
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         for path in new:

@@ -110,8 +110,8 @@ def test_what_cannot_be_exported_or_imported(capsys, models, lora, tuned, here):
         (["export", models / "bert", "--transformers", "out", "--model", "gpt"], "--model belongs to --peft"),
         (["export", "t", "--peft", "out", "--model", models / "gpt"], "fingerprint"),
         (["export", tuned, "--peft", "out"], "peft has no file for what frozen+head trains"),
-        (["export", "t", "--peft", "file"], "file is no folder"),
-        (["export", "t", "--peft", "file/out"], "file is no folder"),
+        (["export", "t", "--peft", "file"], "file is a file, and a folder was expected"),
+        (["export", "t", "--peft", "file/out"], "file is a file, and a folder was expected"),
         (["import", "empty-import", "--model", models / "bert", "--out", "out"], "adapter_config.json"),
         (["import", "gone", "--model", models / "bert", "--out", "out"], "adapter_config.json"),
     ]

@@ -280,11 +280,11 @@ def test_an_update_of_zeros_is_refused(saved, tmp_path):
 
 FILES = {
     "no config": ("adapter_config.json", None, "no file .*adapter_config.json"),
-    "no json": ("adapter_config.json", b'{\n"r": 3,\n}', "line 3, is no JSON"),
+    "no json": ("adapter_config.json", b'{\n"r": 3,\n}', "no valid JSON: line 3"),
     "no object": ("adapter_config.json", b"[]", "has no peft_type"),
     "no method": ("adapter_config.json", b"{}", "has no peft_type"),
     "no utf-8": ("adapter_config.json", b'{"r": "\xff"}', "UTF-8"),
-    "no tensors": ("adapter_model.safetensors", None, "there is no .*adapter_model.safetensors"),
+    "no tensors": ("adapter_model.safetensors", None, "there is no file .*adapter_model.safetensors"),
     "empty": ("adapter_model.safetensors", b"", "damaged or no .safetensors file"),
     "damaged": ("adapter_model.safetensors", b"\x80" * 64, "damaged or no .safetensors file"),
 }

@@ -26,9 +26,9 @@ def test_files_that_are_no_tensors(tmp_path):
         (tmp_path / "t").write_bytes(content)
         with pytest.raises(UserError, match=r"t is damaged or no \.safetensors file"):
             read_tensor_file(tmp_path / "t")
-    with pytest.raises(UserError, match=r"there is no .*gone; check the folder"):
+    with pytest.raises(UserError, match=r"there is no file .*gone; check the path"):
         read_tensor_file(tmp_path / "gone")
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="is a folder; a file was expected"):
         read_tensor_file(tmp_path)
 
 
