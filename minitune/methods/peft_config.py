@@ -25,6 +25,7 @@ PASSED_OVER = {  # they change no number of what was trained
     *("qalora_group_size", "ensure_weight_tying"),  # of another option, which is refused where it is on
     "fan_in_fan_out",  # peft itself sets it as the layer's class asks
 }
+MAY_BE_NONE = ("task_type", "rank_pattern", "alpha_pattern")
 STARTS = (True, False, "gaussian", "orthogonal", "eva")  # of A and B; others change the base's weights as well
 
 
@@ -78,7 +79,8 @@ def read_config(folder: Path) -> tuple[PeftLoRA, dict[str, Any]]:
             f"{path} has {name}={value!r}: minitune's LoRA is W + s B A and nothing else, and with that option the "
             "numbers are others; import an adapter that was trained without it"
         )
-    read = {name: content[name] for name in PeftLoRA.__dataclass_fields__ if content.get(name) is not None}
+    given = {name: content[name] for name in PeftLoRA.__dataclass_fields__ if name in content}
+    read = {name: value for name, value in given.items() if value is not None or name not in MAY_BE_NONE}
     check_values(path, read)
     return PeftLoRA(**read), content
 
@@ -89,12 +91,12 @@ def check_values(path: Path, read: dict[str, Any]) -> None:
     """
     good = {
         "r": is_rank,
-        "lora_alpha": is_number,
+        "lora_alpha": is_alpha,
         "lora_dropout": lambda value: is_number(value) and 0 <= value < 1,
         "use_rslora": lambda value: isinstance(value, bool),
         "task_type": lambda value: value in TASKS,
         "rank_pattern": lambda value: is_pattern(value, is_rank),
-        "alpha_pattern": lambda value: is_pattern(value, is_number),
+        "alpha_pattern": lambda value: is_pattern(value, is_alpha),
     }
     for name, value in read.items():
         if not good[name](value):
@@ -103,11 +105,15 @@ def check_values(path: Path, read: dict[str, Any]) -> None:
 
 
 def is_rank(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e30
+
+
+def is_alpha(value: Any) -> bool:
+    return is_number(value) and value != 0
 
 
 def is_pattern(value: Any, is_good: Any) -> bool:

@@ -35,9 +35,12 @@ def read_weights(folder: Path, file: str = WEIGHTS) -> dict[str, Tensor]:
         )
     tensors = read_tensor_file(path)
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point() or not tensor.isfinite().all():
+        if not tensor.is_floating_point():
+            raise UserError(f"{path} has {name} in {tensor.dtype}; numbers with a fraction were expected")
+        tensors[name] = tensor.float()
+        if not tensors[name].isfinite().all():
             raise UserError(f"{path} has {name} with numbers that are not finite; train it again at a lower rate")
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    return tensors
 
 
 def read_head(folder: Path, tensors: dict[str, Tensor], base: Checkpoint) -> dict[str, Tensor] | None:

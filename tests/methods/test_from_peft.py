@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from minitune.errors import UserError
 from minitune.methods.from_peft import from_peft, is_adapter
+from minitune.methods.peft_config import MAY_BE_NONE, PASSED_OVER
 from minitune.methods.to_peft import peft_files
 from minitune.methods.tuned import open_tuned
 from minitune.training.checkpoint import save_checkpoint
@@ -177,6 +178,7 @@ OPTIONS = {
     "rank_pattern": ({"query": "two"}, "rank_pattern"),
     "alpha_pattern": ({"(": 3}, "alpha_pattern"),
 }
+ODD = (None, True, 0, -1, 2.5, "x", [], [1], {}, {"a": {}}, {"query": None}, float("inf"), 10**400)
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -185,6 +187,25 @@ def test_options_that_have_no_counterpart_are_refused_by_name(option, saved, tmp
     with pytest.raises(UserError) as refused:
         from_peft(changed(saved, tmp_path, "bert-head", {option: value}), tiny.checkpoint("bert"))
     assert expected in str(refused.value) and "adapter_config.json" in str(refused.value)
+
+
+def test_no_value_of_any_option_ends_in_a_traceback(saved, tmp_path):
+    """Refused in one sentence, or passed over because it changes nothing."""
+    written = json.loads((saved / "bert-head" / "adapter_config.json").read_text())
+    before = from_peft(saved / "bert-head", tiny.checkpoint("bert")).probabilities(TEXTS)
+    passed = set()
+    for name in written:
+        for value in ODD:
+            folder = changed(saved, tmp_path, "bert-head", {name: value})
+            try:
+                after = from_peft(folder, tiny.checkpoint("bert"))
+            except UserError as error:
+                assert "\n" not in str(error)
+                continue
+            same = torch.allclose(after.probabilities(TEXTS), before)
+            assert same or name in ("lora_alpha", "use_rslora"), f"{name}={value!r} is let pass, and changes the scores"
+            passed.add(name)
+    assert passed <= {*PASSED_OVER, *MAY_BE_NONE, "lora_alpha", "use_rslora", "lora_dropout"}, passed
 
 
 @pytest.mark.parametrize("kind", ["gpt", "bert"])
@@ -209,7 +230,7 @@ def renamed(name, new):
 
 TENSORS = {
     "not finite": (replaced(QUERY.format("A"), lambda t: t * float("nan")), "not finite"),
-    "whole numbers": (replaced(QUERY.format("A"), lambda t: t.long()), "not finite"),
+    "whole numbers": (replaced(QUERY.format("A"), lambda t: t.long()), "torch.int64; numbers with a fraction"),
     "another rank": (replaced(QUERY.format("A"), lambda t: t[:2]), r"lora_A of .*query .* is \(2, 24\), and \(3, 24\)"),
     "turned": (replaced(QUERY.format("B"), lambda t: t.T), r"lora_B of .*query .* is \(3, 24\), and \(24, 3\)"),
     "no partner": (lambda tensors: tensors.pop(QUERY.format("B")), "lora_B of .*query .* is missing"),
