@@ -1,21 +1,10 @@
-"""`minitune import`: a GPT-2 or a BERT that transformers saved becomes a model of minitune."""
+"""`minitune import` of a model: a GPT-2 or a BERT that transformers saved becomes a model of minitune."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from minitune.commands.options import whole_number
 from minitune.errors import UserError
-
-
-def add(group) -> argparse.ArgumentParser:
-    i = group.add_parser("import", help="make a model of minitune from a GPT-2 or a BERT that transformers saved")
-    i.add_argument("folder", type=Path, metavar="DIR", help="with config.json, tokenizer.json and the weights")
-    i.add_argument("--out", type=Path, metavar="DIR", required=True, help="where the model goes, for --model")
-    i.add_argument("--force", action="store_true", help="replace the model that is in --out")
-    i.add_argument("--seed", type=whole_number, default=0, help="of what is new in it (default: 0)")
-    return i
 
 
 def run(options: argparse.Namespace) -> None:
@@ -34,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
     print(plan)
     check_memory(plan)
     check_can_write(out / "model.pt", WEIGHT * plan.parameters)
-    checkpoint = carry_out(plan, options.seed)
+    checkpoint = carry_out(plan, options.seed or 0)
     save_checkpoint(out, checkpoint)
     for part in checkpoint.lacks:
         print(f"the folder has no {part}: {WITHOUT[part]}")

@@ -53,7 +53,7 @@ class CheckpointFile:
     config: dict[str, Any]  # of the kind's config class, which checks it
     weights: dict[str, Tensor]
     made: dict[str, Any] = field(default_factory=dict)
-    lacks: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = field(default_factory=tuple)  # older files have none
 
     def __post_init__(self):
         if unknown := set(self.lacks) - set(PARTS):
