@@ -152,8 +152,7 @@ def test_an_old_checkpoint_lacks_nothing(tmp_path):
     checkpoint = imported(write_folder(tmp_path / "source", "bert"))
     save_checkpoint(tmp_path / "out", checkpoint)
     content = read_tensors(tmp_path / "out" / "model.pt", "checkpoint")
-    del content["lacks"]
-    write_tensors(tmp_path / "out" / "model.pt", "checkpoint", content)
+    assert "lacks" not in content, "an older minitune would not read it"
     assert load_checkpoint(tmp_path / "out").lacks == ()
     write_tensors(tmp_path / "out" / "model.pt", "checkpoint", content | {"lacks": ["soul"]})
     with pytest.raises(UserError, match=r"lacks names soul, and the parts are MLM head, pooler"):
