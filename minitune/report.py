@@ -75,3 +75,13 @@ def size(count: float) -> str:
         if count >= scale:
             return f"{count / scale:.1f} {unit}"
     return f"{count:.0f} B"
+
+
+def plain(number: float) -> str:
+    """A number for people: six digits, and no power of ten where it is not needed: 131313.25 -> 131313."""
+    return f"{number:.0f}" if 1e6 <= abs(number) < 1e15 else f"{number:.6g}"
+
+
+def in_figure(text: str) -> str:
+    """A user's text as matplotlib shows it: between two dollars it would read mathematics."""
+    return text.replace("$", r"\$")

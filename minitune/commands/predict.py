@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from minitune.commands.options import add_device
+from minitune.commands.options import add_device, add_layout, layout_asked_for
 from minitune.errors import UserError
 
 DESCRIPTION = """
@@ -21,9 +21,6 @@ def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("predict", help="what a tuned method says of your texts", description=DESCRIPTION)
     p.add_argument("folder", type=Path, metavar="DIR", help="where minitune tune saved it")
     p.add_argument("texts", nargs="*", metavar="TEXT", help='a pair as "one || another"; - reads standard input')
-    p.add_argument("--data", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl of texts instead")
-    p.add_argument("--text-column", default="text", metavar="C", help="of --data; words to tag may be a list in tokens")
-    p.add_argument("--text-b-column", default="text_b", metavar="C", help="the second text of a pair")
     p.add_argument("--out", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl: the same rows and the answer")
     p.add_argument("--force", action="store_true", help="replace --out if it is there already")
     p.add_argument("--answer-column", default="answer", metavar="C", help="default: answer")
@@ -36,6 +33,9 @@ def add(group) -> argparse.ArgumentParser:
         action="store_true",
         help="put a ' before cells that a spreadsheet would run as a formula (= + - @); else they stand as they were",
     )
+    of_file = p.add_argument_group("texts in a file")
+    of_file.add_argument("--data", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl of texts")
+    add_layout(of_file)
     p.add_argument("--model", metavar="bert|gpt|DIR", help="the model that it was trained on, if it has moved")
     add_device(p)
     return p
@@ -44,18 +44,21 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     check(options)
 
-    from minitune.data.written import json_line
+    from minitune.data.rows import DELIMITERS, read_table
+    from minitune.data.written import Form, json_line
     from minitune.methods.answer_rows import check_columns, check_output, is_json, json_rows, write_answers
     from minitune.methods.answers import answers_to, as_table
-    from minitune.methods.queries import ask_rows, ask_texts, given_texts, piped_texts, rows_of_file
+    from minitune.methods.queries import ask_rows, ask_texts, given_texts, piped_texts, rows_of, text_columns
     from minitune.methods.tuned import open_tuned
     from minitune.training.loop import pick_device
 
     column, notes = options.answer_column, []
+    layout = layout_asked_for(options)
     if options.out:
         check_output(options.out, options.force)
     if options.data:
-        written = rows_of_file(options.data)
+        table = read_table(options.data, layout)
+        written, notes = rows_of(table), table.notes
     elif options.texts and options.texts != ["-"]:
         written = given_texts(options.texts)
     else:
@@ -64,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
 
     tuned = open_tuned(options.folder, options.model, pick_device(options.device))
     if options.data:
-        queries = ask_rows(written, tuned.question, options.text_column, options.text_b_column)
+        queries = ask_rows(written, tuned.question, *text_columns(table, layout, tuned.question, tuned.columns))
     else:
         queries = ask_texts(written, tuned.question)
     if options.out or options.json:
@@ -73,7 +76,10 @@ def run(options: argparse.Namespace) -> None:
     answers = answers_to(tuned.predictor, tuned.question, queries, options.probabilities)
 
     if options.out:
-        write_answers(answers, options.out, column, options.safe_csv)
+        is_alike = options.data and options.data.suffix.lower() == options.out.suffix.lower()
+        delimiter = table.delimiter if is_alike else DELIMITERS.get(options.out.suffix.lower(), "")
+        form = Form(delimiter, layout.header, layout.quoting, options.safe_csv)
+        write_answers(answers, options.out, column, form)
         print(f"saved: {options.out}, {len(queries)} rows with a column {column!r}")
     elif options.json:
         for row in json_rows(answers, column):

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 UNSAFE = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
@@ -18,20 +19,34 @@ def json_line(row: dict[str, Any], ascii_only: bool = False) -> str:
     return HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(row, ensure_ascii=ascii_only))
 
 
-def delimited(rows: Sequence[dict[str, Any]], delimiter: str, safe: bool = False) -> str:
-    """A line with the names of all columns, in the order in which they first occur, and a line for each row.
+@dataclass(frozen=True)
+class Form:
+    """How rows are written in a .csv or .tsv file.
 
     Args:
+        header: a first line names the columns.
+        quoting: without it, a quote is a letter like any other where a line can do without.
         safe: a cell that a spreadsheet would run as a formula gets a ' before it, a plain number excepted.
     """
+
+    delimiter: str = ","
+    header: bool = True
+    quoting: bool = True
+    safe: bool = False
+
+
+def delimited(rows: Sequence[dict[str, Any]], form: Form) -> str:
+    """A line for each row, with the columns in the order in which they first occur."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [names, *([cell(row.get(name)) for name in names] for row in rows)]
-    return "".join(delimited_line(map(harmless, line) if safe else line, delimiter) for line in lines)
+    lines = [names] * form.header + [[cell(row.get(name)) for name in names] for row in rows]
+    return "".join(delimited_line(list(map(harmless, line)) if form.safe else line, form) for line in lines)
 
 
-def delimited_line(cells: Iterable[str], delimiter: str) -> str:
+def delimited_line(cells: Sequence[str], form: Form) -> str:
+    if not form.quoting and not any(mark in cell for cell in cells for mark in (form.delimiter, "\r", "\n")):
+        return form.delimiter.join(cells) + "\n"
     line = io.StringIO(newline="")
-    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(cells)  # so both of them are put in quotes
+    csv.writer(line, delimiter=form.delimiter, lineterminator="\r\n").writerow(cells)  # so both are put in quotes
     return line.getvalue().removesuffix("\r\n") + "\n"
 
 

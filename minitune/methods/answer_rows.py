@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minitune.data.rows import DELIMITERS
-from minitune.data.written import cell, delimited, json_line
+from minitune.data.written import Form, cell, delimited, json_line
 from minitune.errors import UserError
 from minitune.files import check_can_write, write_text
 from minitune.methods.answers import ANSWER, Answers, shown
@@ -97,11 +97,11 @@ def check_output(out: Path, replace: bool = False) -> None:
     check_can_write(out)
 
 
-def write_answers(answers: Answers, out: Path, column: str = ANSWER, safe: bool = False) -> None:
+def write_answers(answers: Answers, out: Path, column: str = ANSWER, form: Form | None = None) -> None:
     """Write the rows with their answers, in the form that the ending of `out` names.
 
     Args:
-        safe: no cell is left that a spreadsheet would run as a formula.
+        form: of a .csv or .tsv file; by default with commas or tabs and a line of names.
 
     Raises:
         UserError: the file cannot be written.
@@ -109,7 +109,7 @@ def write_answers(answers: Answers, out: Path, column: str = ANSWER, safe: bool 
     if is_json(out):
         write_text(out, "".join(f"{json_line(row)}\n" for row in json_rows(answers, column)))
     else:
-        write_text(out, delimited(flat_rows(answers, column), DELIMITERS[out.suffix.lower()], safe))
+        write_text(out, delimited(flat_rows(answers, column), form or Form(DELIMITERS[out.suffix.lower()])))
 
 
 def is_json(out: Path) -> bool:

@@ -12,11 +12,13 @@ from minitune.methods.ask import read_each
 from minitune.methods.queries import Query
 from minitune.methods.question import Question
 from minitune.predictors.predictor import Predictor
+from minitune.predictors.regressor import Regressor
 from minitune.predictors.tagger import NO_TAG, Tagger
 from minitune.predictors.writer import ANSWER_ROOM, Writer
 from minitune.report import shortened, table
 
 ANSWER = "answer"
+ANSWERED = {"spans": "tags", "number": "a number", "words": "any word that the model knows", "text": "a text"}
 DIGITS = 6  # of a probability in a file
 
 
@@ -57,8 +59,8 @@ def answers_to(
     """
     if with_chances and question.kind != "classes":
         raise UserError(
-            f"this was trained to answer with {question.kind}, not with one of a few classes, so there are no "
-            "probabilities of them; leave out --probabilities"
+            f"this answers with {ANSWERED.get(question.kind, question.kind)}, not with one of a few classes, so there "
+            "are no probabilities of them; leave out --probabilities"
         )
     examples = [query.example for query in queries]
     rendered = read_each(predictor, examples, [query.where for query in queries])
@@ -68,6 +70,8 @@ def answers_to(
     elif isinstance(predictor, Writer):
         tokens = predictor.tokens(examples)
         values, unended = list(map(predictor.tokenizer.decode, tokens)), sum(len(r) == ANSWER_ROOM for r in tokens)
+    elif isinstance(predictor, Regressor):
+        values = [float(answer) for answer in predictor.answers(examples)]  # a number in JSON too
     else:
         values = predictor.answers(examples)
     if with_chances:
@@ -89,4 +93,6 @@ def as_table(answers: Answers, column: str = ANSWER) -> str:
 
 
 def shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.15g}"
     return " ".join(value) if isinstance(value, list) else cell(value)

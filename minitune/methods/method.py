@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 
-from minitune.data.examples import DevSet, TrainSet
+from minitune.data.examples import DevSet, Example, TrainSet
 from minitune.errors import UserError
 from minitune.files import machine_memory
 from minitune.methods.asked import ASKED, manual
@@ -19,7 +19,7 @@ from minitune.methods.question import Question
 from minitune.methods.rates import default_rate
 from minitune.methods.read import READ
 from minitune.methods.search import Search
-from minitune.methods.settings import apply_settings
+from minitune.methods.settings import apply_settings, parted
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
@@ -96,8 +96,10 @@ class Method:
         return template
 
     def search(self, checkpoint: Checkpoint, question: Question, train: TrainSet, dev: DevSet, seed: int) -> Question:
-        """The question with all that is searched for on the training examples; most methods search for nothing."""
+        """The question with all that is measured or searched for on the training examples; most methods search for
+        nothing."""
         self.check_base(question, checkpoint)
+        question = KINDS[question.kind].measured(question, train)
         for answer in (ASKED[self.asked], READ[self.read]):
             if answer.search:
                 asked = ASKED[self.asked].template(question, checkpoint.kind)
@@ -135,6 +137,14 @@ class Method:
     def join(self, model: Model | Tuned, checkpoint: Checkpoint, question: Question, seed: int) -> Predictor:
         """A model that the method was put into, with the template and the read-out."""
         template, device = self.template(question, checkpoint.kind), next(model.parameters()).device
+        if isinstance(model, Tuned) and model.door.positions:
+            try:
+                template.render(Example("a", "a"), checkpoint.tokenizer, model.context)
+            except UserError as error:
+                raise UserError(
+                    f"{error}: {model.door.positions} of its {model.model.context} places are taken by the prefix (its "
+                    "setting is length)"
+                ) from None
         predictor = KINDS[question.kind].join(model, checkpoint, template, question, self.read, seed).to(device)
         if self.what == "output" and not predictor.reads_words:
             raise UserError(
@@ -183,6 +193,25 @@ class Method:
         if "evaluate_every" not in self.changes:
             config = replace(config, evaluate_every=max(1, config.steps // 10))
         return config
+
+
+def parse_all(names: Sequence[str], settings: Sequence[str] | Mapping[str, Any] = ()) -> list[Method]:
+    """Methods, each with those of the settings that it has.
+
+    Raises:
+        UserError: as of `Method.parse`; a setting that none of them has.
+    """
+    given = dict(settings) if isinstance(settings, Mapping) else dict(map(parted, settings))
+    methods = [Method.parse(name) for name in names]
+    known = [{f.name for config in (m.settings, TrainConfig()) if config for f in fields(config)} for m in methods]
+    for name in given:
+        if not any(name in its for its in known):
+            having = ", ".join(sorted(set().union(*known)))
+            raise UserError(f"no method here has a setting {name!r}; among them they have {having}")
+    return [
+        Method.parse(name, {key: value for key, value in given.items() if key in its})
+        for name, its in zip(names, known, strict=True)
+    ]
 
 
 def check_memory(name: str, numbers: int) -> None:

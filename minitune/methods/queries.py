@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from minitune.data.rows import read_rows
+from minitune.data.rows import Layout, Table
 from minitune.errors import UserError
 from minitune.methods.ask import BETWEEN, as_example, placed, texts_of, words_as_example
 from minitune.methods.question import Question
 
 TOKENS = "tokens"  # the column of words that are parted already
+TAGGED = ("tags", "spans")  # the kinds of question that are answered word by word
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,38 @@ def piped_texts() -> tuple[list[Written], int]:
     return texts, len(lines) - len(texts)
 
 
-def rows_of_file(path: Path) -> list[Written]:
-    """Raises:
-    UserError: whatever `read_rows` finds wrong.
+def rows_of(table: Table) -> list[Written]:
+    return [Written(f"{table.path}, line {line}", row) for line, row in table.rows]
+
+
+def text_columns(table: Table, layout: Layout, question: Question, trained: Mapping[str, str]) -> tuple[str, str]:
+    """The columns of the texts and of the second texts: those that are named, else those that were trained on if the
+    file has them, else the usual ones.
+
+    Args:
+        trained: the names `text` and `text_b` of the file that was trained on, where they are known.
+
+    Raises:
+        UserError: a column that is named and not there, or that has no name and is not told.
     """
-    return [Written(f"{path}, line {line}", row) for line, row in read_rows(path)]
+    for option, column in (("--text-column", layout.text), ("--text-b-column", layout.text_b)):
+        if column is not None and column not in table.columns:
+            raise UserError(
+                f"{table.path} has no column {column!r}, only {', '.join(map(repr, table.columns))}: name yours with "
+                f"{option}"
+            )
+    usual = [trained.get("text"), *([TOKENS] if question.kind in TAGGED else []), "text"]
+    if not layout.header and len(table.columns) == 1:
+        usual = table.columns
+    text = layout.text or next((name for name in usual if name in table.columns), None)
+    if text is None:
+        raise UserError(
+            f"{table.path} has no column 'text', only {', '.join(map(repr, table.columns))}: name the column of the "
+            "texts with --text-column"
+            + (" (a file whose first line names no columns is read with --no-header)" if table.delimiter else "")
+        )
+    trained_b = trained.get("text_b")
+    return text, layout.text_b or (trained_b if trained_b in table.columns else "text_b")
 
 
 # ---- what is asked ----
@@ -87,7 +114,7 @@ def ask_texts(texts: Sequence[Written], question: Question) -> list[Query]:
 
 
 def ask_rows(rows: Sequence[Written], question: Question, text_column: str, text_b_column: str) -> list[Query]:
-    """Rows of a file, with their texts in these columns; words to tag may be a list in the column `tokens`.
+    """Rows of a file, with their texts in these columns; of words to tag, a list of them is a text too.
 
     Raises:
         UserError: a row without a text, or with one that the question cannot be asked of.
@@ -96,16 +123,13 @@ def ask_rows(rows: Sequence[Written], question: Question, text_column: str, text
     for written in rows:
         row = written.content
         with placed(written.where):
-            if question.kind == "tags" and text_column not in row and TOKENS in row:
-                example = words_as_example(row[TOKENS])
+            text, second = row.get(text_column), row.get(text_b_column)
+            if question.kind in TAGGED and not isinstance(text, str):
+                example = words_as_example(text)
                 queries.append(Query(written.where, row, example, " ".join(example.words)))
                 continue
-            text, second = row.get(text_column), row.get(text_b_column)
             if not isinstance(text, str) or not text.strip():
-                raise UserError(
-                    f"no text in the column {text_column!r}; the columns are {', '.join(row)} (--text-column names "
-                    "another)"
-                )
+                raise UserError(f"no text in the column {text_column!r}; the columns are {', '.join(row)}")
             example = as_example(text, None if second is None else str(second), question)
             queries.append(Query(written.where, row, example, f"{text} {BETWEEN} {second}" if second else text))
     return queries

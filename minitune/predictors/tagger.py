@@ -16,6 +16,7 @@ from minitune.errors import UserError
 from minitune.models.build import Model
 from minitune.predictors.classifier import check_placeholders
 from minitune.predictors.predictor import inputs_of, over, padded
+from minitune.predictors.spans import span_f1
 from minitune.prompting.template import Rendered, Template
 from minitune.readout.head import TokenHead
 from minitune.readout.losses import cross_entropy
@@ -39,12 +40,24 @@ class Item(NamedTuple):
     is_read: list[bool]  # of each word: whether its first token is among them
 
 
+def word_f1(given: Sequence[Sequence[int]], right: Sequence[Sequence[int]], labels: Sequence[str]) -> float:
+    """F1 of the words that are something: of all tags given to words, and of all that should have been."""
+    pairs = [pair for tags, its in zip(given, right, strict=True) for pair in zip(tags, its, strict=True)]
+    hits = sum(tag == its != OUTSIDE for tag, its in pairs)
+    named = sum((tag != OUTSIDE) + (its != OUTSIDE) for tag, its in pairs)
+    return 2 * hits / max(1, named)
+
+
+F1 = {"f1": word_f1, "span f1": span_f1}  # of words, or of the things that neighbouring words name together
+
+
 class Tagger(nn.Module):
     """Scores the tags of words. A word of several tokens is read at its first.
 
     Args:
         template: with {text}, where the words stand; placeholders for a soft prompt may stand around it.
         labels: the tags' names; the first is that of words outside.
+        metric: what is measured, one of `F1`.
 
     Raises:
         UserError: the template has no {text}, or several.
@@ -53,12 +66,19 @@ class Tagger(nn.Module):
     reads_words = False
 
     def __init__(
-        self, model: Model | Tuned, tokenizer: Tokenizer, template: Template, readout: TokenHead, labels: Sequence[str]
+        self,
+        model: Model | Tuned,
+        tokenizer: Tokenizer,
+        template: Template,
+        readout: TokenHead,
+        labels: Sequence[str],
+        metric: str = "f1",
     ):
         super().__init__()
         check_placeholders(model, template)
         if sum(part.kind == "text" for part in template.parts) != 1:
             raise UserError(f"the template {str(template)!r} must show the words once: write {{text}} in one place")
+        self.metric = metric
         self.model, self.readout = model, readout
         self.tokenizer, self.template, self.labels = tokenizer, template, tuple(labels)
 
@@ -111,13 +131,11 @@ class Tagger(nn.Module):
         ]
 
     def measure(self, items: Sequence[Item]) -> dict[str, float]:
-        """F1 of the words that are something: of all tags given to words, and of all that should have been."""
-        given = [tag for row in self.predictions(items) for tag in row]
-        right = [label for item in items for label in item.labels if label != UNREAD]
-        hits = sum(a == b != OUTSIDE for a, b in zip(given, right, strict=True))
-        named = sum(tag != OUTSIDE for tag in given) + sum(tag != OUTSIDE for tag in right)
+        """F1 of the words, or the spans, that are something, and the loss. What is cut off a text does not count."""
+        right = [[label for label in item.labels if label != UNREAD] for item in items]
         losses = over(self, items, lambda batch: self.loss(batch).expand(len(batch["label"])))
-        return {"f1": 2 * hits / max(1, named), "loss": losses.mean().item()}
+        score = F1[self.metric](self.predictions(items), right, self.labels)
+        return {self.metric: score, "loss": losses.mean().item()}
 
     def tags(self, examples: Sequence[TaggedWords]) -> list[list[str]]:
         """Each word's tag. A word that was not read has none, `NO_TAG`: it stands behind the cut of a text that passes

@@ -33,7 +33,7 @@ def test_lessons_are_listed_and_converted(capsys, here):
         (["sweep", "lora", "--rates", "0"], "above 0"),
         (["sweep", "lora", "--rates", ","], "the list is empty; numbers above 0"),
         (["sweep", ","], "empty"),
-        (["sweep", "full+head,lora", "--set", "rank=8"], "full+head has no setting 'rank'"),
+        (["sweep", "full+head,frozen+head", "--set", "rank=8"], "no method here has a setting 'rank'"),
         (["sweep", "lora", "--task", "nothing"], "no task 'nothing'"),
         (["predict", "nowhere", "a text"], "no nowhere/tuned.pt"),
         (["predict", "nowhere"], "give either texts"),

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.commands.helpers import run, tune, write
+from tests.commands.helpers import REVIEWS, run, tune, write
 
 
 @pytest.mark.parametrize(("method", "kind"), [("lora+head", "bert"), ("prompt-tuning", "gpt")])
@@ -80,6 +80,49 @@ def test_texts_are_written_to_a_file_and_files_to_the_terminal(capsys, tuned, he
     status, out, _ = run(capsys, "predict", tuned, "--data", "o.csv", "--answer-column", "opinion", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert list(rows[0]) == ["text", "answer", "bad", "good", "opinion", "cut"]
+
+
+def test_a_file_comes_back_as_it_was_laid_out(capsys, models, here, no_curve):
+    rows = "\n".join(f'"{place}";{text};{label}' for place, (text, label) in enumerate(REVIEWS))
+    (here / "own.csv").write_text(f"id;review;label\n{rows}\n")
+    status, _, err = run(capsys, "tune", "frozen+head", "--data", "own.csv", "--text-column", "review", "--model",
+                         models / "bert", "--shots", 1, "--set", "steps=2", "--out", "t")  # fmt: skip
+    assert status == 0, err
+    (here / "new.csv").write_bytes('id;review\n7;"a ""dull"" plot; so"\n8;é\n'.encode("latin-1"))
+    status, _, err = run(capsys, "predict", "t", "--data", "new.csv", "--out", "o.csv", "--encoding", "latin-1")
+    assert status == 0 and "semicolons" in err, "the column that was trained on is not looked for"
+    lines = (here / "o.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "id;review;answer" and lines[1].startswith('7;"a ""dull"" plot; so";') and "é" in lines[2]
+    (here / "bare.tsv").write_text('say "great\nthe plot\n')
+    arguments = ["predict", "t", "--data", "bare.tsv", "--no-header", "--no-quoting"]
+    assert run(capsys, *arguments, "--out", "o.tsv")[0] == 0
+    assert [line.split("\t")[0] for line in (here / "o.tsv").read_text().splitlines()] == ['say "great', "the plot"]
+    assert run(capsys, *arguments, "--out", "o.jsonl")[0] == 0 and '{"1": "say' in (here / "o.jsonl").read_text()
+    for option in (["--encoding", "latin-1"], ["--no-header"], ["--text-column", "x"]):
+        status, _, err = run(capsys, "predict", "t", "a text", *option)
+        assert status == 2 and f"{option[0]} belongs to --data" in err
+
+
+def test_numbers_and_tagged_words_of_ones_own(capsys, models, here, no_curve):
+    write(
+        here / "n.csv",
+        [(f"the plot was {w} .", str(n + i / 7)) for i in range(4) for w, n in (("great", 90), ("bad", 10))],
+    )
+    status, _, err = run(capsys, "tune", "frozen+number", "--data", "n.csv", "--kind", "number", "--model",
+                         models / "bert", "--shots", 4, "--set", "steps=2", "--out", "t")  # fmt: skip
+    assert status == 0, err
+    status, out, _ = run(capsys, "predict", "t", "the plot was great .", "bad", "--json")
+    assert status == 0 and all(0 < json.loads(line)["answer"] < 100 for line in out.splitlines())
+    assert "no probabilities" in run(capsys, "predict", "t", "a", "--probabilities")[2]
+    assert "answer: " in run(capsys, "explain", "t", "the plot was great .")[1]
+    row = json.dumps({"tokens": ["the", "plot", "."], "tags": ["O", "B-X", "O"]})
+    (here / "w.jsonl").write_text(f"{row}\n" * 6)
+    status, _, err = run(capsys, "tune", "frozen", "--data", "w.jsonl", "--model", models / "bert", "--shots", 2,
+                         "--set", "steps=2", "--out", "w")  # fmt: skip
+    assert status == 0, err
+    status, out, _ = run(capsys, "predict", "w", "--data", "w.jsonl", "--json")
+    assert status == 0 and all(len(json.loads(line)["answer"]) == 3 for line in out.splitlines())
+    assert "answer: " in run(capsys, "explain", "w", "the plot .")[1]
 
 
 def test_what_was_cut_is_said(capsys, tuned):

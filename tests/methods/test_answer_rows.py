@@ -7,11 +7,12 @@ import os
 import pytest
 
 from minitune.data.examples import Example
-from minitune.data.rows import read_rows
+from minitune.data.rows import DELIMITERS, Layout, read_rows, read_table
+from minitune.data.written import Form
 from minitune.errors import UserError
 from minitune.methods.answer_rows import check_columns, check_output, is_json, json_rows, write_answers
 from minitune.methods.answers import answers_to
-from minitune.methods.queries import Written, ask_rows, rows_of_file
+from minitune.methods.queries import Written, ask_rows, rows_of, text_columns
 from tests import tiny
 from tests.methods.test_answers import PAIRS, TEXTS, build
 from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
@@ -25,12 +26,14 @@ def kind(request):
     return request.param
 
 
-def predict_file(predictor, question, path, out, text_column="text", column="answer", with_chances=False, safe=False):
+def predict_file(predictor, question, path, out, text_column=None, column="answer", with_chances=False, safe=False):
     """What the command does with --data and --out; returns how many rows there are."""
     check_output(out, replace=True)
-    queries = ask_rows(rows_of_file(path), question, text_column, "text_b")
+    table, layout = read_table(path, Layout()), Layout(text_column)
+    queries = ask_rows(rows_of(table), question, *text_columns(table, layout, question, {}))
     check_columns(queries, question, column, is_json(out), with_chances)
-    write_answers(answers_to(predictor, question, queries, with_chances), out, column, safe)
+    form = None if is_json(out) else Form(DELIMITERS[out.suffix], safe=safe)
+    write_answers(answers_to(predictor, question, queries, with_chances), out, column, form)
     return len(queries)
 
 
@@ -63,19 +66,19 @@ def test_a_file_of_pairs_and_one_whose_texts_hold_the_sign_between_them(kind, tm
     rows = [{"text": "a || b", "text_b": "great soup"}, {"text": "a dull film", "text_b": "so || slow"}]
     write_rows(tmp_path / "in.csv", rows)
     predictor = build(kind, "frozen+head", PAIRS[kind])
-    predict_file(predictor, PAIRS[kind], tmp_path / "in.csv", tmp_path / "out.csv", "text")
+    predict_file(predictor, PAIRS[kind], tmp_path / "in.csv", tmp_path / "out.csv")
     expected = predictor.answers([Example(row["text"], row["text_b"]) for row in rows])
     assert [row["answer"] for _, row in read_rows(tmp_path / "out.csv")] == expected
     write_rows(tmp_path / "single.csv", [{"text": row["text"]} for row in rows])
-    assert predict_file(build(kind), tiny.question(kind), tmp_path / "single.csv", tmp_path / "out.csv", "text") == 2
+    assert predict_file(build(kind), tiny.question(kind), tmp_path / "single.csv", tmp_path / "out.csv") == 2
 
 
 def test_a_file_of_rows_that_differ_keeps_every_column(tmp_path):
     (tmp_path / "in.jsonl").write_text('{"text": "great", "n": 1}\n\n{"text": "soup", "m": [2, null]}\n')
-    predict_file(build("bert"), tiny.question("bert"), tmp_path / "in.jsonl", tmp_path / "out.jsonl", "text")
+    predict_file(build("bert"), tiny.question("bert"), tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     rows = [row for _, row in read_rows(tmp_path / "out.jsonl")]
     assert [list(row) for row in rows] == [["text", "n", "answer", "cut"], ["text", "m", "answer", "cut"]]
-    predict_file(build("bert"), tiny.question("bert"), tmp_path / "in.jsonl", tmp_path / "out.csv", "text")
+    predict_file(build("bert"), tiny.question("bert"), tmp_path / "in.jsonl", tmp_path / "out.csv")
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines[0] == "text,n,answer,m" and lines[2].endswith(',"[2, null]"'), "JSON stays JSON in a cell"
 
@@ -91,7 +94,7 @@ def test_a_file_of_rows_that_differ_keeps_every_column(tmp_path):
         (
             "in.csv",
             "review,label\na,b\n",
-            "in.csv, line 2: no text in the column 'text'; the columns are review, label",
+            "in.csv has no column 'text', only 'review', 'label': name",
         ),
         ("in.csv", "text,text_b\na,b\n", r"in\.csv, line 2: this was trained on single texts"),
         ("in.jsonl", '{"text": "a"}\n{"text": 3}\n', r"in\.jsonl, line 2: no text in the column 'text'"),
@@ -106,7 +109,7 @@ def test_a_file_of_rows_that_differ_keeps_every_column(tmp_path):
 def test_a_bad_file_is_one_sentence_and_nothing_is_written(tmp_path, name, content, expected):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=expected):
-        predict_file(build("bert"), tiny.question("bert"), tmp_path / name, tmp_path / "out.csv", "text")
+        predict_file(build("bert"), tiny.question("bert"), tmp_path / name, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -114,7 +117,7 @@ def test_pairs_that_lack_their_second_text_are_refused_with_the_line(tmp_path):
     (tmp_path / "in.csv").write_text("text,text_b\na,b\nc, \n")
     with pytest.raises(UserError, match=r"line 3: this was trained on pairs of texts"):
         predict_file(
-            build("bert", "frozen+head", PAIRS["bert"]), PAIRS["bert"], tmp_path / "in.csv", tmp_path / "o.csv", "text"
+            build("bert", "frozen+head", PAIRS["bert"]), PAIRS["bert"], tmp_path / "in.csv", tmp_path / "o.csv"
         )
 
 
@@ -142,10 +145,10 @@ def test_nothing_of_the_users_is_overwritten_unasked(tmp_path):
 
 def test_tags_and_texts_are_predicted_from_files_too(tmp_path):
     write_rows(tmp_path / "in.csv", [{"text": "great soup , zqzq"}])
-    predict_file(build("bert", "lora", TAGS), TAGS, tmp_path / "in.csv", tmp_path / "out.csv", "text")
+    predict_file(build("bert", "lora", TAGS), TAGS, tmp_path / "in.csv", tmp_path / "out.csv")
     ((_, row),) = read_rows(tmp_path / "out.csv")
     assert len(row["answer"].split()) == 4 and set(row["answer"].split()) <= set(TAGS.labels)
-    predict_file(build("gpt", "lora", TEXT), TEXT, tmp_path / "in.csv", tmp_path / "out.csv", "text")
+    predict_file(build("gpt", "lora", TEXT), TEXT, tmp_path / "in.csv", tmp_path / "out.csv")
     assert len(list(read_rows(tmp_path / "out.csv"))) == 1
 
 

@@ -7,7 +7,8 @@ from minitune.errors import UserError
 from minitune.methods.answers import answers_to, as_table
 from minitune.methods.ask import to_example, words_as_example
 from minitune.methods.method import Method
-from minitune.methods.queries import ask_rows, ask_texts, given_texts
+from minitune.methods.queries import Written, ask_rows, ask_texts, given_texts
+from minitune.methods.question import Question
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from tests import tiny
@@ -16,6 +17,8 @@ from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
 __all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
 PAIRS = {"gpt": tiny.question("gpt", is_pair=True), "bert": tiny.question("bert", is_pair=True)}
+SPANS = Question(("O", "B-X", "I-X"), "{text}", kind="spans")
+NUMBER = Question((), "{text}", kind="number", scale=(100.0, 7.0))
 TEXTS = ["great soup", "the film was awful , and the hero was dull", "猫 great ünï", 'a "dull" plot,\tnot so\ngood']
 
 
@@ -94,10 +97,21 @@ def test_probabilities_are_those_of_the_scores_by_name(kind):
     assert float(lines[2].split()[-1]) == pytest.approx(expected[0, -1].item(), abs=1e-3)
 
 
-@pytest.mark.parametrize(("question", "name"), [(TAGS, "lora"), (TEXT, "lora")])
-def test_no_probabilities_where_there_are_no_classes(question, name):
-    with pytest.raises(UserError, match=f"answer with {question.kind}.* leave out --probabilities"):
-        answer(build("gpt", name, question), question, TEXTS, True)
+@pytest.mark.parametrize(
+    ("question", "said"), [(TAGS, "tags"), (SPANS, "tags"), (TEXT, "a text"), (NUMBER, "a number")]
+)
+def test_no_probabilities_where_there_are_no_classes(question, said):
+    method = "lora+number" if question is NUMBER else "lora"
+    with pytest.raises(UserError, match=f"answers with {said}, .* leave out --probabilities"):
+        answer(build("gpt", method, question), question, TEXTS, True)
+
+
+def test_a_number_is_a_number(kind):
+    regressor = build(kind, "frozen+number", NUMBER)
+    answers = answer(regressor, NUMBER, [*TEXTS, "great soup " * 60])
+    assert answers.values == [float(n) for n in regressor.answers([q.example for q in answers.queries])]
+    assert len(set(answers.values)) > 1 and answers.cut[-1] > 0
+    assert [line.split()[-1] for line in as_table(answers).splitlines()[2:]] == [f"{n:g}" for n in answers.values]
 
 
 def test_what_is_cut_is_counted(kind):
@@ -147,12 +161,10 @@ def test_half_a_pair_without_a_token_is_refused_too():
 
 
 def test_words_that_are_parted_already_keep_their_number(kind):
-    from minitune.methods.queries import Written
-
     rows = [Written("in.jsonl, line 1", {"tokens": ["great", "", "New York", "zqzq"], "n": 1})]
     tagger = build(kind, "lora", TAGS)
-    answers = answers_to(tagger, TAGS, ask_rows(rows, TAGS, "text", "text_b"))
+    answers = answers_to(tagger, TAGS, ask_rows(rows, TAGS, "tokens", "text_b"))
     assert len(answers.values[0]) == 4 and answers.values[0][1] == "-"
     assert answers.values == tagger.tags([TaggedWords(("great", "", "New York", "zqzq"), (0, 0, 0, 0))])
     with pytest.raises(UserError, match=r"in.jsonl, line 2: a list of words"):
-        ask_rows([Written("in.jsonl, line 2", {"tokens": "great"})], TAGS, "text", "text_b")
+        ask_rows([Written("in.jsonl, line 2", {"tokens": 3})], TAGS, "tokens", "text_b")

@@ -2,12 +2,15 @@
 
 import io
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from minitune.data.rows import Layout, Table
 from minitune.errors import UserError
-from minitune.methods.queries import ask_texts, given_texts, piped_texts
+from minitune.methods.queries import ask_texts, given_texts, piped_texts, text_columns
+from minitune.methods.question import Question
 from tests import tiny
 
 
@@ -62,3 +65,34 @@ def test_a_text_that_cannot_be_asked_is_told_with_its_place():
         ask_texts(given_texts(["a film", " "]), tiny.question("bert"))
     with pytest.raises(UserError, match=r"^text 1: this was trained on single texts"):
         ask_texts(given_texts(["a || b"]), tiny.question("bert"))
+
+
+# columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "layout", "kind", "trained", "expected"),
+    [
+        (["text", "text_b"], Layout(), "classes", {}, ("text", "text_b")),
+        (["text", "review"], Layout(), "classes", {"text": "review"}, ("review", "text_b")),
+        (["text", "other"], Layout(), "classes", {"text": "review", "text_b": "b"}, ("text", "text_b")),
+        (["text", "b"], Layout(), "classes", {"text_b": "b"}, ("text", "b")),
+        (["text", "x", "y"], Layout("x", "y"), "classes", {"text": "text"}, ("x", "y")),
+        (["text", "tokens"], Layout(), "classes", {}, ("text", "text_b")),
+        (["text", "tokens"], Layout(), "tags", {}, ("tokens", "text_b")),
+        (["text", "tokens"], Layout("text"), "spans", {}, ("text", "text_b")),
+        (["1"], Layout(header=False), "classes", {}, ("1", "text_b")),
+        (["1", "2"], Layout(header=False), "classes", {}, "has no column 'text', only '1', '2'"),
+        (["review"], Layout(), "classes", {}, "--text-column .a file whose first line"),
+        (["text"], Layout("review"), "classes", {}, "has no column 'review', only 'text'.*--text-column"),
+        (["text"], Layout(None, "b"), "classes", {}, "has no column 'b', only 'text'.*--text-b-column"),
+    ],
+)
+def test_which_columns_hold_the_texts(columns, layout, kind, trained, expected):
+    table = Table(Path("in.csv"), columns, delimiter=",")
+    question = Question(("a", "b"), "{text}", kind=kind)
+    if isinstance(expected, str):
+        with pytest.raises(UserError, match=expected):
+            text_columns(table, layout, question, trained)
+    else:
+        assert text_columns(table, layout, question, trained) == expected
