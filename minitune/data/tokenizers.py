@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
@@ -130,6 +131,21 @@ def count_words(text: str) -> int:
     if text.isascii():  # the same, ten times as fast
         return len(re.findall("[A-Za-z0-9]+", text))
     return sum(any(map(str.isalnum, word)) for piece in pieces_of(text) for word in words_of(piece))
+
+
+def split_share(texts: Sequence[str], tokenizer: Tokenizer) -> float:
+    """The share of the words that take more than one token, or are unknown.
+
+    A character of a script without spaces is whole where one token holds it, alone or among its neighbours.
+    """
+    counts = Counter(word for text in texts for word in words_of(text) if any(map(str.isalnum, word)))
+    spaced = {word: count for word, count in counts.items() if not re.match(UNSPACED, word)}
+    split = sum(count for word, count in spaced.items() if tokenizer.is_split(word))
+    if characters := counts.total() - sum(spaced.values()):
+        ids = Counter(i for ids in tokenizer.encode_many(texts) for i in ids)
+        whole = {i: sum(map(str.isalnum, re.findall(UNSPACED, tokenizer.decode([i])))) for i in ids}
+        split += characters - sum(whole[i] * count for i, count in ids.items())
+    return split / max(1, counts.total())
 
 
 def with_space(text: str) -> str:

@@ -10,6 +10,7 @@ from minitune.data.tokenizers import (
     count_words,
     load_tokenizer,
     pieces_of,
+    split_share,
     train_tokenizer,
     words_of,
 )
@@ -95,6 +96,16 @@ def test_words_of_splits_at_white_space_and_punctuation():
 def test_where_no_spaces_are_written_a_word_is_a_character(text, words):
     assert words_of(text) == words
     assert count_words(text) == sum(word.isalnum() for word in words)
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_characters_that_a_token_holds_are_not_split(kind):
+    """Of Chinese, nearly every word was called split: each sentence was taken for one word."""
+    tokenizer = train_tokenizer(kind, ["我喜欢电影。", "我喜欢猫，也喜欢狗。"] * 9 + ["the film"] * 9)
+    assert split_share(["我喜欢电影", "我喜欢猫，我喜欢电影 the film"], tokenizer) == 0
+    assert split_share(["我喜欢鱼"], tokenizer) == pytest.approx(1 / 4), "one character of four is unknown"
+    assert split_share(["我 zqzq the"], tokenizer) == pytest.approx(1 / 3)
+    assert split_share(["", "... !"], tokenizer) == 0
 
 
 def test_words_are_counted_without_punctuation_the_fast_way_too():
