@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
         print("\n".join([*describe(data, checkpoint), *words_asked(question, methods, checkpoint.kind)]))
     methods = those_that_can(methods, question, checkpoint, named=bool(chosen))
     for method in parse_all(methods, options.set):
-        method.check(question, checkpoint)
+        method.check(question)
         method.template(question, checkpoint.kind)  # refused now, not after the others have trained
 
     rows = compare(dataset, checkpoint, question, methods, options.shots, options.seeds, options.control, options.set)

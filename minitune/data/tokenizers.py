@@ -5,6 +5,7 @@ What is ours is the convention around them:
   The special ids are put in by hand, by a template or by the batching.
 - The text of a byte-level tokenizer always starts with a space ("the" is written " the", wherever it stands), so that a
   word is the same token at the start of a text and inside it. Decoding takes that space away again: nothing is lost.
+  A text that starts in a script written without spaces gets none: inside a text its words have none either.
 - The vocabulary is final. It holds placeholders for soft prompts and triggers, and sentinels for infilling.
 - The special tokens may stand anywhere in the vocabulary, under other names than ours: see `minitune.data.specials`.
 
@@ -13,18 +14,24 @@ Sennrich et al. 2016 (BPE; arXiv 1508.07909), Wu et al. 2016, section 4.1 (WordP
 
 from __future__ import annotations
 
+import re
 import string
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Library
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from minitune.data.specials import SPECIALS, role_of, roles_of
 from minitune.errors import UserError
 from minitune.files import read_text, write_text
 
 LARGEST = 4096  # tokens
+LONGEST_PIECE = 10_000  # characters: what the library makes of a text takes many times its size
+# Thai and Lao; Burmese; Khmer; the signs, letters and ideographs of Chinese and Japanese
+UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+UNSPACED += "\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
 
 
 class Tokenizer:
@@ -80,7 +87,7 @@ class Tokenizer:
             raise UserError(
                 f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
             )
-        return " " + text if self.is_byte_level and text else text
+        return with_space(text) if self.is_byte_level else text
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; special tokens stay out. Byte-level: the very text that was encoded."""
@@ -135,8 +142,59 @@ class Tokenizer:
 
 
 def words_of(text: str) -> list[str]:
-    """The words and punctuation marks of a text, before any tokenizer splits them."""
-    return [word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(text)]
+    """The words and punctuation marks of a text, before any tokenizer splits them.
+
+    A word is what stands between white space and punctuation. In a script that is written without spaces (Chinese,
+    Japanese, Thai, Lao, Burmese, Khmer) it is a character: where its words end, only a dictionary could tell.
+    """
+    found = [word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(text)]
+    if not re.search(UNSPACED, text):
+        return found
+    return [part for word in found for part in re.findall(f"{UNSPACED}|(?:(?!{UNSPACED}).)+", word, re.DOTALL)]
+
+
+def count_words(text: str) -> int:
+    """How many words a text has, as `words_of` parts them, its punctuation marks left out."""
+    if text.isascii():  # the same, ten times as fast
+        return len(re.findall("[A-Za-z0-9]+", text))
+    return sum(any(map(str.isalnum, word)) for piece in pieces_of(text) for word in words_of(piece))
+
+
+def split_share(texts: Sequence[str], tokenizer: Tokenizer) -> float:
+    """The share of the words that take more than one token, or are unknown.
+
+    A character of a script without spaces is whole where one token holds it, alone or among its neighbours.
+    """
+    counts = Counter(word for text in texts for word in words_of(text) if any(map(str.isalnum, word)))
+    spaced = {word: count for word, count in counts.items() if not re.match(UNSPACED, word)}
+    split = sum(count for word, count in spaced.items() if tokenizer.is_split(word))
+    if characters := counts.total() - sum(spaced.values()):
+        ids = Counter(i for ids in tokenizer.encode_many(texts) for i in ids)
+        whole = {i: sum(map(str.isalnum, re.findall(UNSPACED, tokenizer.decode([i])))) for i in ids}
+        split += characters - sum(whole[i] * count for i, count in ids.items())
+    return split / max(1, counts.total())
+
+
+def with_space(text: str) -> str:
+    """The space that GPT's text starts with, where its script is written with spaces."""
+    return text if not text or re.match(UNSPACED, text) else " " + text
+
+
+def pieces_of(text: str, longest: int = LONGEST_PIECE) -> Iterator[str]:
+    """Parts of a text that join to it again, none longer than `longest` characters.
+
+    A cut falls where white space begins: there every tokenizer of ours cuts too, and the tokens are those of the whole
+    text. Only a run without white space that is longer than a piece is cut inside.
+    """
+    start = 0
+    while len(text) - start > longest:
+        cut = max(text.rfind(space, start + 1, start + longest) for space in " \n")
+        while cut > start and text[cut - 1].isspace():
+            cut -= 1
+        end = cut if cut > start else start + longest
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 def has_byte_level(library: Library) -> bool:
@@ -168,7 +226,8 @@ def train_tokenizer(kind: str, texts: Iterable[str], min_frequency: int = 2, voc
     """A tokenizer trained on `texts`; the same texts give the same tokenizer.
 
     A word that occurs `min_frequency` times becomes one token, if the vocabulary has room for it; a rarer word
-    stays split, unless it is a piece of commoner ones.
+    stays split, unless it is a piece of commoner ones. Texts are read piece by piece (`pieces_of`), so that the memory
+    is that of the different words, however long a text is.
     """
     if kind == "gpt":
         library = Library(models.BPE())
@@ -181,15 +240,18 @@ def train_tokenizer(kind: str, texts: Iterable[str], min_frequency: int = 2, voc
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),  # all 256 bytes: no text is unknown
             show_progress=False,
         )
-        texts = (" " + text for text in texts)
+        texts = map(with_space, texts)
     elif kind == "bert":
-        library, texts = bert_library(models.WordPiece(unk_token="[UNK]")), list(texts)
+        texts = list(texts) if iter(texts) is texts else texts  # they are read twice
+        is_unspaced = any(re.search(UNSPACED, text) for text in texts)
+        library = bert_library(models.WordPiece(unk_token="[UNK]"), is_unspaced)
         printable = sorted(set(string.printable) - set(string.whitespace) - set(string.ascii_uppercase))
         # The trainer numbers pieces like "##a" as a hash map yields them, otherwise in each run, and breaks ties by
         # number. Named beforehand they are the same in each, and any word of letters and digits can be spelled.
-        words = {word for text in texts for word in words_of(library.normalizer.normalize_str(text))}
-        inside = {letter for word in words for letter in word[1:]}
-        inside |= {letter for letter in printable if letter.isalnum()}
+        inside = {letter for letter in printable if letter.isalnum()}
+        for piece in (piece for text in texts for piece in pieces_of(text)):
+            words = library.pre_tokenizer.pre_tokenize_str(library.normalizer.normalize_str(piece))
+            inside.update(*(word[1:] for word, _ in words))
         trainer = trainers.WordPieceTrainer(
             vocab_size=vocab_size,
             min_frequency=min_frequency,
@@ -199,16 +261,23 @@ def train_tokenizer(kind: str, texts: Iterable[str], min_frequency: int = 2, voc
         )
     else:
         raise UserError(f"there is no tokenizer for a model called {kind!r}; known are {sorted(SPECIALS)}")
-    library.train_from_iterator(texts, trainer)
+    library.train_from_iterator((piece for text in texts for piece in pieces_of(text)), trainer)
     if kind == "bert":  # the same vocabulary, in which "##a" is no special token
-        library = bert_library(models.WordPiece(library.get_vocab(), unk_token="[UNK]"))
+        library = bert_library(models.WordPiece(library.get_vocab(), unk_token="[UNK]"), is_unspaced)
         library.add_special_tokens(list(SPECIALS[kind]))
     return Tokenizer(library, kind)
 
 
-def bert_library(model: models.WordPiece) -> Library:
+def bert_library(model: models.WordPiece, is_unspaced: bool = False) -> Library:
+    """Args:
+    is_unspaced: the text has scripts without spaces: each of their characters is a word. BERT's own rules say so for
+        ideographs alone, and a Thai sentence would be one word, unknown beyond a hundred letters.
+    """
     library = Library(model)
     library.normalizer = normalizers.BertNormalizer(lowercase=True)
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if is_unspaced:
+        each = pre_tokenizers.Split(Regex(UNSPACED), "isolated")
+        library.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), each])
     library.decoder = decoders.WordPiece()
     return library
