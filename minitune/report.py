@@ -85,3 +85,13 @@ def plain(number: float) -> str:
 def in_figure(text: str) -> str:
     """A user's text as matplotlib shows it: between two dollars it would read mathematics."""
     return text.replace("$", r"\$")
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 4,000 seconds -> 1 h 7 min."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.0f} days"

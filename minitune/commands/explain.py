@@ -26,4 +26,4 @@ def run(options: argparse.Namespace) -> None:
     tuned = open_tuned(options.folder, options.model, pick_device(options.device))
     example = to_example(options.text, tuned.question)
     read_each(tuned.predictor, [example], ["this text"])
-    print(explain(tuned.predictor, example))
+    print(explain(tuned.predictor, example, tuned.base.lacks))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minitune.data.examples import Example
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor, inputs_of, over
@@ -12,8 +14,12 @@ from minitune.report import shortened, table
 LIKELIEST = 5
 
 
-def explain(predictor: Predictor, example: Example | TaggedWords | Writing) -> str:
-    """The tokens and where each comes from, the likeliest words at the blank, and the scores of the classes."""
+def explain(predictor: Predictor, example: Example | TaggedWords | Writing, lacks: Sequence[str] = ()) -> str:
+    """The tokens and where each comes from, the likeliest words at the blank, and the scores of the classes.
+
+    Args:
+        lacks: the parts that the base came without; one without its MLM head has no words to say at a blank.
+    """
     item = predictor.items([example])[0]
     rendered, tokenizer = item.rendered, predictor.tokenizer
     prefix = prefix_of(predictor.model)
@@ -36,7 +42,7 @@ def explain(predictor: Predictor, example: Example | TaggedWords | Writing) -> s
             f"{rendered.cut} tokens of the text are cut, for it passes the context: {unread(predictor, example)}"
         )
     if isinstance(predictor, Classifier):
-        if rendered.blanks:
+        if rendered.blanks and "MLM head" not in lacks:
             parts.append(table(["likeliest words at the blank", "probability"], likeliest(predictor, item)))
         scores = predictor.scores([example])[0]
         chances = scores.softmax(dim=0)
