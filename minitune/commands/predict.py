@@ -11,7 +11,8 @@ from minitune.errors import UserError
 
 DESCRIPTION = """
 What a tuned method says of your texts. They stand on the command line, each between quotes; or in a file, with --data;
-or come from standard input, a text a line (empty lines are skipped). Every text gets one answer, in its order; of a
+or come from standard input, a text a line (empty lines are skipped). The columns of a file are looked for under the
+names that were given when it was tuned. Every text gets one answer, in its order; of a
 tagger, one tag for each word, and - for a word that was not read. What did not fit into the model is counted on
 standard error. Write -- before a text that begins with -.
 """
