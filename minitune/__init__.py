@@ -30,7 +30,8 @@ __version__ = "0.1.0"
 
 
 def load(model: str | Path, device: str = "cpu") -> Checkpoint:
-    """A pretrained model with its tokenizer: the shipped "bert" or "gpt", or one that `minitune pretrain` made.
+    """A pretrained model with its tokenizer: the shipped "bert" or "gpt", or one that `minitune pretrain` or
+    `minitune import` made.
 
     Args:
         model: bert, gpt, or a folder.
@@ -58,21 +59,39 @@ def task(name: str) -> TaskData:
 
 
 def read(
-    path: str | Path, text: str = "text", label: str = "label", test: str | Path | None = None, shots: int | None = None
+    path: str | Path,
+    text: str | None = None,
+    label: str | None = None,
+    test: str | Path | None = None,
+    shots: int | None = None,
+    *,
+    text_b: str | None = None,
+    kind: str | None = None,
+    header: bool = True,
+    quoting: bool = True,
+    encoding: str | None = None,
 ) -> TaskData:
-    """Your own .csv, .tsv or .jsonl file: a row an example.
+    """Your own .csv, .tsv, .jsonl or .conll file: a row an example. Its `notes` say what was guessed.
 
     Args:
-        text, label: the columns of the texts and of their classes. A column `text_b` makes pairs.
-        test: a file of the same form to test on; without it, a part of each class is kept for the test.
-        shots: so many examples a class are left to train on.
+        text, label: the columns of the texts and of their labels; by default "text" and "label", of tags "tokens" and
+            "tags".
+        test: a file of the same form to test on; without it, a part is kept for the test, of classes as many of each.
+        shots: so many examples, a class or of numbers and tags in all, are left to train on.
+        text_b: the column of a second text, which makes pairs; by default "text_b", if there is one.
+        kind: of the labels: classes, number or tags.
+        header: whether the first line names the columns; else they are called "1", "2", "3", ...
+        quoting: whether a field may stand between double quotes.
+        encoding: such as "latin-1"; by default UTF-8, or UTF-16 with its mark.
 
     Raises:
         UserError: a file, a column, a text or a label that is missing or malformed, with its place; a single class.
     """
+    from minitune.data.rows import Layout
     from minitune.methods.from_file import file_data
 
-    return file_data(Path(path), None if test is None else Path(test), shots, text, label)
+    layout = Layout(text, text_b, label, header, quoting, encoding)
+    return file_data(Path(path), None if test is None else Path(test), shots, layout, kind)
 
 
 def tune(
@@ -116,6 +135,7 @@ def compare(
     shots: int | Sequence[int | None] | None = 16,
     draws: int = 5,
     control: str | None = None,
+    **settings: Any,
 ) -> list[Row]:
     """Methods side by side: the same draws of examples for all, the same test.
 
@@ -123,18 +143,19 @@ def compare(
         shots: examples a class, one number or several; None is all.
         draws: how many draws of them.
         control: shuffled-labels, random-weights or irrelevant-template.
+        settings: of methods or of their training, as in `tune`; each method takes those that it has.
 
     Returns:
         For each method, and for `majority` and `random-weights`, a row at each number of examples.
 
     Raises:
-        UserError: an unknown method or control; fewer examples than `shots`.
+        UserError: an unknown method or control; a setting that no method has; fewer examples than `shots`.
     """
     from minitune.methods.compare import compare as compare_methods
 
     many = shots if isinstance(shots, Sequence) else (shots,)
     dataset, question = data.for_model(model)
-    return compare_methods(dataset, model, question, methods, many, draws, control)
+    return compare_methods(dataset, model, question, methods, many, draws, control, settings)
 
 
 def open(folder: str | Path, model: str | None = None, device: str = "cpu") -> TunedMethod:

@@ -25,6 +25,9 @@ LONGEST = 60  # characters of a wrong value that a sentence shows
 def plain_to(kind: type[T], values: Any, where: str) -> T:
     """A dataclass from a mapping of plain values.
 
+    A field's default is for people who write Python: a file has every field, or it has lost one. Only a field with a
+    `default_factory` may be missing.
+
     Args:
         kind: its fields may be numbers, strings, bools, tensors, lists, tuples and mappings of these, and dataclasses.
         where: the file, for the sentence.
@@ -38,11 +41,7 @@ def plain_to(kind: type[T], values: Any, where: str) -> T:
     hints = typing.get_type_hints(kind)
     if unknown := [name for name in values if name not in fields]:
         raise UserError(f"{where} has the unknown field {shown(unknown[0])}; known are {', '.join(fields)}")
-    required = [
-        name
-        for name, field in fields.items()
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
+    required = [name for name, field in fields.items() if field.default_factory is dataclasses.MISSING]
     if missing := [name for name in required if name not in values]:
         raise UserError(f"{where} lacks the field {missing[0]!r}; restore the file or make it again")
     checked = {name: value_to(hints[name], value, f"{where}, {name}") for name, value in values.items()}
@@ -107,7 +106,7 @@ def wrong(where: str, value: Any, expected: str) -> UserError:
 
 
 def shown(value: Any) -> str:
-    text = f"a tensor of {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+    text = f"a tensor {tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else repr(value)
     return text if len(text) <= LONGEST else text[:LONGEST] + "..."
 
 
@@ -126,25 +125,27 @@ def in_range(what: str, ranges: Mapping[str, tuple[Any, bool, str]]) -> None:
             raise UserError(f"{what}: {name} is {shown(value)}; {expected} was expected")
 
 
-def check_tensors(tensors: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], where: str) -> None:
-    """See that tensors from a file are those that belong there: names, shapes, dense, whole, of finite numbers.
+def check_tensors(tensors: Mapping[str, Any], places: Mapping[str, Tensor], where: str) -> None:
+    """See that tensors from a file are those that belong into `places`: names, shapes, dense, whole, finite numbers.
 
     Raises:
         UserError: one is missing, unknown, of another shape or kind, or holds a number that is none.
     """
-    if unknown := sorted(map(str, set(tensors) - set(shapes))):
+    if unknown := sorted(map(str, set(tensors) - set(places))):
         raise UserError(f"{where} holds {shown(unknown[0])}, which does not belong there: is it of another model?")
-    if missing := sorted(set(shapes) - set(tensors)):
+    if missing := sorted(set(places) - set(tensors)):
         raise UserError(f"{where} lacks {missing[0]!r}; restore it or make it again")
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.is_meta:
             raise wrong(f"{where}, {name}", tensor, "a dense tensor")
-        if tuple(tensor.shape) != tuple(shapes[name]):
+        if tensor.is_floating_point() != places[name].is_floating_point() or tensor.is_complex():
+            raise wrong(f"{where}, {name}", tensor, f"a tensor of {str(places[name].dtype).removeprefix('torch.')}")
+        if tensor.shape != places[name].shape:
             raise UserError(
-                f"{where}, {name} has the shape {tuple(tensor.shape)}; {tuple(shapes[name])} was expected: is it of "
-                "another model?"
+                f"{where}, {name} has the shape {tuple(tensor.shape)}; {tuple(places[name].shape)} was expected: is it "
+                "of another model?"
             )
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():  # a number shown many times
             raise UserError(f"{where}, {name} holds fewer numbers than its shape says; restore it or make it again")
-        if tensor.is_floating_point() and not tensor.isfinite().all():
+        if not tensor.isfinite().all():
             raise UserError(f"{where}, {name} holds numbers that are not finite (NaN or infinity): it is damaged")

@@ -17,8 +17,10 @@ def add(group) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     from minitune.bench.tables import as_json, as_text, bench
-    from minitune.files import write_json
+    from minitune.files import check_can_write, write_json
 
+    if options.json:
+        check_can_write(options.json)
     found = bench(options.seconds)
     print(as_text(found))
     if options.json:

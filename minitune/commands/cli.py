@@ -18,6 +18,8 @@ from minitune.commands import (
     compare,
     data,
     explain,
+    export,
+    import_folder,
     lesson,
     methods,
     notebook,
@@ -30,7 +32,21 @@ from minitune.commands.options import Parser
 from minitune.commands.terminal import outlets, printable
 from minitune.errors import UserError
 
-COMMANDS = (compare, tune, sweep, predict, explain, methods, pretrain, data, lesson, notebook, bench)
+COMMANDS = (
+    compare,
+    tune,
+    sweep,
+    predict,
+    explain,
+    methods,
+    pretrain,
+    import_folder,
+    export,
+    data,
+    lesson,
+    notebook,
+    bench,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,9 +18,12 @@ def add(group) -> argparse.ArgumentParser:
         type=list_of(one_or_all, "whole numbers or all"),
         default="1,4,16,64",
         metavar="LIST",
-        help="examples a class, one number or several (default: %(default)s)",
+        help="examples a class (of numbers and tags: in all), one number or several (default: %(default)s)",
     )
     c.add_argument("--seeds", type=one_or_more, default=5, metavar="N", help="how many draws of them (default: 5)")
+    c.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"
+    )
     c.add_argument("--control", metavar="shuffled-labels|random-weights|irrelevant-template")
     c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     c.add_argument("--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="default: %(default)s")
@@ -28,44 +31,77 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.files import write_json
+    from minitune.files import check_can_write, try_all, write_json
     from minitune.methods.compare import compare
     from minitune.methods.compare_report import check_figure_path, compare_json, compare_table, many, plot
-    from minitune.methods.from_file import describe
+    from minitune.methods.file_report import describe, words_asked
     from minitune.methods.kinds import KINDS
-    from minitune.methods.method import Method, all_methods
+    from minitune.methods.method import all_methods, parse_all
     from minitune.methods.question import asked_otherwise
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
 
     device = pick_device(options.device)
     chosen = [] if options.methods in (None, "all") else split_list(options.methods)
-    for name in chosen:
-        Method.parse(name)  # an unknown one is refused before anything is read
+    parse_all(chosen, options.set if chosen else ())  # an unknown one is refused before anything is read
     check_figure_path(options.plot)
+    for output in filter(None, (options.json, options.plot)):
+        check_can_write(output)
     checkpoint = load_checkpoint(options.model, device)
     data = data_asked_for(options, max((n for n in options.shots if n), default=None))
     kind = KINDS[data.question.kind]
     dataset, question = data.for_model(checkpoint)
     question = asked_otherwise(question, options.template, options.label_words, checkpoint, kind.is_choice)
-    if options.data:
-        print("\n".join(describe(dataset, question, checkpoint)))
     methods = chosen or (all_methods(question.kind) if options.methods == "all" else list(kind.default))
-    if not question.label_words and kind.is_choice:
+    if options.data:
+        print("\n".join([*describe(data, checkpoint), *words_asked(question, methods, checkpoint.kind)]))
+    methods = those_that_can(methods, question, checkpoint, named=bool(chosen))
+    for method in parse_all(methods, options.set):
+        method.check(question)
+        method.template(question, checkpoint.kind)  # refused now, not after the others have trained
+
+    rows = compare(dataset, checkpoint, question, methods, options.shots, options.seeds, options.control, options.set)
+    examples = f"{', '.join(map(many, options.shots))} examples" + " a class" * data.dataset.by_class
+    draws = f"{options.seeds} draws" if options.seeds > 1 else "1 draw: no interval"
+    title = f"{data.name}, {checkpoint.kind}, {examples}, {draws}"
+    title += f", control: {options.control}" if options.control else ""
+    print(f"\n{title}\n")
+    print(compare_table(rows, kind.metric, dataset.by_class))
+
+    def write_rows() -> None:
+        content = compare_json(rows, data.name, checkpoint.kind, options.seeds, kind.metric)
+        write_json(options.json, {**content, "set": options.set})
+        print(f"saved: {options.json}")
+
+    def draw() -> None:
+        plot(rows, title, options.plot, kind.metric, dataset.by_class)
+        print(f"\nfigure: {options.plot}")
+
+    try_all(*([write_rows] if options.json else []), draw)
+
+
+def those_that_can(methods: list[str], question, checkpoint, named: bool) -> list[str]:
+    """The methods that this question and this model can be asked with; which ones are left out, and why, is printed.
+
+    Args:
+        named: the user named them. Then only a lack of label words leaves one out; what the model lacks refuses it.
+
+    Raises:
+        UserError: none is left.
+    """
+    from minitune.methods.kinds import KINDS
+    from minitune.methods.method import Method
+
+    if not question.label_words and KINDS[question.kind].is_choice:
         methods = [name for name in methods if not Method.parse(name).reads_the_blank]
         if not methods:
             raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
-    for name in methods:
-        Method.parse(name).template(question, checkpoint.kind)  # refused now, not after the others have trained
-
-    rows = compare(dataset, checkpoint, question, methods, options.shots, options.seeds, options.control)
-    examples = f"{', '.join(map(many, options.shots))} examples" + " a class" * data.dataset.by_class
-    title = f"{data.name}, {checkpoint.kind}, {examples}, {options.seeds} draws"
-    title += f", control: {options.control}" if options.control else ""
-    print(f"\n{title}\n")
-    print(compare_table(rows, kind.metric))
-    if options.json:
-        write_json(options.json, compare_json(rows, data.name, checkpoint.kind, options.seeds, kind.metric))
-        print(f"saved: {options.json}")
-    plot(rows, title, options.plot, kind.metric)
-    print(f"\nfigure: {options.plot}")
+    if named:
+        return methods
+    misses = {name: Method.parse(name).misses(question, checkpoint) for name in methods}
+    for why in sorted(set(filter(None, misses.values()))):
+        print(f"left out: {', '.join(name for name in misses if misses[name] == why)} (each {why})")
+    able = [name for name, why in misses.items() if not why]
+    if not able:
+        raise UserError("nothing is left to compare; name the methods with --methods")
+    return able

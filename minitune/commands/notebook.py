@@ -12,10 +12,11 @@ def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("notebook", help="write a lesson as a Jupyter notebook")
     p.add_argument("number", type=whole_number, metavar="N")
     p.add_argument("--out", type=Path, default=Path("runs/notebooks"), metavar="DIR", help="default: %(default)s")
+    p.add_argument("--force", action="store_true", help="replace a notebook that was edited")
     return p
 
 
 def run(options: argparse.Namespace) -> None:
     from minitune.course.lessons import find_lesson, notebook
 
-    print(notebook(find_lesson(options.number), options.out))
+    print(notebook(find_lesson(options.number), options.out, options.force))

@@ -1,4 +1,4 @@
-"""`minitune sweep`: which learning rate suits a method, on the dev set of a task."""
+"""`minitune sweep`: which learning rate suits a method, on the dev set of a task or of your own file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import argparse
 import math
 from pathlib import Path
 
-from minitune.commands.options import above_zero, add_device, list_of, one_or_all, one_or_more, split_list, whole_number
+from minitune.commands.options import (
+    above_zero,
+    add_data,
+    data_asked_for,
+    list_of,
+    one_or_all,
+    one_or_more,
+    split_list,
+    whole_number,
+)
+from minitune.errors import UserError
 
 
 def add(group) -> argparse.ArgumentParser:
-    s = group.add_parser("sweep", help="which learning rate suits a method, on the dev set of a task")
+    s = group.add_parser(
+        "sweep", help="which learning rate suits a method, on the dev set of a task or of your own file"
+    )
     s.add_argument("methods", metavar="METHODS", help="what@asked+read, separated by commas")
-    s.add_argument("--task", default="sentiment")
-    s.add_argument("--model", default="bert", metavar="bert|gpt|DIR")
+    add_data(s)
     s.add_argument("--world", type=whole_number, default=0, metavar="SEED", help="of the toy world (default: 0)")
     s.add_argument(
         "--rates",
@@ -24,32 +35,42 @@ def add(group) -> argparse.ArgumentParser:
     )
     s.add_argument("--shots", type=one_or_all, default=16, metavar="K|all", help="examples a class (default: 16)")
     s.add_argument("--seeds", type=one_or_more, default=3, metavar="N", help="how many draws of them (default: 3)")
-    s.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as often as you like")
+    s.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"
+    )
     s.add_argument("--json", type=Path, metavar="FILE", help="write the scores there too")
-    add_device(s)
     return s
 
 
 def run(options: argparse.Namespace) -> None:
     from minitune.files import write_json
-    from minitune.methods.from_task import task_data
-    from minitune.methods.method import Method
+    from minitune.methods.file_report import describe
+    from minitune.methods.kinds import KINDS
+    from minitune.methods.method import parse_all
+    from minitune.methods.question import asked_otherwise
     from minitune.methods.sweep import best_rates, sweep, sweep_table
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
     from minitune.world.folder import world_folder
 
-    methods = [Method.parse(name, options.set) for name in split_list(options.methods)]
+    if options.world and options.data:
+        raise UserError("--world belongs to the tasks of the toy world, and --data was given; leave one of them out")
+    methods = parse_all(split_list(options.methods), options.set)
     base = load_checkpoint(options.model, pick_device(options.device))
-    data = task_data(options.task, world_folder(options.world) if options.world else None)
-    rates = sorted(options.rates)
+    data = data_asked_for(options, options.shots, world_folder(options.world) if options.world else None)
     dataset, question = data.for_model(base)
-    found = sweep(dataset, base, question, methods, rates, options.shots, options.seeds)
-    print(f"\n{data.name}, {base.kind} {options.model}, world {options.world}, {options.seeds} draws, score on dev\n")
+    needs_blank = any(KINDS[question.kind].needs_blank(method.read) for method in methods)
+    question = asked_otherwise(question, options.template, options.label_words, base, needs_blank)
+    if options.data:
+        print("\n".join(describe(data, base)))
+    found = sweep(dataset, base, question, methods, sorted(options.rates), options.shots, options.seeds)
+    of = "" if options.data else f", world {options.world}"
+    score = f"{KINDS[question.kind].metric} on dev" + ", the test rows untouched" * bool(options.data)
+    print(f"\n{data.name}, {base.kind} {options.model}{of}, {options.seeds} draw{'s' * (options.seeds > 1)}, {score}\n")
     print(sweep_table(found))
     if options.json:
         scores = [[None if math.isnan(score) else score for score in s.scores] for s in found]  # NaN is no JSON
         rows = [{"method": s.method, "rate": s.rate, "scores": kept} for s, kept in zip(found, scores, strict=True)]
-        settings = {name: getattr(options, name) for name in ("task", "model", "world", "shots", "seeds", "set")}
-        write_json(options.json, {**settings, "rows": rows, "best": best_rates(found)})
+        settings = {name: getattr(options, name) for name in ("model", "world", "shots", "seeds", "set")}
+        write_json(options.json, {"task": data.name, **settings, "rows": rows, "best": best_rates(found)})
         print(f"saved: {options.json}")

@@ -29,7 +29,13 @@ def add(group) -> argparse.ArgumentParser:
     t.add_argument("method", metavar="METHOD", help="what@asked+read, as in compare; `minitune methods` lists them")
     t.add_argument("-h", "--help", nargs=0, action=MethodHelp, help="with a METHOD before it: its settings too")
     add_data(t)
-    t.add_argument("--shots", type=one_or_all, default=16, metavar="K|all", help="examples a class (default: 16)")
+    t.add_argument(
+        "--shots",
+        type=one_or_all,
+        default=16,
+        metavar="K|all",
+        help="examples a class, of numbers and tags in all (default: 16)",
+    )
     t.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as often as you like")
     t.add_argument("--seed", type=whole_number, default=0, help="of the draw and of all that is random")
     t.add_argument("--out", type=Path, metavar="DIR", help="default: runs/METHOD-TASK")
@@ -39,8 +45,10 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     from minitune.methods.curve import plot_curve
     from minitune.methods.experiment import judge
-    from minitune.methods.from_file import describe
+    from minitune.methods.file_report import describe, words_asked
+    from minitune.methods.kinds import KINDS
     from minitune.methods.method import Method
+    from minitune.methods.question import asked_otherwise
     from minitune.methods.tuned import tune, tuning_report
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
@@ -49,10 +57,13 @@ def run(options: argparse.Namespace) -> None:
     base = load_checkpoint(options.model, pick_device(options.device))
     data = data_asked_for(options, options.shots)
     if options.data:
-        print("\n".join(describe(*data.for_model(base), base)))
+        needs_blank = KINDS[data.question.kind].needs_blank(method.read)
+        question = asked_otherwise(data.for_model(base)[1], options.template, options.label_words, base, needs_blank)
+        print("\n".join([*describe(data, base), *words_asked(question, [method.name], base.kind)]))
     out = options.out or Path("runs") / f"{method.name}-{data.name}".replace(":", "-")
     tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words)
     tuned.made["test"] = judge(tuned.predictor, data.test)
+    tuned.made["columns"] = {"text": options.text_column, "text_b": options.text_b_column}  # predict looks for them
     path = tuned.save(out)
     plot_curve(tuned.learned.history, f"{method.name} on {data.name}", out / "curve.png")
     print(tuning_report(tuned, len(data.test), path))

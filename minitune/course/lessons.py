@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minitune.errors import UserError
-from minitune.files import read_text, shared, write_safely, write_text
+from minitune.files import check_can_write, read_bytes, read_text, shared, write_safely, write_text
 from minitune.report import table
 
 
@@ -51,6 +51,7 @@ def run_lesson(lesson: Lesson, fast: bool = False, figures: Path | None = None) 
     os.environ["MINITUNE_FAST"] = "1" if fast else ""
     if figures:
         os.environ["MINITUNE_FIGURES"] = str(figures)
+    check_can_write(figure_path("a figure"))
     runpy.run_path(str(lesson.path), run_name="__main__")
 
 
@@ -61,9 +62,13 @@ def is_fast() -> bool:
 
 def show(figure, name: str) -> None:
     """Save a lesson's matplotlib figure, by default under runs/figures, and say where."""
-    path = Path(os.environ.get("MINITUNE_FIGURES") or "runs/figures") / name
+    path = figure_path(name)
     write_safely(path, lambda file: figure.savefig(file, dpi=110, format="png", bbox_inches="tight"))
     print(f"figure: {path}")
+
+
+def figure_path(name: str) -> Path:
+    return Path(os.environ.get("MINITUNE_FIGURES") or "runs/figures") / name
 
 
 def read_result(name: str) -> dict:
@@ -101,8 +106,12 @@ def cells(source: str) -> list[Cell]:
     return found
 
 
-def notebook(lesson: Lesson, out: Path) -> Path:
-    """Write the lesson as a Jupyter notebook (format 4.5); returns its path."""
+def notebook(lesson: Lesson, out: Path, force: bool = False) -> Path:
+    """Write the lesson as a Jupyter notebook (format 4.5); returns its path.
+
+    Raises:
+        UserError: another notebook stands there, perhaps edited, and `force` is off; the folder cannot be written.
+    """
     content = {
         "cells": [
             {
@@ -118,6 +127,11 @@ def notebook(lesson: Lesson, out: Path) -> Path:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    path = out / f"{lesson.path.stem}.ipynb"
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    path, text = out / f"{lesson.path.stem}.ipynb", json.dumps(content, indent=1) + "\n"
+    if path.exists() and not force and read_bytes(path) != text.encode():
+        raise UserError(
+            f"{path} is there and was edited, or is of another version of the lesson: choose another --out, or add "
+            "--force to write it anew"
+        )
+    write_text(path, text)
     return path

@@ -147,6 +147,7 @@ class MaskedPairs:
         self.store, self.tokenizer, self.context = store, tokenizer, context
         self.batch_size, self.seed = batch_size, seed
         self.mask_share, self.gap_share = mask_share, gap_share
+        self.ordinary = np.array(tokenizer.ordinary_ids())
         self.per_epoch = max(1, len(store) // batch_size)
         stops = [i for i in map(tokenizer.library.token_to_id, ".?!") if i is not None]
         self.after_stop = np.flatnonzero(np.isin(store.ids, stops)) + 1  # where a new sentence may start
@@ -217,12 +218,12 @@ class MaskedPairs:
     def hide_words(self, ids: np.ndarray, real: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Hide words of `ids` (B, T) in place; returns what they were, IGNORED elsewhere."""
         t = self.tokenizer
-        is_word = real & (ids >= len(t.specials))
+        is_word = real & np.isin(ids, self.ordinary)
         guessed = is_word & (rng.random(ids.shape) < self.mask_share)
         guessed[0] |= is_word[0] & ~guessed.any()  # one word at the least
         labels = np.where(guessed, ids, IGNORED)
         fate = rng.random(ids.shape)
-        random_words = rng.integers(len(t.specials), len(t), ids.shape)
+        random_words = self.ordinary[rng.integers(0, len(self.ordinary), ids.shape)]
         ids[guessed & (fate < 0.8)] = t.mask_id
         swapped = guessed & (fate >= 0.8) & (fate < 0.9)
         ids[swapped] = random_words[swapped]

@@ -6,10 +6,8 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from minitune.data.rows import read_examples
 from minitune.data.tokenizers import Tokenizer, split_share
 from minitune.errors import UserError
 
@@ -18,7 +16,7 @@ from minitune.errors import UserError
 class Example:
     text: str
     text_b: str | None = None
-    label: int = 0  # its place among the labels
+    label: float = 0  # its place among the labels; of numbers the number itself
 
 
 class Part(tuple):
@@ -77,54 +75,6 @@ def as_part(kind: type[Part], examples: Sequence[Any], labels: Sequence[str] = (
     if isinstance(examples, Part) and not isinstance(examples, kind):
         raise TypeError(f"a {type(examples).__name__} is given where a {kind.__name__} belongs: the parts are mixed up")
     return kind(examples, labels or getattr(examples, "labels", ()))
-
-
-def numbered(rows: Sequence[tuple[str, str | None, str]], labels: Sequence[str], path: Path) -> tuple[Example, ...]:
-    """Labels as their places in `labels`.
-
-    Raises:
-        UserError: a label that is not among them.
-    """
-    place = {label: index for index, label in enumerate(labels)}
-    unseen = sorted({label for _, _, label in rows} - set(labels))
-    if unseen:
-        raise UserError(
-            f"{path} has labels that the training data lacks: {unseen}; the training data has {list(labels)}"
-        )
-    return tuple(Example(text, text_b, place[label]) for text, text_b, label in rows)
-
-
-def dataset_from_files(
-    path: Path,
-    test_path: Path | None,
-    shots: int,
-    seed: int = 0,
-    text_column: str = "text",
-    label_column: str = "label",
-) -> Dataset:
-    """A user's data. Without a test file, a part is kept for the test by seed, the same number of each class.
-
-    Raises:
-        UserError: all that `read_examples` raises; one class only; a class too small; an unseen label in the test file.
-    """
-    rows = read_examples(path, text_column, label_column)
-    labels = tuple(sorted({label for _, _, label in rows}))
-    if len(labels) < 2:
-        raise UserError(f"every row of {path} has the label {labels[0]!r}; two classes at least were expected")
-    examples = numbered(rows, labels, path)
-    counts = Counter(example.label for example in examples)
-    smallest = min(counts, key=counts.__getitem__)
-    kept = shots if test_path else shots + 1  # one at the least must be left for the test
-    if counts[smallest] < kept:
-        raise UserError(
-            f"the class {labels[smallest]!r} has {counts[smallest]} examples in {path}, and {shots} a class were "
-            f"asked for{'' if test_path else ' beside a test set'}: add some, or lower --shots"
-        )
-    if test_path:
-        test_rows = read_examples(test_path, text_column, label_column)
-        return Dataset(path.stem, labels, examples, numbered(test_rows, labels, test_path))
-    test, pool = take_each(examples, min(counts[smallest] // 2, counts[smallest] - shots), random.Random(seed))
-    return Dataset(path.stem, labels, tuple(pool), tuple(test))
 
 
 def take_each(examples: Sequence[Example], count: int, rng: random.Random) -> tuple[list[Example], list[Example]]:

@@ -4,49 +4,27 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from tqdm import tqdm
 
 from minitune.data.examples import Dataset
 from minitune.errors import UserError
+from minitune.methods.baselines import BASELINE_OF, Row
 from minitune.methods.experiment import Trial, learn, trial
 from minitune.methods.kinds import KINDS
-from minitune.methods.method import Method
+from minitune.methods.method import parse_all
 from minitune.methods.question import Question
-from minitune.report import interval
 from minitune.training.checkpoint import Checkpoint, random_twin
 from minitune.tuning.doors import Tuned, fold
 from minitune.tuning.trained import count, trainable
 
-CONTROLS = ("shuffled-labels", "random-weights", "irrelevant-template")  # the first and last: of classes alone
+CONTROLS = ("shuffled-labels", "random-weights", "irrelevant-template")
+SUITED = {"shuffled-labels": ("classes", "number"), "irrelevant-template": ("classes",)}  # the kinds of question
 IRRELEVANT = "{text} the capital of the country is {mask}"
 LOPSIDED = 0.9  # a share of the answers that is worth a word
-BASELINES = ("majority", "random-weights")  # rows to measure the others by
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method at one number of examples, over all draws."""
-
-    method: str
-    shots: int | None  # examples a class (None: all)
-    draws: list[float]  # the score of each
-    trainable: int = 0  # parameters
-    seconds: float = 0.0  # of one draw's training
-    bytes: int = 0  # to store what was trained, in float32
-    balanced: float | None = None  # mean accuracy of the classes, where the test has more of one than of another
-    lopsided: str = ""  # the class that takes more than 90% of the answers, if one does
-
-    @property
-    def score(self) -> float:
-        return statistics.fmean(self.draws)
-
-    @property
-    def interval(self) -> tuple[float, float, float]:
-        """Mean, and the ends of its 95% interval over draws."""
-        return interval(self.draws)
 
 
 def compare(
@@ -57,29 +35,37 @@ def compare(
     shots: Sequence[int | None] = (16,),
     seeds: int = 5,
     control: str | None = None,
+    settings: Sequence[str] | Mapping[str, Any] = (),
 ) -> list[Row]:
-    """For each method a row at each number of examples; first `majority`, last `random-weights`, to measure them by.
+    """For each method a row at each number of examples; first what needs no model (`majority`, of numbers `median`),
+    last `random-weights`, to measure them by.
 
     Args:
         shots: examples a class; None is all.
         seeds: how many draws of them; all methods see the same.
+        settings: for each method that has them.
 
     Raises:
-        UserError: an unknown method or control; a class with fewer examples than `shots`.
+        UserError: an unknown method or control; a setting that no method has; a class with fewer examples than `shots`.
     """
     if control is not None and control not in CONTROLS:
         raise UserError(f"there is no control {control!r}; choose one of {', '.join(CONTROLS)}")
-    if control in CONTROLS[::2] and question.kind != "classes":
-        raise UserError(f"the control {control} belongs to tasks of a few classes; {dataset.name} is none")
+    if control in SUITED and question.kind not in SUITED[control]:
+        suited = " or ".join(SUITED[control])
+        raise UserError(f"the control {control} belongs to tasks of {suited}; {dataset.name} is none")
     if control == "irrelevant-template":
         question = replace(question, template=IRRELEVANT)
     if control == "random-weights":
         checkpoint = random_twin(checkpoint)
     kind = KINDS[question.kind]
-    chosen = {name: (Method.parse(name), checkpoint) for name in methods}
-    chosen["random-weights"] = (Method.parse(kind.from_nothing), random_twin(checkpoint))
+    *parsed, from_nothing = parse_all([*methods, kind.from_nothing], settings)
+    for method in parsed:
+        method.check_base(question, checkpoint)  # refused now, not after the others have trained
+    chosen = {method.name: (method, checkpoint) for method in parsed}
+    chosen["random-weights"] = (from_nothing, random_twin(checkpoint))
 
-    rows = [majority(dataset, many, seeds) for many in shots] if kind.is_choice else []
+    baseline = BASELINE_OF.get(question.kind)
+    rows = [baseline(dataset, many, seeds) for many in shots] if baseline else []
     bar = tqdm(total=len(chosen) * len(shots) * seeds, desc="comparing", disable=None, leave=False)
     for name, (method, start) in chosen.items():
         for many in shots:
@@ -104,6 +90,7 @@ def row_of(name: str, shots: int | None, trials: Sequence[Trial], dataset: Datas
     if statistics.fmean(t.test.get("largest share", 0.0) for t in trials) > LOPSIDED:
         answered.update(answer for t in trials for answer in t.learned.predictor.answers(dataset.test))
     balanced = [t.test["balanced accuracy"] for t in trials if "balanced accuracy" in t.test]
+    errors = [t.test["mean absolute error"] for t in trials if "mean absolute error" in t.test]
     return Row(
         method=name,
         shots=shots,
@@ -113,6 +100,7 @@ def row_of(name: str, shots: int | None, trials: Sequence[Trial], dataset: Datas
         bytes=4 * count(trainable(last)),
         balanced=statistics.fmean(balanced) if balanced else None,
         lopsided=one_answer(answered),
+        error=statistics.fmean(errors) if errors else None,
     )
 
 
@@ -123,12 +111,3 @@ def one_answer(answered: Counter) -> str:
     answer, times = answered.most_common(1)[0]
     share = times / answered.total()
     return f"{share:.0%} {answer}" if share > LOPSIDED else ""
-
-
-def majority(dataset: Dataset, shots: int | None, seeds: int) -> Row:
-    """Always the class that is commonest in the pool."""
-    commonest = Counter(example.label for example in dataset.pool).most_common(1)[0][0]
-    counts = Counter(example.label for example in dataset.test)
-    score = counts[commonest] / len(dataset.test)
-    balanced = (commonest in counts) / len(counts) if len(set(counts.values())) > 1 else None
-    return Row("majority", shots, [score] * seeds, balanced=balanced, lopsided=f"100% {dataset.labels[commonest]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from minitune.files import write_safely
+from minitune.report import in_figure
 from minitune.training.loop import History
 
 
@@ -26,10 +27,11 @@ def plot_curve(history: History, title: str, path: Path) -> None:
         axes.plot(steps, [look["loss"] for _, look in history.scores], "o-", color="tab:orange", label="dev")
         name = next(iter(history.scores[0][1]))
         right = axes.twinx()
-        right.plot(steps, [look[name] for _, look in history.scores], "s--", color="tab:green", alpha=0.6, markersize=4)
+        scores = [look[name] for _, look in history.scores]
+        right.plot(steps, scores, "s--", color="tab:green", alpha=0.6, markersize=4)
         right.set_ylabel(f"{name} on dev (green squares)")
-        right.set_ylim(0, 1.03)
-    axes.set(xlabel="step", ylabel="loss", title=title)
+        right.set_ylim(min(0, *scores) * 1.03, 1.03)  # a correlation may lie below 0
+    axes.set(xlabel="step", ylabel="loss", title=in_figure(title))
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=9, loc="center right")
     axes.grid(alpha=0.3)

@@ -2,60 +2,117 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from minitune.data.examples import Dataset, dataset_from_files, report_texts
+from minitune.data.labelled import are_numbers, number_of
+from minitune.data.own import class_dataset, dataset_in_all, number_dataset, read_own, repeated
+from minitune.data.rows import Layout, read_rows
+from minitune.data.tagged import CONLL, Tagged, names_of, read_tagged
+from minitune.errors import UserError
 from minitune.methods.question import Question
 from minitune.methods.task_data import TaskData
-from minitune.training.checkpoint import Checkpoint
+from minitune.predictors.tagger import TaggedWords
 
-MANY_SPLIT = 0.5  # of the words: the model hardly knows the language of such a text
+OWN_KINDS = ("classes", "number", "tags")  # what a user's labels may be
 
 
 def file_data(
     path: Path,
     test_path: Path | None = None,
     shots: int | None = None,
-    text_column: str = "text",
-    label_column: str = "label",
+    layout: Layout | None = None,
+    kind: str | None = None,
 ) -> TaskData:
     """A user's file; without a test file, a part of it is kept for the test.
 
     Args:
-        shots: so many examples a class must be left for training.
+        shots: so many examples, a class or in all, must be left for training.
+        kind: classes, number or tags; None is guessed, and said.
 
     Raises:
-        UserError: whatever `dataset_from_files` finds wrong.
+        UserError: an unknown kind; whatever is wrong with the file.
     """
-    dataset = dataset_from_files(path, test_path, shots or 1, 0, text_column, label_column)
-    is_pair = dataset.test[0].text_b is not None
+    if kind is not None and kind not in OWN_KINDS:
+        raise UserError(f"there is no kind {kind!r} of labels; choose one of {', '.join(OWN_KINDS)}")
+    path, test_path, layout = at_home(path), at_home(test_path) if test_path else None, layout or Layout()
+    if test_path and test_path.exists() and path.exists() and test_path.samefile(path):
+        raise UserError(f"{test_path} is the training file itself; test on rows that are not trained on")
+    if kind == "tags" or (kind is None and looks_tagged(path, layout)):
+        data = tag_data(path, test_path, shots or 1, layout)
+    else:
+        data = label_data(path, test_path, shots or 1, layout, kind)
+    if found := repeated(data.dataset):
+        note = f"{found} of the {len(data.test)} test examples stand in the training rows too, word for word: their"
+        data = replace(data, notes=(*data.notes, f"{note} score is no measure of what is new"))
+    return data
+
+
+def at_home(path: Path) -> Path:
+    """Raises:
+    UserError: ~NAME, and there is nobody of that name.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise UserError(f"{path} begins with the home of somebody who is not known here; write the path out") from None
+
+
+def label_data(path: Path, test_path: Path | None, shots: int, layout: Layout, kind: str | None) -> TaskData:
+    """Texts, or pairs of texts, with a class or a number each."""
+    own = read_own(path, test_path, layout)
+    comma = own.table.delimiter == ";"
+    is_pair = own.columns.text_b is not None
+    several = len({row.label for row in own.rows})
+    if kind == "number" or (kind is None and are_numbers(own.rows, comma)):
+        if kind is None:
+            own.table.notes.append(
+                f"the labels are taken as numbers, for there are {several} different ones in {len(own.rows)} rows; "
+                "--kind classes takes each as a class"
+            )
+        dataset = number_dataset(own, shots)
+        template = "{text} {sep} {text_b}" if is_pair else "{text}"
+        return TaskData(dataset, Question((), template, is_pair=is_pair, kind="number"), tuple(own.notes))
+    if kind is None and all(number_of(row.label, comma) is not None for row in own.rows):
+        own.table.notes.append(
+            f"the labels are numbers, and are taken as {several} classes; --kind number learns the number itself"
+        )
+    dataset = class_dataset(own, shots)
     template = "{text} {text_b} it was {mask}" if is_pair else "{text} it was {mask}"
-    return TaskData(dataset, Question(dataset.labels, template, is_pair=is_pair))
+    return TaskData(dataset, Question(dataset.labels, template, is_pair=is_pair), tuple(own.notes))
 
 
-def describe(dataset: Dataset, question: Question, checkpoint: Checkpoint) -> list[str]:
-    """What was read, in a few lines: rows, classes, how the tokenizer took the texts, and what that means."""
-    examples = [*dataset.pool, *dataset.test]
-    counts = Counter(example.label for example in examples)
-    classes = ", ".join(f"{label} {counts[index]}" for index, label in enumerate(dataset.labels))
-    texts = [f"{example.text} {example.text_b or ''}" for example in examples]
-    report = report_texts(texts, checkpoint.tokenizer, checkpoint.model.config.context)
-    lines = [
-        f"{dataset.name}: {len(examples)} rows, {len(dataset.test)} of them kept for the test; classes: {classes}",
-        f"the {checkpoint.kind} tokenizer: {report}",
-    ]
-    if report.cut:
-        lines.append(f"{report.cut} texts are longer than the context: their ends are not read")
-    if report.split_words > MANY_SPLIT:
-        lines.append(
-            "most words had to be split: this model knows little of such text; one pretrained on it will serve better "
-            f"(minitune pretrain {checkpoint.kind} --text FILE, then --model DIR)"
-        )
-    if not question.label_words:
-        lines.append(
-            f"the labels {', '.join(dataset.labels)} are not single tokens of the model, so a verbalizer has no words "
-            f"and its rows are left out; give words, as in "
-            f'--label-words "{dataset.labels[0]}=...;{dataset.labels[1]}=..."'
-        )
-    return lines
+def looks_tagged(path: Path, layout: Layout) -> bool:
+    """By its ending, or by a first row with a list of tokens and a list of tags."""
+    if path.suffix.lower() != ".jsonl":
+        return path.suffix.lower() in CONLL
+    _, row = next(read_rows(path, layout))
+    return all(isinstance(row.get(name), list) for name in (layout.text or "tokens", layout.label or "tags"))
+
+
+def tag_data(path: Path, test_path: Path | None, shots: int, layout: Layout) -> TaskData:
+    """Sentences with a tag for each word, scored by the spans that the tags make."""
+    train = read_tagged(path, layout)
+    test = read_tagged(test_path, layout) if test_path else None
+    labels = names_of(train)
+    if len(labels) < 2:
+        raise UserError(f"every token of {path} has the tag {labels[0]}; there is nothing to find")
+    examples = tagged_words(train, labels, path)
+    dataset = dataset_in_all(
+        path, labels, examples, None if test is None else tagged_words(test, labels, test_path), shots
+    )
+    return TaskData(dataset, Question(labels, "{text}", kind="spans"))
+
+
+def tagged_words(sentences: list[Tagged], labels: tuple[str, ...], path: Path) -> tuple[TaggedWords, ...]:
+    """Raises:
+    UserError: a tag that the training data lacks.
+    """
+    place = {label: index for index, label in enumerate(labels)}
+    for sentence in sentences:
+        if unseen := sorted(set(sentence.tags) - set(labels)):
+            raise UserError(
+                f"{path}, the sentence that ends on line {sentence.line}, has tags that the training data lacks: "
+                f"{unseen}; the training data has {list(labels)}"
+            )
+    return tuple(TaggedWords(s.words, tuple(place[tag] for tag in s.tags)) for s in sentences)

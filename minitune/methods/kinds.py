@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean, pstdev
 from typing import Any
 
-from minitune.data.examples import Example
+from minitune.data.examples import Example, TrainSet
 from minitune.methods.question import Question
 from minitune.methods.read import READ
 from minitune.models.build import Model
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
+from minitune.predictors.regressor import Regressor
 from minitune.predictors.tagger import TaggedWords, Tagger
 from minitune.predictors.writer import Writer, Writing
 from minitune.prompting.template import Template
-from minitune.readout.head import TokenHead
+from minitune.readout.head import FreeNumber, TokenHead
 from minitune.training.checkpoint import Checkpoint
 from minitune.tuning.doors import Tuned
 
@@ -35,7 +37,8 @@ class Kind:
         from_nothing: how the model with random weights is trained, to measure the others by.
         without: answers to "what may change?" that train nothing on such a question.
         read_by: the only way to read it; none = any read-out does.
-        is_choice: the answer is one of the labels, so that answers can be counted and the commonest is a baseline.
+        is_choice: the answer is one of the labels, so that answers can be counted.
+        measured: what is measured of the training examples before anything else, and is written into the question.
     """
 
     join: Join
@@ -46,6 +49,7 @@ class Kind:
     without: tuple[str, ...] = ()
     read_by: str = ""
     is_choice: bool = False
+    measured: Callable[[Question, TrainSet], Question] = lambda question, train: question
 
     def needs_blank(self, read: str) -> bool:
         return self.is_choice and READ[read].at_the_blank
@@ -63,6 +67,26 @@ def tagger(
 ) -> Tagger:
     readout = TokenHead(checkpoint.model.config.width, len(question.labels), seed)
     return Tagger(model, checkpoint.tokenizer, template, readout, question.labels)
+
+
+def span_tagger(
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+) -> Tagger:
+    readout = TokenHead(checkpoint.model.config.width, len(question.labels), seed)
+    return Tagger(model, checkpoint.tokenizer, template, readout, question.labels, "span f1")
+
+
+def regressor(
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+) -> Regressor:
+    readout = FreeNumber(checkpoint.model.config.width, *question.scale, seed=seed)
+    return Regressor(model, checkpoint.tokenizer, template, readout)
+
+
+def scaled(question: Question, train: TrainSet) -> Question:
+    """With the mean and the spread of the numbers that are trained on."""
+    numbers = [example.label for example in train]
+    return replace(question, scale=(fmean(numbers), pstdev(numbers) or 1.0))
 
 
 def writer(
@@ -100,6 +124,24 @@ KINDS: dict[str, Kind] = {
         default=("frozen", "full", "lora", "prompt-tuning", "p-tuning-v2"),
         without=("output",),
         read_by="head",
+    ),
+    "spans": Kind(  # one for each word, and neighbours name a thing together
+        join=span_tagger,
+        example=words_to_tag,
+        metric="span f1",
+        default=("frozen", "full", "lora", "prompt-tuning", "p-tuning-v2"),
+        without=("output",),
+        read_by="head",
+    ),
+    "number": Kind(  # any number
+        join=regressor,
+        example=Example,
+        metric="rank correlation",
+        default=("frozen+number", "full+number", "lora+number", "biases+number", "p-tuning-v2+number"),
+        from_nothing="full+number",
+        without=("output",),
+        read_by="number",
+        measured=scaled,
     ),
     "text": Kind(  # written freely
         join=writer,

@@ -5,24 +5,26 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 
-from minitune.data.examples import DevSet, TrainSet
+from minitune.data.examples import DevSet, Example, TrainSet
 from minitune.errors import UserError
+from minitune.files import machine_memory
 from minitune.methods.asked import ASKED, manual
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
 from minitune.methods.rates import default_rate
 from minitune.methods.read import READ
 from minitune.methods.search import Search
-from minitune.methods.settings import apply_settings
+from minitune.methods.settings import apply_settings, parted
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
 from minitune.prompting.template import Part, Template
+from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
@@ -94,7 +96,10 @@ class Method:
         return template
 
     def search(self, checkpoint: Checkpoint, question: Question, train: TrainSet, dev: DevSet, seed: int) -> Question:
-        """The question with all that is searched for on the training examples; most methods search for nothing."""
+        """The question with all that is measured or searched for on the training examples; most methods search for
+        nothing."""
+        self.check_base(question, checkpoint)
+        question = KINDS[question.kind].measured(question, train)
         for answer in (ASKED[self.asked], READ[self.read]):
             if answer.search:
                 asked = ASKED[self.asked].template(question, checkpoint.kind)
@@ -115,9 +120,11 @@ class Method:
         """
         what, template = WHAT[self.what], self.template(question, checkpoint.kind)
         self.check(question)
+        self.check_base(question, checkpoint)
         settings = self.settings
         if what.is_soft and template.count("soft"):
             settings = replace(settings, length=template.count("soft"))
+        check_memory(self.name, what.count(settings, checkpoint.model.config))
         if getattr(settings, "start", "") == "labels" and not settings.text:
             settings = replace(
                 settings, text=" ".join(word for words in question.label_words.values() for word in words)
@@ -130,6 +137,14 @@ class Method:
     def join(self, model: Model | Tuned, checkpoint: Checkpoint, question: Question, seed: int) -> Predictor:
         """A model that the method was put into, with the template and the read-out."""
         template, device = self.template(question, checkpoint.kind), next(model.parameters()).device
+        if isinstance(model, Tuned) and model.door.positions:
+            try:
+                template.render(Example("a", "a"), checkpoint.tokenizer, model.context)
+            except UserError as error:
+                raise UserError(
+                    f"{error}: {model.door.positions} of its {model.model.context} places are taken by the prefix (its "
+                    "setting is length)"
+                ) from None
         predictor = KINDS[question.kind].join(model, checkpoint, template, question, self.read, seed).to(device)
         if self.what == "output" and not predictor.reads_words:
             raise UserError(
@@ -148,6 +163,29 @@ class Method:
         if kind.read_by and "+" in self.name and not self.name.endswith(f"+{kind.read_by}"):
             raise UserError(f"{self.name}: this task is read by {kind.read_by}; write {self.what} alone")
 
+    def check_base(self, question: Question, checkpoint: Checkpoint) -> None:
+        """Raises:
+        UserError: the method needs a part that the model came without.
+        """
+        if missing := self.misses(question, checkpoint):
+            raise UserError(f"{self.name} {missing}")
+
+    def misses(self, question: Question, checkpoint: Checkpoint) -> str:
+        """Why the method cannot be put into this model, which came without a part of what pretraining trains; or
+        nothing, if it can."""
+        kind, model = KINDS[question.kind], f"the model {checkpoint.name or checkpoint.kind}"
+        if kind.needs_blank(self.read) and "MLM head" in checkpoint.lacks:
+            instead = "a model that was saved with it" if kind.read_by else "a method with +head"
+            return f"reads words at the blank, and {model} came without its MLM head; take {instead}"
+        if kind.is_choice and not self.reads_the_blank and "pooler" in checkpoint.lacks:
+            able = [name for name, what in WHAT.items() if what.trains_the_pooler]
+            if self.what not in able:
+                return (
+                    f"reads the text through BERT's pooler, and {model} came without one: take a method that trains "
+                    f"it, {', '.join(f'{name}+{self.read}' for name in able)}"
+                )
+        return ""
+
     def training(self, predictor: Predictor, steps: int, seed: int) -> TrainConfig:
         """How it trains: what was set, and where no learning rate was, the default for such a predictor."""
         rate = default_rate(self.what, predictor.model.kind, predictor.reads_words)
@@ -155,6 +193,39 @@ class Method:
         if "evaluate_every" not in self.changes:
             config = replace(config, evaluate_every=max(1, config.steps // 10))
         return config
+
+
+def parse_all(names: Sequence[str], settings: Sequence[str] | Mapping[str, Any] = ()) -> list[Method]:
+    """Methods, each with those of the settings that it has.
+
+    Raises:
+        UserError: as of `Method.parse`; a setting that none of them has.
+    """
+    given = dict(settings) if isinstance(settings, Mapping) else dict(map(parted, settings))
+    methods = [Method.parse(name) for name in names]
+    known = [{f.name for config in (m.settings, TrainConfig()) if config for f in fields(config)} for m in methods]
+    for name in given:
+        if not any(name in its for its in known):
+            having = ", ".join(sorted(set().union(*known)))
+            raise UserError(f"no method here has a setting {name!r}; among them they have {having}")
+    return [
+        Method.parse(name, {key: value for key, value in given.items() if key in its})
+        for name, its in zip(names, known, strict=True)
+    ]
+
+
+def check_memory(name: str, numbers: int) -> None:
+    """See that the machine can hold what a method trains: 4 bytes each for number and gradient, 8 for AdamW.
+
+    Raises:
+        UserError: it cannot; said before any of it is made.
+    """
+    memory, needed = machine_memory(), 16 * numbers
+    if memory and needed > memory:
+        raise UserError(
+            f"{name} would train {numbers:,} numbers, {size(needed)} with their gradients and the optimizer, and this "
+            f"machine has {size(memory)}: take smaller settings or a smaller model"
+        )
 
 
 def all_methods(kind_name: str = "classes") -> list[str]:

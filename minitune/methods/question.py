@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from minitune.errors import UserError
 from minitune.prompting.template import Template
 from minitune.readout.verbalizer import parse_label_words, verbalizer
 from minitune.training.checkpoint import Checkpoint
@@ -23,6 +24,7 @@ class Question:
     is_pair: bool = False  # has a second text
     kind: str = "classes"  # one of `KINDS`
     score: Callable | None = None  # of a written text
+    scale: tuple[float, float] = (0.0, 1.0)  # of numbers that are trained on: their mean and their spread
     is_own: bool = False  # the template is the user's, or was searched, and is taken as it stands
 
 
@@ -36,12 +38,21 @@ def asked_otherwise(
     """The question with a user's own template and label words in place of its own.
 
     Raises:
-        UserError: a template that the model cannot be asked with, label words that cannot be read or are not one token.
+        UserError: a template that the model cannot be asked with or that leaves the text out, label words that cannot
+            be read or are not one token, or where there are no classes.
     """
     if template is not None:
-        Template.parse(template).check(checkpoint.kind, needs_blank=needs_blank)
+        asked = Template.parse(template)
+        if not any(part.kind in ("text", "text_b")[: 1 + question.is_pair] for part in asked.parts):
+            raise UserError(
+                f"the template {template!r} has no {{text}}, so the answer would not depend on the text: write it "
+                "where the text shall stand"
+            )
+        asked.check(checkpoint.kind, needs_blank=needs_blank)
         question = replace(question, template=template, is_own=True)
     if label_words is not None:
+        if question.kind not in ("classes", "words"):
+            raise UserError("label words stand for classes, and this task has none; leave them out")
         given = parse_label_words(label_words) if isinstance(label_words, str) else label_words
         words = {label: (w,) if isinstance(w, str) else tuple(w) for label, w in given.items()}
         question = replace(question, label_words=words)

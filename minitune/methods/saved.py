@@ -151,7 +151,7 @@ def rebuild(
         if isinstance(predictor.model, Tuned):
             fold(predictor.model)
         places = learned_tensors(predictor)
-        check_tensors(weights, {key: place.shape for key, place in places.items()}, str(path))
+        check_tensors(weights, places, str(path))
     except UserError as error:
         at = "" if str(error).startswith(str(path)) else f"{path} cannot be used: "
         raise UserError(f"{at}{error}") from None

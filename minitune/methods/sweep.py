@@ -65,6 +65,8 @@ def sweep(
                     scores.append(math.nan)
                 else:
                     judged, predictor = (dataset.dev or learned.dev)[:DEV], learned.predictor
+                    if not judged:
+                        raise UserError(f"of {dataset.name} no examples are left to judge rates by: lower --shots")
                     scores.append(next(iter(predictor.measure(predictor.items(judged)).values())))
                 bar.update()
             found.append(Swept(method.name, rate, scores))

@@ -17,6 +17,7 @@ class TaskData:
 
     dataset: Dataset
     question: Question
+    notes: tuple[str, ...] = ()  # what was guessed, or looks wrong, in a user's file
 
     @property
     def name(self) -> str:

@@ -28,7 +28,7 @@ class Item(NamedTuple):
     """An example as a batch takes it: rendered, or already read by a model that will not change."""
 
     rendered: Rendered
-    label: int
+    label: float
     hidden: Tensor | None = None  # (D,), where the read-out reads
 
 
@@ -62,13 +62,11 @@ class Classifier(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Class scores: a batch of `collate` -> (B, C)."""
-        hidden = batch["hidden"] if "hidden" in batch else self.read(batch)  # (B, D)
-        return self.readout(hidden, self.model)
+        return self.readout(self.read(batch), self.model)
 
     def read(self, batch: Batch) -> Tensor:
         """The hidden state at the place where the answer is read: (B, D)."""
-        place = batch["blank"] if self.readout.reads == "blank" else batch["text_end"]  # (B,)
-        return self.model(**inputs_of(batch, self.model.kind), read=place[:, None]).hidden[:, 0]  # (B, 1, D) -> (B, D)
+        return read_by(self, batch)
 
     def loss(self, batch: Batch) -> Tensor:
         return self.readout.loss(self(batch), batch["label"])
@@ -76,26 +74,18 @@ class Classifier(nn.Module):
     # ---- many examples ----
 
     def render(self, examples: Sequence[Example]) -> list[Rendered]:
-        return [self.template.render(example, self.tokenizer, self.model.context) for example in examples]
+        return [item.rendered for item in unread(self, examples)]
 
     def items(self, examples: Sequence[Example]) -> list[Item]:
         """What batches are made of. A frozen model reads each example once, here, and never again in training."""
-        items = [Item(r, e.label) for r, e in zip(self.render(examples), examples, strict=True)]
-        if any(parameter.requires_grad for parameter in self.model.parameters()):
-            return items
-        hidden = over(self, items, self.read)
-        return [item._replace(hidden=row) for item, row in zip(items, hidden, strict=True)]
+        return read_once(self, unread(self, examples))
 
     def collate(self, items: Sequence[Item]) -> Batch:
-        if items[0].hidden is not None:
-            labels = torch.tensor([item.label for item in items])
-            return {"hidden": torch.stack([item.hidden for item in items]), "label": labels}
-        return collate([item.rendered for item in items], [item.label for item in items], self.tokenizer)
+        return collate_items(items, self.tokenizer)
 
     def scores(self, examples: Sequence[Example], batch_size: int = 128) -> Tensor:
         """Class scores of many examples, in their order: (N, C), on the CPU."""
-        items = [Item(r, e.label) for r, e in zip(self.render(examples), examples, strict=True)]
-        return over(self, items, self, batch_size).float().cpu()
+        return over(self, unread(self, examples), self, batch_size).float().cpu()
 
     def accuracy(self, examples: Sequence[Example]) -> float:
         labels = torch.tensor([example.label for example in examples])
@@ -120,6 +110,38 @@ class Classifier(nn.Module):
         return [self.labels[best] for best in self.scores(examples).argmax(dim=1).tolist()]
 
 
+# ---- what a classifier and a regressor do alike ----
+
+
+def read_by(predictor: nn.Module, batch: Batch) -> Tensor:
+    """The hidden state at the place where the answer is read: (B, D)."""
+    if "hidden" in batch:
+        return batch["hidden"]
+    model, readout = predictor.model, predictor.readout
+    place = batch["blank"] if readout.reads == "blank" else batch["text_end"]  # (B,)
+    return model(**inputs_of(batch, model.kind), read=place[:, None]).hidden[:, 0]  # (B, 1, D) -> (B, D)
+
+
+def unread(predictor: nn.Module, examples: Sequence[Example]) -> list[Item]:
+    tokenizer, context = predictor.tokenizer, predictor.model.context
+    return [Item(predictor.template.render(example, tokenizer, context), example.label) for example in examples]
+
+
+def read_once(predictor: nn.Module, items: Sequence[Item]) -> Sequence[Item]:
+    """The same items; of a model that will not change with the hidden states, so that it need not run again."""
+    if not items or any(parameter.requires_grad for parameter in predictor.model.parameters()):
+        return items
+    hidden = over(predictor, items, lambda batch: read_by(predictor, batch))
+    return [item._replace(hidden=row) for item, row in zip(items, hidden, strict=True)]
+
+
+def collate_items(items: Sequence[Item], tokenizer: Tokenizer) -> Batch:
+    labels = [item.label for item in items]
+    if items[0].hidden is not None:
+        return {"hidden": torch.stack([item.hidden for item in items]), "label": torch.tensor(labels)}
+    return collate([item.rendered for item in items], labels, tokenizer)
+
+
 def check_placeholders(model: nn.Module, template: Template) -> None:
     """Raises:
     UserError: the model has a soft prompt, and the template no placeholders for it, or not as many.
@@ -141,7 +163,7 @@ def check_placeholders(model: nn.Module, template: Template) -> None:
         )
 
 
-def collate(rendered: Sequence[Rendered], labels: Sequence[int], tokenizer: Tokenizer) -> Batch:
+def collate(rendered: Sequence[Rendered], labels: Sequence[float], tokenizer: Tokenizer) -> Batch:
     """Padded inputs, and `blank`, `text_end`, `label` (B,).
 
     `text_end` is where a head reads: [CLS] for BERT, the last real token for GPT. `blank` is the first blank.

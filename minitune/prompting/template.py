@@ -23,6 +23,7 @@ from minitune.data.examples import Example
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 
+MOST = 10_000  # placeholders: longer than any context here, and no danger to the memory
 TEXT_SLOTS = ("text", "text_b")
 SLOTS = "{text}, {text_b}, {mask}, {sep}, {soft:N}, {trigger:N}"
 
@@ -59,7 +60,7 @@ class Template:
         """Read a template. It is only ever read as text: nothing in it is run.
 
         Raises:
-            UserError: an unknown slot, a brace without its partner, a count that is no number above 0, no slot at all.
+            UserError: an unknown slot, a brace without its partner, a count out of range, no slot at all.
         """
         parts = []
         for piece in re.split(r"(\{[^{}]*\})", string):
@@ -117,9 +118,7 @@ class Template:
         around = 2 if tokenizer.kind == "bert" else 0  # [CLS] and [SEP]
         fixed = around + sum(map(len, pieces)) - sum(map(len, texts))
         if fixed >= context:
-            raise UserError(
-                f"the template {str(self)!r} alone takes {fixed} tokens and the context holds {context}: shorten it"
-            )
+            raise UserError(self.too_long(fixed, context))
         rendered = Rendered(cut=shorten(texts, context - fixed))
         token_type = 0
         if tokenizer.kind == "bert":
@@ -135,6 +134,14 @@ class Template:
         if not rendered.ids:
             raise UserError("there is a text with no token in it; remove the empty row")
         return rendered
+
+    def too_long(self, fixed: int, context: int) -> str:
+        """Why no text fits: what the template takes, and the prompt in it."""
+        prompt = self.count("soft")
+        of_prompt = f" ({prompt} of them the prompt's; its setting is length)" if prompt else ""
+        what = "the prompt or the template" if prompt else "it"
+        taken = f"the template {str(self)!r} alone takes {fixed} tokens{of_prompt}"
+        return f"{taken} and the context holds {context}: shorten {what}"
 
     @staticmethod
     def piece(part: Part, example: Example, tokenizer: Tokenizer) -> list[int]:
@@ -154,8 +161,10 @@ class Template:
 def read_slot(slot: str, string: str) -> Part:
     name, _, count = slot.strip("{}").strip().partition(":")
     if name in ("soft", "trigger"):
-        if count and not (count.isascii() and count.isdigit() and int(count) > 0):
-            raise UserError(f"{slot} in the template {string!r} needs a whole number above 0, as in {{{name}:8}}")
+        if count and not (count.isascii() and count.isdigit() and len(count) < 9 and 0 < int(count) <= MOST):
+            raise UserError(
+                f"{slot} in the template {string!r} needs a whole number from 1 to {MOST:,}, as in {{{name}:8}}"
+            )
         return Part(name, count=int(count or 1))
     if name in (*TEXT_SLOTS, "mask", "sep") and not count:
         return Part(name)

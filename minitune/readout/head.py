@@ -4,8 +4,9 @@ r"""Heads: one new linear layer on what the model made of a text.
 
 `Head` scores the classes of a whole text, or of a pair of texts. BERT is read at [CLS], through its pretrained tanh
 pooler (Devlin et al. 2019, section 4.1). GPT is read at the last real token, the only one that has seen them all
-(Radford et al. 2018, section 3.2). `NumberHead` reads one number there. `TokenHead` reads every token by itself
-(Devlin et al. 2019, section 5.3), without the pooler, which was made for [CLS]. C D + C new parameters.
+(Radford et al. 2018, section 3.2). `NumberHead` reads one number there, where classes are numbers, `FreeNumber` reads
+any number. `TokenHead` reads every token by itself (Devlin et al. 2019, section 5.3), without the pooler, which was
+made for [CLS]. C D + C new parameters.
 """
 
 from __future__ import annotations
@@ -76,6 +77,36 @@ class NumberHead(nn.Module):
     def loss(self, scores: Tensor, label: Tensor) -> Tensor:
         """The squared error of the number, which stands in the right class's place."""
         return -scores.gather(1, label[:, None]).mean()
+
+
+class FreeNumber(nn.Module):
+    """Reads any number: hidden (B, D) -> (B,), in spreads from the mean of the numbers that are trained on.
+
+    A layer that starts at 0 and takes steps of the learning rate never reaches the price of a house; what it learns is
+    therefore how far from the mean a number is. Mean and spread are no parameters, and are saved with those.
+    """
+
+    reads = "text"
+
+    def __init__(self, width: int, mean: float = 0.0, spread: float = 1.0, seed: int = 0):
+        super().__init__()
+        self.linear = new_layer(width, 1, seed)
+        self.register_buffer("mean", torch.tensor(float(mean)))
+        self.register_buffer("spread", torch.tensor(float(spread)))
+
+    def forward(self, hidden: Tensor, model: Model) -> Tensor:
+        return self.linear(model.pool(hidden)).squeeze(1)  # (B, D) -> (B, 1) -> (B,)
+
+    def loss(self, distance: Tensor, right: Tensor) -> Tensor:
+        """Mean squared error, in squared spreads: (B,), (B,) -> ()."""
+        return (distance - right).square().mean()
+
+    def distance(self, number: float) -> float:
+        """Of a number from the mean, in spreads."""
+        return (number - self.mean.item()) / self.spread.item()
+
+    def number(self, distance: float) -> float:
+        return self.mean.item() + self.spread.item() * distance
 
 
 class TokenHead(nn.Module):

@@ -53,7 +53,7 @@ def verbalizer(label_words: Mapping[str, Sequence[str]], labels: Sequence[str], 
 
     Raises:
         UserError: a class without words, a class that is not among the labels, a word that is not one token,
-            or a word that two classes share.
+            or a word that is given twice, to one class or to two.
     """
     unknown = sorted(set(label_words) - set(labels))
     if unknown:
@@ -64,6 +64,8 @@ def verbalizer(label_words: Mapping[str, Sequence[str]], labels: Sequence[str], 
             raise UserError(f"the class {label!r} has no label word; give each class one, as in {label}=word")
         for word in label_words[label]:
             token = tokenizer.word_id(word)
+            if owner.get(token) == label:
+                raise UserError(f"the word {word!r} is given twice for {label!r}; give it once")
             if token in owner:
                 raise UserError(
                     f"the word {word!r} stands for {owner[token]!r} and for {label!r}; give it to one of them"

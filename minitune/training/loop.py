@@ -5,10 +5,12 @@ It trains any module that has a `loss(batch)`, and changes only the parameters t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,20 @@ from tqdm import tqdm
 from minitune.errors import UserError
 
 Batch = dict[str, Tensor]
+
+
+LONGEST = 10_000_000  # steps: more of them are a slip of the hand
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # of each setting: what is good, and what that is in words
+    "steps": (lambda n: 1 <= n <= LONGEST, f"a whole number from 1 to {LONGEST:,}"),
+    "lr": (lambda rate: 0 < rate < math.inf, "a number above 0"),
+    "warmup": (lambda n: 0 <= n <= LONGEST, f"a whole number from 0 to {LONGEST:,}"),
+    "weight_decay": (lambda decay: 0 <= decay < math.inf, "a number from 0 on"),
+    "betas": (lambda b: len(b) == 2 and all(0 <= x < 1 for x in b), "two numbers from 0 to below 1, as in 0.9,0.98"),
+    "clip": (lambda norm: norm > 0, "a number above 0"),
+    "accumulate": (lambda n: 1 <= n <= 1000, "a whole number from 1 to 1,000"),
+    "evaluate_every": (lambda n: 0 <= n <= LONGEST, f"a whole number from 0 (never) to {LONGEST:,}"),
+    "seed": (lambda n: 0 <= n < 2**63, "a whole number from 0 to below 2^63"),
+}
 
 
 class Diverged(UserError):
@@ -37,13 +53,9 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self):
-        ranges = {"steps": self.steps >= 1, "lr": self.lr > 0, "warmup": self.warmup >= 0, "clip": self.clip > 0}
-        ranges |= {"accumulate": self.accumulate >= 1, "weight_decay": self.weight_decay >= 0}
-        ranges |= {"evaluate_every": self.evaluate_every >= 0, "seed": 0 <= self.seed < 2**63}
-        ranges |= {"betas": len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)}
-        for name, is_good in ranges.items():
-            if not is_good:
-                raise UserError(f"{name} is {getattr(self, name)}, which is out of range; see TrainConfig")
+        for name, (is_good, expected) in RANGES.items():
+            if not is_good(getattr(self, name)):
+                raise UserError(f"{name} is {getattr(self, name)}, which is out of range: {expected} was expected")
 
 
 @dataclass
@@ -82,7 +94,7 @@ def train(
         tell: is called after each look, with the number of steps done.
 
     Raises:
-        UserError: nothing is trainable.
+        UserError: nothing is trainable; the loss is no number before anything was trained.
         Diverged: the loss is no longer a number.
     """
     trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
@@ -120,6 +132,11 @@ def train(
         optimizer.zero_grad()
 
         history.losses.append(total.item())
+        if not total.isfinite() and step == 0:
+            raise UserError(
+                f"the loss is {total.item()} before anything was trained: the model's weights are damaged, or a "
+                "setting such as alpha or spread is far too large"
+            )
         if not total.isfinite():
             raise Diverged(f"the loss is {total.item()} at step {step}: lower the learning rate (it is {config.lr})")
         bar.set_postfix(loss=f"{total.item():.3f}", refresh=False)

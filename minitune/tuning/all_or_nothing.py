@@ -8,9 +8,7 @@ Devlin et al. 2019, sections 4.1 (fine-tuning) and 5.3 (a frozen model as a sour
 
 from __future__ import annotations
 
-from minitune.models.bert import BERTConfig, bert_parameters
-from minitune.models.build import Model, ModelConfig
-from minitune.models.gpt import gpt_parameters
+from minitune.models.build import Model, ModelConfig, parameter_count
 
 
 def tune_everything(model: Model) -> Model:
@@ -25,7 +23,7 @@ def freeze(model: Model) -> Model:
 
 def all_parameters(config: object, model: ModelConfig) -> int:
     """N, all of the model's."""
-    return bert_parameters(model) if isinstance(model, BERTConfig) else gpt_parameters(model)
+    return parameter_count(model)
 
 
 def no_parameters(config: object, model: ModelConfig) -> int:

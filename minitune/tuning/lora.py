@@ -34,6 +34,8 @@ class LoRAConfig:
     def __post_init__(self):
         if self.rank < 1:
             raise UserError(f"the rank is {self.rank}; it must be 1 or more")
+        if not 0 < self.alpha <= 10_000:
+            raise UserError(f"alpha is {self.alpha}; it must be above 0 and at most 10,000")
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
         if not self.targets:

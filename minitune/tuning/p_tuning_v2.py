@@ -39,8 +39,8 @@ class DeepPromptConfig:
             raise UserError(f"the prefix's length is {self.length}; it must be 1 or more")
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
-        if self.spread < 0:
-            raise UserError(f"the spread is {self.spread}; it must be 0 or more")
+        if not 0 <= self.spread <= 100:
+            raise UserError(f"the spread is {self.spread}; it must be from 0 to 100")
 
 
 def add_deep_prompt(model: Model, config: DeepPromptConfig) -> Tuned:

@@ -37,6 +37,8 @@ class PromptConfig:
     def __post_init__(self):
         if self.length < 1:
             raise UserError(f"the prompt's length is {self.length}; it must be 1 or more")
+        if not 0 <= self.spread <= 100:
+            raise UserError(f"the spread is {self.spread}; it must be from 0 to 100, in units of the embeddings' own")
         if self.start not in STARTS:
             raise UserError(f"a prompt cannot start from {self.start!r}; choose one of {', '.join(STARTS)}")
         if self.start == "text" and not self.text.split():

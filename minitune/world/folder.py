@@ -15,6 +15,7 @@ from minitune.world.tasks import SPLITS, TASKS
 from minitune.world.world import World
 
 SAMPLE = 2_000  # documents
+STAMP = "made-by"
 
 
 def write_whole_world(out: Path, seed: int, joined: bool = True) -> None:
@@ -29,6 +30,7 @@ def write_whole_world(out: Path, seed: int, joined: bool = True) -> None:
             write_text(path, as_csv(rows) if task.format == "csv" else as_jsonl(rows))
     write_text(out / "sample.txt", "".join(f"{text}\n" for text in world.documents(SAMPLE)))
     write_text(out / "text.txt", "".join(f"{text}\n" for text in world.documents()))
+    write_text(out / STAMP, fingerprint())  # last: a folder with a stamp is whole
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -46,11 +48,10 @@ def as_jsonl(rows: Sequence[Row]) -> str:
 def world_folder(seed: int, joined: bool = True, root: Path = Path("runs")) -> Path:
     """The folder of the world of a seed, made now if it is not there or was made by other lists or grammar."""
     folder = root / (f"world-{seed}" if joined else f"world-{seed}-unjoined")
-    stamp, now = folder / "made-by", fingerprint()
-    if not stamp.exists() or stamp.read_text() != now:
+    stamp = folder / STAMP
+    if not stamp.exists() or read_text(stamp) != fingerprint():
         print(f"writing the toy world of seed {seed} to {folder} ...", flush=True)
         write_whole_world(folder, seed, joined)
-        write_text(stamp, now)  # last: a folder with a stamp is whole
     return folder
 
 

@@ -15,9 +15,9 @@ def test_compare_prints_a_table_and_writes_json_and_a_figure(capsys, models, her
     assert (status, err) == (0, "")
     assert "24 rows" in out and "bad 12, good 12" in out, "it must say first what it read"
     result = json.loads((here / "rows.json").read_text())
-    assert {"task", "model", "seeds", "metric", "rows"} == set(result)
+    assert {"task", "model", "seeds", "metric", "rows", "set"} == set(result)
     assert [row["method"] for row in result["rows"]] == ["majority", *methods.split(","), "random-weights"]
-    fields = {"method", "shots", "score", "low", "high", "draws", "trainable", "seconds", "bytes", "balanced"}
+    fields = {"method", "shots", "score", "low", "high", "draws", "trainable", "seconds", "bytes", "balanced", "error"}
     assert all(set(row) == fields and len(row["draws"]) == 1 for row in result["rows"])
     trainable = {row["method"]: row["trainable"] for row in result["rows"]}
     assert trainable["zero-shot"] == 0 and trainable["frozen+head"] == 2 * 16 + 2, "frozen+head trains W and b alone"

@@ -8,10 +8,8 @@ import pytest
 from minitune.data.examples import (
     Dataset,
     Example,
-    dataset_from_files,
     draw,
     draw_few,
-    numbered,
     report_texts,
     take_each,
 )
@@ -25,52 +23,6 @@ def pool(*counts):
     """Examples of each class, `counts` of them, shuffled."""
     examples = [Example(f"text {label} {i}", label=label) for label, count in enumerate(counts) for i in range(count)]
     return random.Random(0).sample(examples, len(examples))
-
-
-# datasets
-
-
-def csv_of(*counts):
-    rows = [f"text {label} {i},{LABELS[label]}" for label, count in enumerate(counts) for i in range(count)]
-    return "text,label\n" + "\n".join(rows) + "\n"
-
-
-def test_without_a_test_file_one_is_split_off_balanced_and_by_seed(write):
-    path = write(csv_of(9, 7, 20))
-    one, same, other = (dataset_from_files(path, None, shots=4, seed=seed) for seed in (1, 1, 2))
-    assert one == same and one.test != other.test
-    assert one.name == "reviews" and one.labels == LABELS
-    assert Counter(e.label for e in one.test) == {0: 3, 1: 3, 2: 3}, "half of the smallest class, at the most"
-    assert not set(one.test) & set(one.pool) and len(set(one.test) | set(one.pool)) == 36, "a row was lost or doubled"
-
-
-def test_enough_is_left_to_draw_from(write):
-    data = dataset_from_files(write(csv_of(5, 9, 9)), None, shots=4)
-    counts = Counter(e.label for e in data.pool)
-    assert counts[0] == 4 and len(data.test) == 3
-
-
-def test_with_a_test_file_nothing_is_split(write):
-    data = dataset_from_files(write(csv_of(2, 2, 3)), write(csv_of(0, 1, 1), "test.csv"), shots=2)
-    assert len(data.pool) == 7 and [e.label for e in data.test] == [1, 2], "labels are numbered as in the training data"
-
-
-def test_what_makes_no_dataset_is_refused(write):
-    with pytest.raises(UserError, match=r"every row of .* has the label 'fair'; two classes"):
-        dataset_from_files(write(csv_of(0, 5)), None, shots=1)
-    with pytest.raises(UserError, match=r"'fair' has 4 examples .* 4 a class were asked for beside a test set"):
-        dataset_from_files(write(csv_of(9, 4, 9)), None, shots=4)
-    with pytest.raises(UserError, match=r"'fair' has 3 examples .* 4 a class were asked for: add some"):
-        dataset_from_files(write(csv_of(9, 3)), write(csv_of(1, 1), "test.csv"), shots=4)
-    with pytest.raises(
-        UserError, match=r"test.csv has labels that the training data lacks: \['good'\]; .*'bad', 'fair'"
-    ):
-        dataset_from_files(write(csv_of(5, 5)), write(csv_of(1, 1, 1), "test.csv"), shots=4)
-
-
-def test_labels_become_their_places(tmp_path):
-    rows = [("a", None, "good"), ("b", "c", "bad")]
-    assert numbered(rows, LABELS, tmp_path) == (Example("a", None, 2), Example("b", "c", 0))
 
 
 # draws

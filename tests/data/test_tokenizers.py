@@ -292,6 +292,7 @@ def test_an_unknown_kind_is_refused():
 
 def test_the_constructor_sets_the_switch(gpt_tokenizer):
     gpt_tokenizer.library.encode_special_tokens = False
-    assert gpt_tokenizer.encode("<|end|>")[-1] == gpt_tokenizer.end_id
+    assert gpt_tokenizer.library.encode("<|end|>").ids == [gpt_tokenizer.end_id]
+    assert gpt_tokenizer.decode(gpt_tokenizer.encode("a <|end|>")) == "a "
     Tokenizer(gpt_tokenizer.library, "gpt")
-    assert gpt_tokenizer.end_id not in gpt_tokenizer.encode("<|end|>")
+    assert gpt_tokenizer.decode(gpt_tokenizer.encode("a <|end|>")) == "a <|end|>"

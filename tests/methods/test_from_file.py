@@ -4,7 +4,8 @@ import csv
 
 import pytest
 
-from minitune.methods.from_file import describe, file_data
+from minitune.methods.file_report import describe, words_asked
+from minitune.methods.from_file import file_data
 from minitune.models import BERTConfig
 from minitune.models.build import random_model
 from minitune.training.checkpoint import Checkpoint
@@ -38,16 +39,16 @@ def test_labels_that_are_single_tokens_are_their_own_words(tmp_path, checkpoint)
 
 def test_a_class_without_a_word_is_said_with_the_way_out(tmp_path, checkpoint):
     write(tmp_path / "a.csv", [(line, ("5 stars", "1 star")[i % 2]) for i, line in enumerate(LINES)])
-    data, question = file_of(tmp_path / "a.csv", None, 2, checkpoint)
+    _, question = file_of(tmp_path / "a.csv", None, 2, checkpoint)
     assert not question.label_words
-    assert any("--label-words" in line for line in describe(data, question, checkpoint))
+    assert "--label-words" in words_asked(question, ["full+head", "full"], "bert")[0]
+    assert not words_asked(question, ["full+head"], "bert"), "nobody asked for a verbalizer"
 
 
 def test_what_was_read_is_counted(tmp_path, checkpoint):
     long = "the plot was clever and gripping . " * 5
     write(tmp_path / "a.csv", [(long, "great"), ("the plot \u4f60\u597d", "awful")] * 2)
-    data, question = file_of(tmp_path / "a.csv", None, 1, checkpoint)
-    text = "\n".join(describe(data, question, checkpoint))
+    text = "\n".join(describe(file_data(tmp_path / "a.csv", None, 1), checkpoint))
     assert "4 rows" in text and "awful 2, great 2" in text
     assert "2 texts are longer than the context" in text, "a text that is cut must be counted"
     assert "4 unknown tokens" in text, "two characters that BERT's tokenizer has never seen, twice"
@@ -55,8 +56,8 @@ def test_what_was_read_is_counted(tmp_path, checkpoint):
 
 def test_foreign_text_points_to_pretraining(tmp_path, checkpoint):
     write(tmp_path / "a.csv", [("quarterly revenue exceeded expectations", "great"), ("shares tumbled", "awful")] * 3)
-    data, question = file_of(tmp_path / "a.csv", None, 1, checkpoint)
-    assert any("minitune pretrain bert --text" in line for line in describe(data, question, checkpoint))
+    lines = describe(file_data(tmp_path / "a.csv", None, 1), checkpoint)
+    assert any("100% of the words" in line and "minitune pretrain bert --text" in line for line in lines)
 
 
 def test_pairs_are_read_with_both_texts(tmp_path, checkpoint):

@@ -56,11 +56,13 @@ def test_parsing():
         ("{text} {mask", "brace without its partner near '{mask'"),
         ("{text} mask}", "brace without its partner near 'mask}'"),
         ("{{text}}", "brace without its partner"),
-        ("{text} {soft:0}", r"\{soft:0\} .* whole number above 0, as in \{soft:8\}"),
+        ("{text} {soft:0}", r"\{soft:0\} .* whole number from 1 to 10,000, as in \{soft:8\}"),
         ("{text} {soft:-1}", "whole number"),
-        ("{text} {trigger:two}", r"whole number above 0, as in \{trigger:8\}"),
+        ("{text} {trigger:two}", r"whole number from 1 to 10,000, as in \{trigger:8\}"),
         ("{text} {soft:1.5}", "whole number"),
         ("{text} {soft:²}", "whole number"),
+        ("{text} {soft:1000000000}", "whole number from 1 to 10,000"),
+        ("{text} {trigger:" + "9" * 5000 + "}", "whole number from 1 to 10,000"),
     ],
 )
 def test_a_template_that_cannot_be_read_is_refused(string, message):
@@ -163,7 +165,8 @@ def test_only_texts_are_cut_the_longest_first_at_the_end(tokenizer):
         context = rng.randrange(8, 70)
         fixed = sum(part not in ("text", "text_b") for part in whole.origin)
         if fixed >= context:
-            with pytest.raises(UserError, match=rf"alone takes {fixed} tokens and the context holds {context}"):
+            prompt = r" \(3 of them the prompt's; its setting is length\)" if "{soft" in string else ""
+            with pytest.raises(UserError, match=rf"alone takes {fixed} tokens{prompt} and the context holds {context}"):
                 template.render(example, tokenizer, context)
             continue
         rendered = template.render(example, tokenizer, context)

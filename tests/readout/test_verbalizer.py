@@ -144,7 +144,7 @@ def test_learns_through_the_model(gpt, hidden):
         ({"good": ["great"], "bad": []}, "'bad' has no label word"),
         ({"good": ["great"], "bad": ["awful"], "fair": ["soup"]}, r"given for \['fair'\], and the labels are"),
         ({"good": ["great", "soup"], "bad": ["soup"]}, "'soup' stands for 'bad' and for 'good'"),
-        ({"good": ["great", "great"], "bad": ["soup"]}, "'great' stands for 'good'"),
+        ({"good": ["great", "great"], "bad": ["soup"]}, "'great' is given twice for 'good'"),
         ({"good": ["zqzq"], "bad": ["soup"]}, r"'zqzq' is not one token .* \+ .*"),
     ],
 )

@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same_prompt(model):
     [
         ({"length": 0}, "the prefix's length is 0; it must be 1 or more"),
         ({"dropout": 1.0}, "dropout is 1.0; it must be at least 0 and below 1"),
-        ({"spread": -1.0}, "the spread is -1.0; it must be 0 or more"),
+        ({"spread": -1.0}, "the spread is -1.0; it must be from 0 to 100"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

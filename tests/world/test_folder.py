@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from minitune.files import shared
+from minitune.files import shared, write_text
 from minitune.world import folder
 from minitune.world.folder import as_csv, as_jsonl
 from minitune.world.tasks import load_split
@@ -30,7 +30,7 @@ def test_the_committed_files_are_the_world_of_seed_0():
 
 
 def test_rows_come_back_from_their_files_as_they_were(tmp_path):
-    rows = [{"text": 'one , "two"', "label": "x"}, {"text": "three", "label": "y"}]
+    rows = [{"text": 'one , "two"', "label": "positive"}, {"text": "three", "label": "negative"}]
     (tmp_path / "tasks" / "sentiment").mkdir(parents=True)
     (tmp_path / "tasks" / "sentiment" / "dev.csv").write_text(as_csv(rows), encoding="utf-8")
     assert load_split("sentiment", "dev", tmp_path) == rows
@@ -42,7 +42,12 @@ def test_rows_come_back_from_their_files_as_they_were(tmp_path):
 
 def test_a_folder_is_written_once_and_again_when_the_grammar_has_changed(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(folder, "write_whole_world", lambda *what: written.append(what))
+
+    def write(out, seed, joined):
+        written.append((out, seed, joined))
+        write_text(out / folder.STAMP, folder.fingerprint())
+
+    monkeypatch.setattr(folder, "write_whole_world", write)
     place = folder.world_folder(7, root=tmp_path)
     assert folder.world_folder(7, root=tmp_path) == place and written == [(place, 7, True)], "it was there already"
     assert folder.world_folder(7, joined=False, root=tmp_path) != place, "two worlds in one folder"

@@ -142,3 +142,36 @@ def test_an_unknown_task_or_split_is_told_with_those_that_are():
         get_task("sentimental")
     with pytest.raises(UserError, match="train, dev and test"):
         load_split("sentiment", "validation")
+
+
+DAMAGED = {
+    "a field too few": ("sentiment", "text\nfine\n", "lacks the field 'label'; a row of sentiment has text, label"),
+    "a label of its own": (
+        "topic",
+        "text,label\na,gossip\n",
+        "line 2: the label 'gossip' is none of business",
+    ),
+    "no rows": ("rating", "text,label\n", "no rows below it"),
+    "nothing": ("entail", "", "is empty"),
+    "no JSON": ("facts", "{\n", "line 1: no valid JSON"),
+    "a number for a text": ("describe", '{"name": 7}\n', "line 1, name is 7; a text was expected"),
+    "a text for a number": (
+        "facts",
+        '{"subject": "a", "relation": "b", "object": "c", "phrasing": "d", "count": "many"}\n',
+        "count is 'many'; a whole number was expected",
+    ),
+    "a text for a list": ("tags", '{"tokens": "a b", "tags": []}\n', "tokens is 'a b'; a list was expected"),
+    "a tag too few": ("tags", '{"tokens": ["a", "b"], "tags": ["O"]}\n', "2 tokens and 1 tags"),
+    "a tag of its own": ("tags", '{"tokens": ["a"], "tags": ["VERB"]}\n', "the label 'VERB' is none of O, NAME"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_told_with_its_line(tmp_path, name):
+    task, content, expected = DAMAGED[name]
+    path = tmp_path / "tasks" / task / f"dev.{TASKS[task].format}"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(UserError, match=expected) as refusal:
+        load_split(task, "dev", tmp_path)
+    assert str(path) in str(refusal.value)
