@@ -31,7 +31,7 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.files import write_json
+    from minitune.files import check_can_write, try_all, write_json
     from minitune.methods.compare import compare
     from minitune.methods.compare_report import check_figure_path, compare_json, compare_table, many, plot
     from minitune.methods.file_report import describe, words_asked
@@ -45,6 +45,8 @@ def run(options: argparse.Namespace) -> None:
     chosen = [] if options.methods in (None, "all") else split_list(options.methods)
     parse_all(chosen, options.set if chosen else ())  # an unknown one is refused before anything is read
     check_figure_path(options.plot)
+    for path in filter(None, (options.plot, options.json)):
+        check_can_write(path)
     checkpoint = load_checkpoint(options.model, device)
     data = data_asked_for(options, max((n for n in options.shots if n), default=None))
     kind = KINDS[data.question.kind]
@@ -68,9 +70,9 @@ def run(options: argparse.Namespace) -> None:
     title += f", control: {options.control}" if options.control else ""
     print(f"\n{title}\n")
     print(compare_table(rows, kind.metric, dataset.by_class))
+    content = compare_json(rows, data.name, checkpoint.kind, options.seeds, kind.metric) | {"set": options.set}
+    writes = [lambda: write_json(options.json, content)] if options.json else []
+    try_all(*writes, lambda: plot(rows, title, options.plot, kind.metric, dataset.by_class))
     if options.json:
-        content = compare_json(rows, data.name, checkpoint.kind, options.seeds, kind.metric)
-        write_json(options.json, {**content, "set": options.set})
         print(f"saved: {options.json}")
-    plot(rows, title, options.plot, kind.metric, dataset.by_class)
     print(f"\nfigure: {options.plot}")
