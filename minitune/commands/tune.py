@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
 from pathlib import Path
 
 from minitune.commands.options import add_data, data_asked_for, one_or_all, whole_number
@@ -38,7 +40,8 @@ def add(group) -> argparse.ArgumentParser:
     )
     t.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as often as you like")
     t.add_argument("--seed", type=whole_number, default=0, help="of the draw and of all that is random")
-    t.add_argument("--out", type=Path, metavar="DIR", help="default: runs/METHOD-TASK")
+    t.add_argument("--out", type=Path, metavar="DIR", help="default: runs/METHOD-TASK-MODEL-SHOTS-SEED")
+    t.add_argument("--force", action="store_true", help="replace the tuned method that is in --out")
     return t
 
 
@@ -50,7 +53,8 @@ def run(options: argparse.Namespace) -> None:
     from minitune.methods.kinds import KINDS
     from minitune.methods.method import Method
     from minitune.methods.question import asked_otherwise
-    from minitune.methods.tuned import tune, tuning_report
+    from minitune.methods.saved import FILE, check_is_free
+    from minitune.methods.tuned import stored, tune, tuning_report
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
 
@@ -61,13 +65,24 @@ def run(options: argparse.Namespace) -> None:
         needs_blank = KINDS[data.question.kind].needs_blank(method.read)
         question = asked_otherwise(data.for_model(base)[1], options.template, options.label_words, base, needs_blank)
         print("\n".join([*describe(data, base), *words_asked(question, [method.name], base.kind)]))
-    out = options.out or Path("runs") / f"{method.name}-{data.name}".replace(":", "-")
-    for name in ("tuned.pt", "curve.png"):
-        check_can_write(out / name)
+    out = options.out or default_folder(method.name, data.name, base.name, options.shots, options.seed)
+    check_is_free(out, options.force)
+    curve = out / "curve.png"
+    for path in (out / FILE, curve):
+        check_can_write(path)
     tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words)
     tuned.made["test"] = judge(tuned.predictor, data.test)
     tuned.made["columns"] = {"text": options.text_column, "text_b": options.text_b_column}  # predict looks for them
-    path = tuned.save(out)
-    plot_curve(tuned.learned.history, f"{method.name} on {data.name}", out / "curve.png")
-    print(tuning_report(tuned, len(data.test), path))
-    print(f'\ncurve: {out / "curve.png"}\nuse it: minitune predict {out} "a text"')
+    try:
+        path = tuned.save(out)
+    finally:  # what was measured is shown, whatever the disk says
+        print(tuning_report(tuned, len(data.test)))
+    print(f'\nstored: {stored(tuned, path)}\nuse it: minitune predict {shlex.quote(str(out))} "a text"')
+    plot_curve(tuned.learned.history, f"{method.name} on {data.name}", curve)
+    print(f"curve: {curve}")
+
+
+def default_folder(method: str, task: str, model: str, shots: int | None, seed: int) -> Path:
+    """A folder of its own for each of them."""
+    parts = (method, task, Path(model).name, "all" if shots is None else shots, seed)
+    return Path("runs") / "-".join(re.sub(r"[^\w.+@-]", "-", str(part))[:60] for part in parts)

@@ -133,6 +133,24 @@ def read_tuned(folder: Path) -> TunedFile:
     return plain_to(TunedFile, read_tensors(path, "tuned method"), str(path))
 
 
+def check_is_free(folder: Path, force: bool) -> None:
+    """See before the work that no other tuned method is in a folder.
+
+    Raises:
+        UserError: one is there, and `force` is off; the sentence says what it is.
+    """
+    if force or not (folder / FILE).exists():
+        return
+    try:
+        old = read_tuned(folder)
+        held = (
+            f"{old.method}, tuned on {old.made['task']} (shots {old.made['shots'] or 'all'}, seed {old.made['seed']})"
+        )
+    except (UserError, KeyError, TypeError):
+        held = f"a {FILE} that is none of this version's"
+    raise UserError(f"{folder} holds {held}: choose another --out, or add --force to replace it")
+
+
 def rebuild(
     folder: Path, content: TunedFile, base: Checkpoint, into: Model | None = None, name: str = "lora"
 ) -> tuple[Method, Predictor, Question]:

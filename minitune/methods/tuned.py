@@ -165,16 +165,14 @@ def renumbered(examples: Part, labels: Sequence[str]) -> Part:
     return type(examples)(moved, labels)
 
 
-def tuning_report(tuned: TunedMethod, tested: int, path: Path) -> str:
+def tuning_report(tuned: TunedMethod, tested: int) -> str:
     """What was trained on how much, and what it reached, as two tables.
 
     Args:
         tested: the examples of the test set, whose scores `made` holds.
-        path: where it was saved.
     """
     learned, made, history = tuned.learned, tuned.made, tuned.learned.history
     score, value = next(iter(made["test"].items()))
-    numbers = count(trainable(tuned.predictor))
     rows = [
         ["training examples / dev / test", f"{len(learned.train)} / {len(learned.dev)} / {tested}"],
         ["steps, learning rate", f"{made['training']['steps']}, {made['training']['lr']:g}"],
@@ -182,7 +180,6 @@ def tuning_report(tuned: TunedMethod, tested: int, path: Path) -> str:
         [f"{score} on dev, best look", f"{history.best():.3f}" if history.scores else "none: no dev set"],
         [f"{score} on test", f"{value:.3f}"],
         ["loss on test", f"{made['test']['loss']:.3f}"],
-        ["stored", f"{path}: {numbers:,} numbers, {size(path.stat().st_size)}"],
     ]
     if "mean absolute error" in made["test"]:
         rows.insert(5, ["mean absolute error on test", plain(made["test"]["mean absolute error"])])
@@ -191,3 +188,8 @@ def tuning_report(tuned: TunedMethod, tested: int, path: Path) -> str:
     if cut := sum(item.rendered.cut > 0 for item in tuned.predictor.items(learned.train)):
         rows.insert(1, ["training texts that pass the context and are cut", str(cut)])
     return f"{trainable_table(tuned.predictor)}\n\n{table([tuned.method.name, made['task']], rows)}"
+
+
+def stored(tuned: TunedMethod, path: Path) -> str:
+    """What its file holds, in words."""
+    return f"{path}: {count(trainable(tuned.predictor)):,} numbers, {size(path.stat().st_size)}"

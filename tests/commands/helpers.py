@@ -34,7 +34,7 @@ def compare_own(capsys, models, *more, kind="bert", data="reviews.csv"):
 def tune(capsys, models, method, *more, kind="bert", data="reviews.csv", steps="steps=2"):
     given = ["--data", data] if data else []
     given += ["--model", models / kind, "--shots", 2, "--set", steps]
-    return run(capsys, "tune", method, *given, "--out", "t", *more)
+    return run(capsys, "tune", method, *given, "--out", "t", "--force", *more)
 
 
 def few_rows(monkeypatch, count=12):

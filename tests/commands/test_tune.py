@@ -2,6 +2,8 @@
 
 import pytest
 
+from minitune.commands.tune import default_folder
+from minitune.errors import UserError
 from tests.commands.helpers import REVIEWS, few_rows, run, tune, write
 
 
@@ -37,10 +39,14 @@ def test_tags_and_descriptions_from_end_to_end(capsys, models, here, no_curve, m
     few_rows(monkeypatch)
     arguments = ["--task", "tags", "--model", "bert", "--shots", "4", "--set", "steps=2"]
     status, out, err = run(capsys, "tune", "lora", *arguments)
-    assert (status, err) == (0, "") and "f1 on test" in out and (here / "runs" / "lora-tags" / "tuned.pt").exists()
-    status, out, _ = run(capsys, "predict", "runs/lora-tags", "rose gave the pearl to basil .")
+    assert (
+        (status, err) == (0, "")
+        and "f1 on test" in out
+        and (here / "runs" / "lora-tags-bert-4-0" / "tuned.pt").exists()
+    )
+    status, out, _ = run(capsys, "predict", "runs/lora-tags-bert-4-0", "rose gave the pearl to basil .")
     assert status == 0 and len(out.splitlines()[2].split()) == 14, "a tag for each word"
-    status, out, _ = run(capsys, "explain", "runs/lora-tags", "rose gave")
+    status, out, _ = run(capsys, "explain", "runs/lora-tags-bert-4-0", "rose gave")
     assert status == 0 and out.count("the answer is read here") == 2
     arguments = ["--task", "describe", "--model", "gpt", "--shots", "4", "--set", "steps=2"]
     status, out, err = run(capsys, "tune", "prompt-tuning", *arguments, "--template", "{text} {soft:2}", "--out", "d")
@@ -54,8 +60,8 @@ def test_tags_and_descriptions_from_end_to_end(capsys, models, here, no_curve, m
 def test_facts_from_end_to_end(capsys, here, no_curve):
     arguments = ["--task", "facts:born_in", "--model", "gpt", "--shots", "4", "--set", "steps=2"]
     status, out, err = run(capsys, "tune", "prompt-tuning", *arguments)
-    assert (status, err) == (0, "") and (here / "runs" / "prompt-tuning-facts-born_in" / "tuned.pt").exists()
-    status, out, _ = run(capsys, "explain", "runs/prompt-tuning-facts-born_in", "stella")
+    assert (status, err) == (0, "") and (here / "runs" / "prompt-tuning-facts-born_in-gpt-4-0" / "tuned.pt").exists()
+    status, out, _ = run(capsys, "explain", "runs/prompt-tuning-facts-born_in-gpt-4-0", "stella")
     assert status == 0 and len(out.partition("softmax")[2].strip().splitlines()) == 11, "the likeliest, not all words"
 
 
@@ -121,3 +127,32 @@ def test_a_tune_that_fails_leaves_the_last_one_whole(capsys, models, here, no_cu
     before = (here / "t" / "tuned.pt").read_bytes()
     assert tune(capsys, models, "lora+head", "--set", "rank=99")[0] == 2
     assert (here / "t" / "tuned.pt").read_bytes() == before
+
+
+def test_another_tuned_method_is_not_overwritten_unasked(capsys, models, here, no_curve):
+    assert tune(capsys, models, "frozen+head")[0] == 0
+    before = (here / "t" / "tuned.pt").read_bytes()
+    again = ["tune", "lora", "--data", "reviews.csv", "--model", models / "bert", "--shots", 2, "--out", "t"]
+    status, _, err = run(capsys, *again)
+    assert status == 2 and "t holds frozen+head, tuned on reviews (shots 2, seed 0)" in err and "--force" in err
+    assert (here / "t" / "tuned.pt").read_bytes() == before
+    assert tune(capsys, models, "lora+head", "--force")[0] == 0
+    assert (here / "t" / "tuned.pt").read_bytes() != before
+    (here / "t" / "tuned.pt").write_bytes(b"a user's own")
+    status, _, err = run(capsys, *again)
+    assert status == 2 and "t holds a tuned.pt that is none of this version's" in err
+
+
+def test_what_was_measured_is_shown_though_it_cannot_be_saved(capsys, models, here, no_curve, monkeypatch):
+    def full(*_, **__):
+        raise UserError("cannot write it: No space left on device")
+
+    monkeypatch.setattr("minitune.methods.tuned.save_tuned", full)
+    status, out, err = tune(capsys, models, "frozen+head")
+    assert status == 2 and "accuracy on test" in out and "No space left" in err
+
+
+def test_each_default_folder_is_of_one_run():
+    assert str(default_folder("lora+head", "topic", "bert", None, 0)) == "runs/lora+head-topic-bert-all-0"
+    others = {default_folder("lora", "cost_$5_$", f"a/{'n' * 300}", 4, seed) for seed in range(3)}
+    assert len(others) == 3 and all(len(folder.name) < 255 and "$" not in folder.name for folder in others)

@@ -1,0 +1,245 @@
+"""Bad input in: one sentence out, status 2, nothing written. One table for all commands.
+
+A row is a command, what its sentence must say, and the files that it needs. `B` and `G` stand for a tiny BERT and GPT,
+`T` for a tuned method, `OWN` for a good file with the tiny BERT.
+"""
+
+import contextlib
+import json
+import re
+import shlex
+
+import pytest
+
+from tests.commands.helpers import REVIEWS, run
+
+OWN = "--data reviews.csv --model B --shots 2"
+ONE = f"compare {OWN} --seeds 1 --methods zero-shot"
+DATA = "--model B --shots 2 --seeds 1 --methods zero-shot --data"
+TUNE = f"tune lora+head {OWN} --set steps=2 --out t"
+NANO = "pretrain gpt --text mine.txt --size nano --steps 1"
+
+
+def lines(*rows, header="text,label"):
+    return "\n".join([header, *rows]) + "\n"
+
+
+ROWS = {
+    # ---- the command line itself
+    "no command": ("", "COMMAND"),
+    "no such command": ("compose", "invalid choice: 'compose'"),
+    "an option that is none": ("methods --wings", "unrecognized arguments: --wings"),
+    "an abbreviation": (f"{ONE} --meth zero-shot", "unrecognized arguments: --meth"),
+    "an option without its value": ("compare --data", "--data: expected one argument"),
+    "a lone control character": ("lesson '\x1b[31m'", r"'\\x1b\[31m' is out of range"),
+    "half a byte": ("lesson '\udcff'", "is out of range"),
+    # ---- files of examples
+    "no such file": (f"compare {DATA} nowhere.csv", "there is no file nowhere.csv"),
+    "a folder for a file": (f"compare {DATA} a.csv", "a.csv is a folder", {"a.csv/x": ""}),
+    "an empty file": (f"compare {DATA} a.csv", "a.csv is empty", {"a.csv": ""}),
+    "another encoding": (f"compare {DATA} a.csv", "not UTF-8", {"a.csv": b"text,label\ncaf\xe9,good\n"}),
+    "no header": (f"compare {DATA} a.csv", "first line", {"a.csv": "the plot was dull .,bad\nit was clever .,good\n"}),
+    "a header alone": (f"compare {DATA} a.csv", "no rows below it", {"a.csv": "text,label\n"}),
+    "another column": (f"compare {DATA} a.csv", "'text'.*'review'", {"a.csv": "review,label\na plot,good\n"}),
+    "one class": (f"compare {DATA} a.csv", "two classes", {"a.csv": lines("a,good", "b,good")}),
+    "a field too few": (f"compare {DATA} a.csv", "line 3.*1 field", {"a.csv": lines("a,good", "b")}),
+    "a field too many": (f"compare {DATA} a.csv", "line 2.*3 fields", {"a.csv": lines("a,b,good")}),
+    "a column twice": (f"compare {DATA} a.csv", "'text' twice", {"a.csv": "text,text,label\na,b,c\n"}),
+    "JSON cut off": (
+        f"compare {DATA} a.jsonl",
+        "line 2.*JSON",
+        {"a.jsonl": '{"text": "a", "label": "x"}\n{"text": \n'},
+    ),
+    "JSON of another form": (f"compare {DATA} a.jsonl", "line 1.*object", {"a.jsonl": "[1, 2]\n"}),
+    "JSON without end": (f"compare {DATA} a.jsonl", "cannot be read", {"a.jsonl": "[" * 100_000}),
+    "a number beyond all measure": (f"compare {DATA} a.jsonl", "cannot be read", {"a.jsonl": "1" * 5_000}),
+    "half a character": (
+        f"compare {DATA} a.jsonl",
+        "half a character",
+        {"a.jsonl": '{"text": "a \\ud83c", "label": "x"}\n'},
+    ),
+    "a list for a text": (f"compare {DATA} a.jsonl", "'text'", {"a.jsonl": '{"text": ["a"], "label": "x"}\n'}),
+    "an empty text": (f"compare {DATA} a.csv", "line 3.*empty", {"a.csv": lines("a,good", " ,bad")}),
+    "another ending": (f"compare {DATA} a.xls", "xls.*csv", {"a.xls": lines("a,good")}),
+    "a class too small": (
+        f"compare {DATA} a.csv",
+        "'good' has 1.*--shots",
+        {"a.csv": lines("a,good", "b,bad", "c,bad", "d,bad")},
+    ),
+    "a test file alone": (f"{ONE} --task topic --test-data reviews.csv".replace("--data reviews.csv", ""), "--data"),
+    "a label that training lacks": (
+        f"{ONE} --test-data t.csv",
+        "'strange'",
+        {"t.csv": lines("the plot was odd .,strange")},
+    ),
+    # ---- compare
+    "no such method": (f"{ONE},lorra+head", "'lorra' is unknown"),
+    "a method of another form": (f"{ONE},full+head+head", "what@asked"),
+    "a list of nothing": (f"compare {OWN} --methods ,", "empty"),
+    "no such task": ("compare --task sentimint", "sentiment"),
+    "facts as a whole": ("compare --task facts", "one relation at a time"),
+    "no such relation": ("compare --task facts:eats", "born_in"),
+    "parts of a task without parts": ("compare --task topic:sports", "has no parts"),
+    "no such model": ("compare --model gtp", "no model 'gtp'"),
+    "a file for a model": ("compare --model reviews.csv", "no folder of that name"),
+    "a folder without a model": ("compare --model a", "no a/model.pt", {"a/x": ""}),
+    "a name beyond all length": (f"compare --model {'n' * 300}", "no folder of that name"),
+    "no such control": (f"{ONE} --control none", "shuffled-labels"),
+    "a control of classes": ("compare --task tags --methods frozen --control shuffled-labels", "belongs to tasks of classes or number"),
+    "no such device": (f"{ONE} --device tpu", "cpu"),
+    "a device that is not there": (f"{ONE} --device mps", "finds no mps"),
+    "a figure of no format": (f"{ONE} --plot figure.doc", ".png"),
+    "no blank": (f"{ONE} --template '{{text}} it was'", "{mask}"),
+    "no such slot": (f"{ONE} --template '{{text}} {{maks}}'", "{maks}"),
+    "half a brace": (f"{ONE} --template '{{text}} {{mask'", "brace"),
+    "code in a template": (f"{ONE} --template '{{text}} {{mask.__class__}}'", "unknown slot"),
+    "a count of nothing": (f"{ONE} --template '{{soft:0}} {{text}} {{mask}}'", "from 1 to 10,000"),
+    "a word in pieces": (f"{ONE} --label-words 'good=magnificentissimo;bad=dull'", "'magnificentissimo'.*becomes"),
+    "a word of two classes": (f"{ONE} --label-words 'good=dull;bad=dull'", "one of them"),
+    "a class that is none": (f"{ONE} --label-words 'fine=clever;bad=dull'", "'fine'"),
+    "a class without words": (f"{ONE} --label-words good=clever", "'bad'"),
+    "a class twice": (f"{ONE} --label-words 'good=clever;good=witty'", "twice"),
+    "no label words": (f"{ONE} --label-words clever", "label=word"),
+    "empty label words": (f"{ONE} --label-words ';'", "empty"),
+    "half a character for a label word": (f"{ONE} --label-words 'good=\udcff;bad=dull'", "half a character"),
+    "no shots": (f"{ONE} --shots 0", "from 1 on"),
+    "shots in words": (f"{ONE} --shots few", "from 1 on"),
+    "more shots than rows": (f"{ONE} --shots 13", "lower --shots"),
+    "no seeds": (f"{ONE} --seeds 0", "from 1 on"),
+    "seeds beyond all measure": (f"{ONE} --seeds {10**30}", "from 1 on"),
+    "a GPT asked to look ahead": (
+        f"{ONE.replace('model B', 'model G')} --template '{{text}} it was {{mask}} .'",
+        "end the template",
+    ),
+    # ---- outputs, before the work
+    "a file for the table's folder": (f"{ONE} --json reviews.csv/rows.json", "cannot write.*reviews.csv is a file"),
+    "a folder for the table": (f"{ONE} --json a", "cannot write a: it is a folder", {"a/x": ""}),
+    "a file for the figure's folder": (f"{ONE} --plot reviews.csv/a.png", "cannot write.*is a file"),
+    "a folder for the figure": (f"{ONE} --plot a.png", "cannot write a.png: it is a folder", {"a.png/x": ""}),
+    "a long name for the table": (f"{ONE} --json {'n' * 300}", "too long"),
+    "a file for the tuned folder": (f"{TUNE}/x".replace("t/x", "reviews.csv"), "cannot write.*reviews.csv is a file"),
+    "a file for the sweep's folder": (
+        "sweep frozen+head --shots 2 --seeds 1 --json reviews.csv/s.json",
+        "cannot write",
+    ),
+    "a file for the bench's folder": ("bench --seconds 0.1 --json reviews.csv/b.json", "cannot write"),
+    "a file for the model's folder": (f"{NANO} --out reviews.csv", "cannot write", {"mine.txt": "a text\n" * 9}),
+    "a file for the notebooks' folder": ("notebook 1 --out reviews.csv", "cannot write"),
+    "a file for the figures' folder": ("lesson 1 --fast --figures reviews.csv", "cannot write"),
+    "a file for the world's folder": ("data --out reviews.csv", "cannot write"),
+    # ---- what a user has stays
+    "another tuned method": ("tune full+head --data reviews.csv --model B --shots 2 --set steps=2 --out T", "--force"),
+    "an edited notebook": (
+        "notebook 1 --out .",
+        "was edited",
+        {"01_tokens_and_the_toy_world.ipynb": '{"cells": ["mine"]}'},
+    ),
+    "a world that is there": ("data --out w", "is there already.*--force", {"w/words/common.toml": "mine"}),
+    # ---- tune
+    "no method": ("tune", "METHOD"),
+    "a method that is none": (TUNE.replace("lora+head", "lorra+head"), "'lorra' is unknown"),
+    "nothing to train": (TUNE.replace("lora+head", "zero-shot"), "nothing to train"),
+    "a setting that is none": (f"{TUNE} --set rang=8", "no setting 'rang'; it has rank, alpha"),
+    "a setting without value": (f"{TUNE} --set rank", "write name=value"),
+    "a value of another kind": (f"{TUNE} --set rank=high", "whole number"),
+    "a setting of another method": (f"{TUNE.replace('lora', 'full')} --set rank=8", "none of its own"),
+    "a rank of nothing": (f"{TUNE} --set rank=0", "rank is 0"),
+    "a rank beyond the width": (f"{TUNE} --set rank=17", "16 wide"),
+    "an alpha beyond all measure": (f"{TUNE} --set alpha=1e308", "at most 10,000"),
+    "an alpha that is none": (f"{TUNE} --set alpha=nan", "finite"),
+    "a dropout of all": (f"{TUNE} --set dropout=1", "below 1"),
+    "no such layer": (f"{TUNE} --set targets=querry", "no linear layer is named 'querry'"),
+    "a tied weight": (f"{TUNE} --set targets=token_embedding", "tied to the output"),
+    "a prompt beyond the context": (TUNE.replace("lora+head", "prompt-tuning --set length=40"), "no room for a text"),
+    "a prefix beyond the context": (TUNE.replace("lora+head", "prefix-tuning --set length=99"), "no room for a text"),
+    "a network beyond the memory": (
+        TUNE.replace("lora+head", "prefix-tuning --set inner=1000000000"),
+        "would train .* this machine has",
+    ),
+    "a spread beyond all measure": (TUNE.replace("lora+head", "p-tuning-v2 --set spread=1e300"), "from 0 to 100"),
+    "a prompt without its text": (TUNE.replace("lora+head", "prompt-tuning --set start=text"), "set text"),
+    "a template without placeholders": (
+        TUNE.replace("lora+head", "prompt-tuning --template '{text} it was {mask} .'"),
+        "no placeholder",
+    ),
+    "placeholders without a prompt": (f"{TUNE} --template '{{soft:2}} {{text}}'", "learns no soft prompt"),
+    "two texts asked of one": (f"{TUNE} --template '{{text}} {{text_b}}'", "no such text"),
+    "half the betas": (f"{TUNE} --set betas=0.9", "betas"),
+    "a rate below 0": (f"{TUNE} --set lr=-1", "lr is -1"),
+    "steps of nothing": (f"{TUNE} --set steps=0", "steps is 0"),
+    "a rate that blows up": (
+        f"{TUNE.replace('lora', 'full')} --set lr=1e30 --set warmup=0 --set clip=1e30 --set steps=9",
+        "lower the learning rate",
+    ),
+    "labels that are no numbers": (TUNE.replace("lora+head", "lora+number"), "no number"),
+    "a writer of a BERT": ("tune lora --task describe --model bert", "take a GPT"),
+    "a tagger with another read-out": ("tune lora+focal --task tags", "read by head"),
+    "facts with a head": ("tune lora+head --task facts:born_in", "read by verbalizer"),
+    "word scores of a tagger": ("tune output --task tags", "scores of words"),
+    "word scores under a head": ("tune output+head", "scores of words"),
+    "a task without a method": ("tune lora --task instruct", "not one to train on"),
+    "help on a method that is none": ("tune lorra --help", "'lorra' is unknown"),
+    # ---- sweep
+    "a sweep of nothing": ("sweep zero-shot --seeds 1", "nothing to train"),
+    "a sweep of no methods": ("sweep ,", "empty"),
+    "rates in words": ("sweep lora --rates fast", "above 0"),
+    "a rate of nothing": ("sweep lora --rates 0", "above 0"),
+    "no rates": ("sweep lora --rates ,", "the list is empty; numbers above 0"),
+    "a setting that all lack": ("sweep full+head,frozen+head --set rank=8", "no setting 'rank'|none .* 'rank'"),
+    # ---- predict and explain
+    "nothing tuned there": ("predict nowhere 'a text'", "no nowhere/tuned.pt"),
+    "a damaged method": ("predict a 'a text'", "damaged", {"a/tuned.pt": b"no file of this kind"}),
+    "a checkpoint for a method": ("predict B 'a text'", "no B/tuned.pt"),
+    "a pair for a text": ("predict T 'a || b'", "single texts"),
+    "a text of nothing": ("predict T ' '", "empty text"),
+    "half a byte in a text": ("predict T 'a \udce9'", "half a character"),
+    "another base": ("predict T --model G 'a text'", "fingerprint .*--model"),
+    "nothing tuned to explain": ("explain nowhere 'a text'", "no nowhere/tuned.pt"),
+    "nothing to explain": ("explain T", "TEXT"),
+    "a pair to explain": ("explain T 'a || b'", "single texts"),
+    "no text to explain": ("explain T ''", "empty text"),
+    # ---- pretrain
+    "a kind that is none": (NANO.replace("gpt", "elmo"), "gpt or bert", {"mine.txt": "a text\n"}),
+    "a size that is none": (f"{NANO} --size huge", "nano, micro, mini", {"mine.txt": "a text\n" * 9}),
+    "no such text": ("pretrain gpt --text nowhere.txt --steps 1", "no file"),
+    "nothing to resume": (f"{NANO} --resume --out a", "nothing to resume", {"mine.txt": "a text\n" * 9}),
+    "no minutes": ("pretrain gpt --minutes 0", "above 0"),
+    "minutes and steps": ("pretrain gpt --minutes 1 --steps 1", "not allowed"),
+    "a binary text": (NANO, "not UTF-8", {"mine.txt": bytes(range(256))}),
+    # ---- the course
+    "no such lesson": ("lesson 99", "no lesson 99"),
+    "a lesson in words": ("lesson first", "whole number"),
+    "no such notebook": ("notebook 99", "no lesson 99"),
+    "a seed in words": ("data --seed first", "whole number"),
+    "a seed below 0": ("data --seed -1", "whole number|expected one argument"),
+    "seconds of nothing": ("bench --seconds 0", "above 0"),
+}
+
+
+def tree(folder):
+    return {path.relative_to(folder): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_one_sentence_and_nothing_written(capsys, models, tuned, here, name):
+    command, expected, *files = ROWS[name]
+    for path, content in (files[0] if files else {}).items():
+        (here / path).parent.mkdir(parents=True, exist_ok=True)
+        (here / path).write_bytes(content if isinstance(content, bytes) else content.encode())
+    for link, target in {"B": models / "bert", "G": models / "gpt", "T": tuned}.items():
+        with contextlib.suppress(FileExistsError):
+            (here / link).symlink_to(target)
+    before = tree(here), tree(tuned)
+    status, _, err = run(capsys, *shlex.split(command))
+    assert status == 2 and "Traceback" not in err, err
+    assert len(err.strip().splitlines()) == 1, f"more than a sentence: {err!r}"
+    assert re.search(expected, err), f"{err!r} does not say {expected!r}"
+    assert (tree(here), tree(tuned)) == before, "something was written"
+
+
+def test_the_good_command_beside_them_works(capsys, models, here):
+    """Else every row above could fail for a reason of its own."""
+    (here / "B").symlink_to(models / "bert")
+    status, _, err = run(capsys, *shlex.split(f"{ONE} --json rows.json"))
+    assert (status, err) == (0, "") and json.loads((here / "rows.json").read_text())["task"] == "reviews"
+    assert len(ROWS) >= 150 and len(REVIEWS) == 24
