@@ -18,19 +18,22 @@ from tokenizers import processors
 
 from minitune.data.tokenizers import Tokenizer
 from minitune.models.bert import BERTConfig
-from minitune.models.convert import translate_back
+from minitune.models.convert import PARTS, translate_back
 from minitune.models.gpt import GPTConfig
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.tensor_file import to_bytes
 
 
 def transformers_files(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """Each file of the folder, by name.
+    """Each file of the folder, by name. A part that the checkpoint came without is not among the weights either.
 
     Raises:
         UserError: the library safetensors is not there.
     """
-    weights = to_bytes(translate_back(checkpoint.kind, checkpoint.model.state_dict()))
+    lacking = tuple(beginning for part in checkpoint.lacks for beginning in PARTS[part])
+    state = checkpoint.model.state_dict()
+    learned = {name: tensor for name, tensor in state.items() if not name.startswith(lacking or ("\0",))}
+    weights = to_bytes(translate_back(checkpoint.kind, learned))
     config = (gpt_config if checkpoint.kind == "gpt" else bert_config)(checkpoint.model.config, checkpoint.tokenizer)
     return {
         "model.safetensors": weights,
