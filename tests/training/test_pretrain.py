@@ -298,13 +298,14 @@ def test_other_settings_than_the_run_was_started_with_are_refused(tmp_path, chan
     assert not set(before) & {"model.pt"}
 
 
-@pytest.mark.parametrize("what", ["state.pt", "tokenizer.json", "run.json"])
-def test_the_state_of_another_run_is_refused(tmp_path, what):
-    for name, texts, seed in (("one", TEXTS, 3), ("two", [t.replace("great", "awful") for t in TEXTS], 4)):
+@pytest.mark.parametrize(("what", "word"), [("state.pt", "great"), ("run.json", "great"), ("tokenizer.json", "awful")])
+def test_the_state_of_another_run_is_refused(tmp_path, what, word):
+    """Of another seed on the same text, or with the tokenizer of another text."""
+    for name, texts, seed in (("one", TEXTS, 3), ("two", [t.replace("great", word) for t in TEXTS], 4)):
         with pytest.raises(KeyboardInterrupt):
             run("gpt", tmp_path / name, texts=texts, seed=seed, watch=Kill(3))
     (tmp_path / "one" / what).write_bytes((tmp_path / "two" / what).read_bytes())
-    with pytest.raises(UserError, match=r"was saved by another run|was started with"):
+    with pytest.raises(UserError, match="was saved by another run"):
         pretrain("gpt", TEXTS, tmp_path / "one", resume=True)
 
 
