@@ -1,7 +1,8 @@
 """A checkpoint as a folder that the library transformers loads: GPT2LMHeadModel or BertForPreTraining, with tokenizer.
 
 `config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json`. From a BertForPreTraining every other
-class of BERT is loaded as well; what a class adds (a classifier) is drawn anew there.
+class of BERT is loaded as well; what a class adds (a classifier) is drawn anew there, and so is what an imported BERT
+came without.
 
 Two of our tokenizer's habits move into the file: a GPT's text starts with a space, and `tokenizer(text)` puts [CLS] and
 [SEP] around a BERT's. A third cannot: transformers takes "[MASK]" in a text for the mask, here it is six letters like
@@ -18,7 +19,7 @@ from tokenizers import processors
 
 from minitune.data.tokenizers import Tokenizer
 from minitune.models.bert import BERTConfig
-from minitune.models.convert import translate_back
+from minitune.models.convert import PARTS, translate_back
 from minitune.models.gpt import GPTConfig
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.tensor_file import to_bytes
@@ -30,7 +31,9 @@ def transformers_files(checkpoint: Checkpoint) -> dict[str, bytes]:
     Raises:
         UserError: the library safetensors is not there.
     """
-    weights = to_bytes(translate_back(checkpoint.kind, checkpoint.model.state_dict()))
+    lacks = tuple(name for part in checkpoint.lacks for name in PARTS[part])  # nothing has trained them
+    state = {n: t for n, t in checkpoint.model.state_dict().items() if not (lacks and n.startswith(lacks))}
+    weights = to_bytes(translate_back(checkpoint.kind, state))
     config = (gpt_config if checkpoint.kind == "gpt" else bert_config)(checkpoint.model.config, checkpoint.tokenizer)
     return {
         "model.safetensors": weights,
