@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from minitune import __version__
@@ -66,7 +67,8 @@ def run(arguments: Sequence[str] | None) -> int:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     for name, value in vars(options).items():
         if isinstance(value, Path):
-            setattr(options, name, value.expanduser())  # a shell leaves a quoted ~ as it is
+            with suppress(RuntimeError):  # ~NAME of nobody is no file, and is refused as such
+                setattr(options, name, value.expanduser())  # a shell leaves a quoted ~ as it is
     try:
         options.run(options)
     except UserError as error:

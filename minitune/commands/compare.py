@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> None:
     chosen = [] if options.methods in (None, "all") else split_list(options.methods)
     parse_all(chosen, options.set if chosen else ())  # an unknown one is refused before anything is read
     check_figure_path(options.plot)
-    for output in filter(None, (options.json, options.plot)):
-        check_can_write(output)
+    for path in filter(None, (options.plot, options.json)):
+        check_can_write(path)
     checkpoint = load_checkpoint(options.model, device)
     data = data_asked_for(options, max((n for n in options.shots if n), default=None))
     kind = KINDS[data.question.kind]
@@ -67,17 +67,12 @@ def run(options: argparse.Namespace) -> None:
     title += f", control: {options.control}" if options.control else ""
     print(f"\n{title}\n")
     print(compare_table(rows, kind.metric, dataset.by_class))
-
-    def write_rows() -> None:
-        content = compare_json(rows, data.name, checkpoint.kind, options.seeds, kind.metric)
-        write_json(options.json, {**content, "set": options.set})
+    content = compare_json(rows, data.name, checkpoint.kind, options.seeds, kind.metric) | {"set": options.set}
+    writes = [lambda: write_json(options.json, content)] if options.json else []
+    try_all(*writes, lambda: plot(rows, title, options.plot, kind.metric, dataset.by_class))
+    if options.json:
         print(f"saved: {options.json}")
-
-    def draw() -> None:
-        plot(rows, title, options.plot, kind.metric, dataset.by_class)
-        print(f"\nfigure: {options.plot}")
-
-    try_all(*([write_rows] if options.json else []), draw)
+    print(f"\nfigure: {options.plot}")
 
 
 def those_that_can(methods: list[str], question, checkpoint, named: bool) -> list[str]:

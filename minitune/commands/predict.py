@@ -34,7 +34,7 @@ def add(group) -> argparse.ArgumentParser:
         help="put a ' before cells that a spreadsheet would run as a formula (= + - @); else they stand as they were",
     )
     of_file = p.add_argument_group("texts in a file")
-    of_file.add_argument("--data", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl of texts")
+    of_file.add_argument("--data", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl of texts, a .conll of words")
     add_layout(of_file)
     p.add_argument("--model", metavar="bert|gpt|DIR", help="the model that it was trained on, if it has moved")
     add_device(p)
@@ -44,11 +44,19 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     check(options)
 
-    from minitune.data.rows import DELIMITERS, read_table
+    from minitune.data.rows import DELIMITERS
     from minitune.data.written import Form, json_line
     from minitune.methods.answer_rows import check_columns, check_output, is_json, json_rows, write_answers
     from minitune.methods.answers import answers_to, as_table
-    from minitune.methods.queries import ask_rows, ask_texts, given_texts, piped_texts, rows_of, text_columns
+    from minitune.methods.queries import (
+        ask_rows,
+        ask_texts,
+        given_texts,
+        piped_texts,
+        read_queries,
+        rows_of,
+        text_columns,
+    )
     from minitune.methods.tuned import open_tuned
     from minitune.training.loop import pick_device
 
@@ -57,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     if options.out:
         check_output(options.out, options.force)
     if options.data:
-        table = read_table(options.data, layout)
+        table = read_queries(options.data, layout)
         written, notes = rows_of(table), table.notes
     elif options.texts and options.texts != ["-"]:
         written = given_texts(options.texts)

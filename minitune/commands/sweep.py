@@ -43,7 +43,7 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.files import write_json
+    from minitune.files import check_can_write, write_json
     from minitune.methods.file_report import describe
     from minitune.methods.kinds import KINDS
     from minitune.methods.method import parse_all
@@ -55,6 +55,8 @@ def run(options: argparse.Namespace) -> None:
 
     if options.world and options.data:
         raise UserError("--world belongs to the tasks of the toy world, and --data was given; leave one of them out")
+    if options.json:
+        check_can_write(options.json)
     methods = parse_all(split_list(options.methods), options.set)
     base = load_checkpoint(options.model, pick_device(options.device))
     data = data_asked_for(options, options.shots, world_folder(options.world) if options.world else None)

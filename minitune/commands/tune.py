@@ -43,6 +43,7 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    from minitune.files import check_can_write
     from minitune.methods.curve import plot_curve
     from minitune.methods.experiment import judge
     from minitune.methods.file_report import describe, words_asked
@@ -61,6 +62,8 @@ def run(options: argparse.Namespace) -> None:
         question = asked_otherwise(data.for_model(base)[1], options.template, options.label_words, base, needs_blank)
         print("\n".join([*describe(data, base), *words_asked(question, [method.name], base.kind)]))
     out = options.out or Path("runs") / f"{method.name}-{data.name}".replace(":", "-")
+    for name in ("tuned.pt", "curve.png"):
+        check_can_write(out / name)
     tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words)
     tuned.made["test"] = judge(tuned.predictor, data.test)
     tuned.made["columns"] = {"text": options.text_column, "text_b": options.text_b_column}  # predict looks for them

@@ -68,8 +68,6 @@ def read_foreign_tokenizer(folder: Path, kind: str, rows: int) -> ForeignTokeniz
             "another model"
         )
     roles = find_roles(folder, kind, content, library)
-    for token in content["added_tokens"]:
-        token["special"] = token["special"] or token["id"] in roles.values()
     content |= {"truncation": None, "padding": None}  # we cut and pad ourselves
     library = library_of(path, content)
     library.add_special_tokens([library.id_to_token(i) for i in roles.values()])

@@ -141,10 +141,8 @@ class Method:
             try:
                 template.render(Example("a", "a"), checkpoint.tokenizer, model.context)
             except UserError as error:
-                raise UserError(
-                    f"{error}: {model.door.positions} of its {model.model.context} places are taken by the prefix (its "
-                    "setting is length)"
-                ) from None
+                taken = f"{model.door.positions} of its {model.model.context} places are taken by the prefix"
+                raise UserError(f"{error}; {taken}, whose setting is length") from None
         predictor = KINDS[question.kind].join(model, checkpoint, template, question, self.read, seed).to(device)
         if self.what == "output" and not predictor.reads_words:
             raise UserError(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from minitune.data.rows import Layout, Table
+from minitune.data.rows import Layout, Table, read_table
+from minitune.data.tagged import CONLL, read_tagged
 from minitune.errors import UserError
 from minitune.methods.ask import BETWEEN, as_example, placed, texts_of, words_as_example
 from minitune.methods.question import Question
@@ -61,6 +63,19 @@ def piped_texts() -> tuple[list[Written], int]:
     if not texts:
         raise UserError("give either texts, each between quotes, or a file with --data: standard input has no text")
     return texts, len(lines) - len(texts)
+
+
+def read_queries(path: Path, layout: Layout) -> Table:
+    """The rows of a file; of a CoNLL file, its sentences as lists of words and of the tags that stand there.
+
+    Raises:
+        UserError: whatever `read_table` or `read_tagged` finds wrong.
+    """
+    if path.suffix.lower() not in CONLL:
+        return read_table(path, layout)
+    sentences = read_tagged(path, layout)
+    rows = [(sentence.line, {TOKENS: list(sentence.words), "tags": list(sentence.tags)}) for sentence in sentences]
+    return Table(path, [TOKENS, "tags"], rows)
 
 
 def rows_of(table: Table) -> list[Written]:

@@ -4,6 +4,7 @@ and whether that can be enough."""
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from minitune.training.run import Run
 #   3 and 11 million tokens.
 ENOUGH_TEXT = 500_000  # tokens
 ENOUGH_READ = 5_000_000  # tokens, those that are read again counted again
+LATER = 1e8  # bytes: what is loaded for the report's figure
 
 
 def plan(work: Pretraining, run: Run, per_step: float | None) -> list[str]:
@@ -37,7 +39,7 @@ def plan(work: Pretraining, run: Run, per_step: float | None) -> list[str]:
     return [
         f"{counted(len(texts.ids), 'token')} of {len(work.tokenizer):,} kinds{cut}",
         f"{run.kind} {run.size}: {counted(parameters, 'parameter')}, a context of {CONTEXT} tokens; about "
-        f"{size(resident() + training_memory(work, run))} of memory",
+        f"{size(max(most_held(), held() + training_memory(work, run) + LATER))} of memory",
         f"{counted(run.steps, 'step')} of {work.tokens_per_step:,.0f} tokens, {millions(read)} in all: the text "
         f"{times(run.steps / work.batches.per_epoch)}{time}",
         *warnings(len(texts.ids), read, run.steps),
@@ -75,17 +77,20 @@ def times(passes: float) -> str:
     return f"{passes:,.1f} times" if passes >= 1 else f"in part, {passes:.1%} of it"
 
 
-def resident() -> float:
-    """Bytes that this process holds now, or where the system does not tell, has held at the most."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        return int(statm.read_text().split()[1]) * 4096.0
+def most_held() -> float:
+    """Bytes that this process has held at the most so far; 0 where the system does not tell."""
     try:
         import resource
     except ImportError:  # Windows
         return 0.0
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes
     return float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def held() -> float:
+    """Bytes that this process holds now, or where only that is told, has held at the most."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * float(os.sysconf("SC_PAGE_SIZE")) if statm.exists() else most_held()
 
 
 def training_memory(work: Pretraining, run: Run) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from minitune.data.texts import counted, read_texts
 from minitune.data.tokenizers import Tokenizer, train_tokenizer
 from minitune.files import read_text, write_safely, write_text
-from minitune.predictors.plan import plan
+from minitune.predictors.plan import millions, plan
 from minitune.predictors.probes import Probes, news_loss
 from minitune.report import interval, table
 from minitune.training.checkpoint import Checkpoint
@@ -152,7 +152,7 @@ def write_report(out: Path, result: Result, reached: dict[str, float], measured:
     facts = {
         "parameters": f"{result.parameters:,}",
         "steps": f"{result.run.steps:,}",
-        "tokens read": f"{result.tokens_per_step * result.run.steps / 1e6:.1f} million",
+        "read": millions(result.tokens_per_step * result.run.steps),
         "minutes": f"{result.seconds / 60:.1f}",
         "held-out loss": f"{history.scores[-1][1]['held-out loss']:.3f}",
         **{name: f"{value:.3f}" for name, value in reached.items()},

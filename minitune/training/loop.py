@@ -55,7 +55,7 @@ class TrainConfig:
     def __post_init__(self):
         for name, (is_good, expected) in RANGES.items():
             if not is_good(getattr(self, name)):
-                raise UserError(f"{name} is {getattr(self, name)}, which is out of range: {expected} was expected")
+                raise UserError(f"{name} is {getattr(self, name)}, which is out of range; it must be {expected}")
 
 
 @dataclass

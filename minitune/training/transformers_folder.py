@@ -26,14 +26,15 @@ from minitune.training.tensor_file import to_bytes
 
 
 def transformers_files(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """Each file of the folder, by name.
+    """Each file of the folder, by name. A part that the checkpoint came without is not among the weights either.
 
     Raises:
         UserError: the library safetensors is not there.
     """
-    lacks = tuple(name for part in checkpoint.lacks for name in PARTS[part])  # nothing has trained them
-    state = {n: t for n, t in checkpoint.model.state_dict().items() if not (lacks and n.startswith(lacks))}
-    weights = to_bytes(translate_back(checkpoint.kind, state))
+    lacking = tuple(beginning for part in checkpoint.lacks for beginning in PARTS[part])
+    state = checkpoint.model.state_dict()
+    learned = {name: tensor for name, tensor in state.items() if not name.startswith(lacking or ("\0",))}
+    weights = to_bytes(translate_back(checkpoint.kind, learned))
     config = (gpt_config if checkpoint.kind == "gpt" else bert_config)(checkpoint.model.config, checkpoint.tokenizer)
     return {
         "model.safetensors": weights,

@@ -57,6 +57,7 @@ BAD_FILES = {
     "list.jsonl": ("[1, 2]\n", "line 1.*object"),
     "gap.csv": ("text,label\na,good\n ,bad\n", "line 3.*empty"),
     "reviews.xls": ("text,label\na,good\n", "xls.*csv"),
+    "many.csv": ("text,label\n" + "".join(f"a {i},b{i}\n" for i in range(30)), "30 different labels.*--label-column"),
     "small.csv": ("text,label\na,good\nb,bad\nc,bad\nd,bad\n", "'good' has 1.*--shots"),
 }
 
@@ -96,6 +97,21 @@ BAD_COMMANDS = {
     "shots no number": (["--shots", "few"], "from 1 on"),
     "too many shots": (["--shots", "13"], "lower --shots"),
     "test data without data": (["--task", "topic", "--test-data", "reviews.csv"], "belongs to --data"),
+    "task and data": (["--data", "reviews.csv", "--task", "topic"], "--task topic and --data reviews.csv"),
+    "kind of a task": (["--task", "topic", "--kind", "number"], "--kind belongs to --data"),
+    "no such kind": (["--kind", "stars"], "classes, number, tags"),
+    "labels that are no numbers": (["--kind", "number"], "line 2: the label 'good' is no number"),
+    "a draw's seed": (["--seed", "3"], "did you mean --seeds"),
+    "half an option": (["--text", "a"], "did you mean --text-column or --text-b-column"),
+    "training file as test file": (["--test-data", "./reviews.csv"], "training file itself"),
+    "text and label in one": (["--text-column", "label"], "--text-column and by --label-column"),
+    "setting that none has": (["--set", "rang=3"], "no method here has a setting 'rang'"),
+    "template without the text": (["--template", "{mask}"], "would not depend on the text"),
+    "bytes in a template": (["--template", "{text} \udcff {mask}"], "half a character"),
+    "bytes in label words": (["--label-words", "good=\udcff;bad=dull"], "half a character"),
+    "bytes in a name": (["--data", "\udcff.csv"], "no file"),
+    "home of nobody": (["--data", "~nobody_of_that_name/a.csv"], "not known here"),
+    "word twice": (["--label-words", "good=clever,clever;bad=dull"], "given twice for 'good'"),
     "unwritable folder": (["--methods", "zero-shot", "--json", "reviews.csv/rows.json"], "cannot write"),
 }
 
@@ -106,7 +122,7 @@ def test_a_bad_command_is_one_sentence(capsys, models, here, name):
 
     arguments, expected = BAD_COMMANDS[name]
     given = {"--data": "reviews.csv", "--model": models / "bert", "--shots": 2, "--seeds": 1, "--methods": "zero-shot"}
-    if "--task" in arguments:
+    if "--task" in arguments and "--data" not in arguments:
         del given["--data"]
     given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
     status, _, err = run(capsys, "compare", *(part for pair in given.items() for part in pair))
@@ -130,3 +146,49 @@ def test_a_folder_that_cannot_be_written(capsys, models, here):
     (here / "locked").mkdir(mode=0o500)
     status, _, err = compare_own(capsys, models, "--methods", "zero-shot", "--plot", "locked/figure.png")
     assert status == 2 and "cannot write" in err
+
+
+KINDS = {
+    "numbers.csv": "text;price\n" + "".join(f"{text};{i},5\n" for i, (text, _) in enumerate(REVIEWS)),
+    "tags.conll": "".join(f"the O\n{text.split()[1]} B-X\nwas O\n\n" for text, _ in REVIEWS),
+    "pairs.csv": "first,text_b,label\n" + "".join(f"{text},it was,{label}\n" for text, label in REVIEWS),
+    "cost_$5_$.csv": "text,label\n" + "".join(f"{text},{label}\n" for text, label in REVIEWS),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_file_is_compared_tuned_swept_and_opened(capsys, models, here, name):
+    (here / name).write_text(KINDS[name])
+    given = ["--data", name, "--model", models / "bert", "--set", "steps=2", "--shots", 2]
+    given += ["--label-column", "price"] if name == "numbers.csv" else []
+    given += ["--text-column", "first"] if name == "pairs.csv" else []
+    status, out, err = run(capsys, "compare", *given, "--seeds", 1, "--json", "rows.json")
+    assert (status, err) == (0, "") and "1 draw: no interval" in out
+    rows = json.loads((here / "rows.json").read_text())
+    expected = {"numbers.csv": ("median", "rank correlation"), "tags.conll": ("known-words", "span f1")}
+    assert (rows["rows"][0]["method"], rows["metric"]) == expected.get(name, ("majority", "accuracy"))
+    assert rows["rows"][-1]["method"] == "random-weights" and len(rows["rows"]) >= 5 and rows["set"] == ["steps=2"]
+    method = {"numbers.csv": "lora+number", "tags.conll": "lora"}.get(name, "lora+head")
+    status, out, err = run(capsys, "sweep", method, *given, "--rates", "0.01", "--seeds", 1)
+    assert (status, err) == (0, "") and "on dev, the test rows untouched" in out
+    status, out, err = run(capsys, "tune", method, *given, "--out", "t")
+    assert (status, err) == (0, "") and (here / "t" / "curve.png").exists()
+    text = "the plot || it was" if name == "pairs.csv" else "the plot was"
+    status, out, err = run(capsys, "predict", "t", text)
+    answer = out.splitlines()[2].removeprefix(text).split()
+    assert (status, err) == (0, "") and len(answer) == (3 if name == "tags.conll" else 1), out
+    if name == "numbers.csv":
+        assert 3 < abs(float(answer[0])) < 75, "the mean and the spread were not saved"
+    assert run(capsys, "explain", "t", text)[0] == 0
+
+
+def test_a_sweep_never_sees_the_rows_that_compare_tests_on(capsys, models, here, monkeypatch):
+    from minitune.methods import sweep
+    from minitune.methods.from_file import file_data
+
+    seen, learn = [], sweep.learn
+    monkeypatch.setattr(sweep, "learn", lambda *given: seen.append(given[3]) or learn(*given))
+    given = ["--data", "reviews.csv", "--model", models / "bert", "--shots", 2, "--set", "steps=2"]
+    assert run(capsys, "sweep", "frozen+head", *given, "--rates", "0.01", "--seeds", 1)[0] == 0
+    test = set(file_data(here / "reviews.csv", None, 2).test)
+    assert seen and test and not test & {*seen[0].pool, *seen[0].dev}

@@ -123,6 +123,11 @@ def test_numbers_and_tagged_words_of_ones_own(capsys, models, here, no_curve):
     status, out, _ = run(capsys, "predict", "w", "--data", "w.jsonl", "--json")
     assert status == 0 and all(len(json.loads(line)["answer"]) == 3 for line in out.splitlines())
     assert "answer: " in run(capsys, "explain", "w", "the plot .")[1]
+    (here / "w.conll").write_text("the O\nplot B-X\n\nso O\n")
+    status, out, _ = run(capsys, "predict", "w", "--data", "w.conll", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["tokens"], len(row["answer"])) for row in rows] == [(["the", "plot"], 2), (["so"], 1)]
+    assert "no column 'text', only 'tokens', 'tags'" in run(capsys, "predict", "t", "--data", "w.conll")[2]
 
 
 def test_what_was_cut_is_said(capsys, tuned):

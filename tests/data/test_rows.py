@@ -54,6 +54,63 @@ def test_a_very_long_text_is_read_whole(write):
     assert read_examples(write(f"text,label\n{text},a\n"))[0][0] == text
 
 
+def notes_of(path, *columns, **how):
+    table = read_table(path, Layout(*columns, **how))
+    find_columns(table, Layout(*columns, **how))
+    return " / ".join(table.notes)
+
+
+# files as people have them
+
+
+EXPECTED = [("it was good, I say", None, "pos"), ('a "dull" film', None, "neg")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "how", "note"),
+    [
+        ("a.csv", 'text;label\nit was good, I say;pos\na "dull" film;neg\n', {}, "separated by semicolons"),
+        ("a.csv", 'text\tlabel\nit was good, I say\tpos\na "dull" film\tneg\n', {}, "separated by tabs"),
+        ("a.tsv", 'label\ttext\npos\tit was good, I say\nneg\ta "dull" film\n', {}, ""),
+        ("a.csv", 'it was good, I say;pos\na "dull" film;neg\n', {"header": False}, "semicolons / column 1 is taken"),
+        ("a.tsv", 'pos\tit was good, I say\nneg\ta "dull" film\n', {"header": False}, "column 2 is taken for the text"),
+        ("a.csv", 'text,label\n"it was good, I say",pos\n,\n\n"a ""dull"" film",neg\n', {}, "that are skipped: 2"),
+        ("a.csv", 'text,label,when\n"it was good, I say",pos,1\n"a ""dull"" film",neg,2\n', {}, "not used: when"),
+    ],
+)  # fmt: skip
+def test_what_is_guessed_of_a_file_is_said(write, name, content, how, note):
+    path = write(content, name)
+    assert read_examples(path, **how) == EXPECTED
+    assert note in notes_of(path, **how) and bool(note) == bool(notes_of(path, **how))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_marked_encoding_is_known_by_its_mark_and_others_by_name(write, encoding):
+    assert read_examples(write("text,label\n很好,正面\n", encoding=encoding)) == [("很好", None, "正面")]
+    latin = write("text,label\ncafé,bon\n", "b.csv", "latin-1")
+    assert read_examples(latin, encoding="latin-1") == [("café", None, "bon")]
+
+
+def test_quotes_that_do_not_close_are_letters_in_a_tsv_alone(write):
+    content = 'text\tlabel\n"good, he said\tpos\nit was dull"\tneg\n'
+    expected = [('"good, he said', None, "pos"), ('it was dull"', None, "neg")]
+    assert read_examples(write(content, "a.tsv")) == expected, "a quote must not swallow the rows up to the next one"
+    assert "quotes do not close" in notes_of(write(content, "a.tsv"))
+    with pytest.raises(UserError, match=r"line 3: .*--no-quoting"):
+        read_examples(write('text,label\n"good he said,pos\nit was dull,neg\n'))
+    assert len(read_examples(write('text,label\n"good he said,pos\nit was dull",neg\n'), quoting=False)) == 2
+    whole = 'text\tlabel\n"two\nlines"\tpos\n'
+    assert read_examples(write(whole, "b.tsv")) == [("two\nlines", None, "pos")], "these quotes do close"
+
+
+def test_a_second_text_under_its_own_name_and_one_that_is_overlooked(write):
+    path = write("id,sentence1,sentence2,label\n1,a,it was good,yes\n2,c,it was bad,no\n")
+    assert read_examples(path, "sentence1", "sentence2")[0] == ("a", "it was good", "yes")
+    notes = notes_of(path, "sentence1")
+    assert "not used: id, sentence2" in notes and "--text-b-column sentence2" in notes
+    assert "--text-b-column" not in notes_of(path, "sentence1", "sentence2")
+
+
 # what is refused
 
 
@@ -74,6 +131,13 @@ def test_a_very_long_text_is_read_whole(write):
         ("a.csv", "text,label,text_b\na,b, \n", "line 2: the column 'text_b' is empty"),
         ("a.csv", "text,label,text\na,b,c\n", "the column 'text' twice"),
         ("a.csv", b"text,label\ncaf\xe9,pos\n", "not UTF-8: byte 14 is 0xe9"),
+        ("a.csv", "text;label\ngood;pos\nbad\n", "line 3: 1 fields"),
+        (
+            "a.jsonl",
+            '{"text": "a", "text_b": "c", "label": 1}\n{"text": "b", "label": 2}\n',
+            "line 2: there is no second",
+        ),
+        ("a.jsonl", '{"text": "a", "label": NaN}\n', "line 1: the column 'label' is empty"),
         ("a.xlsx", "text,label\n", r"ends in .xlsx; a .csv, .tsv or .jsonl"),
         ("a", "text,label\n", "ends in nothing"),
         ("a.jsonl", '{"text": "a", "label": "b"}\n{"text": "a", "label"\n', "line 2: no valid JSON .*column 22"),
@@ -89,6 +153,23 @@ def test_a_very_long_text_is_read_whole(write):
 def test_a_bad_file_is_refused_with_a_sentence(write, name, content, message):
     with pytest.raises(UserError, match=message):
         read_examples(write(content, name))
+
+
+@pytest.mark.parametrize(
+    ("columns", "how", "message"),
+    [
+        (("a", None, "a"), {}, "'a' is named by --text-column and by --label-column"),
+        (("a", "a", "b"), {}, "'a' is named by --text-column and by --text-b-column"),
+        (("a", "b", "b"), {}, "'b' is named by --label-column and by --text-b-column"),
+        (("a", "d", "b"), {}, "no column 'd', only 'a', 'b', 'c'.*--text-b-column"),
+        ((), {"header": False}, "3 columns without names, called 1, 2, 3: say which is which"),
+        (("1",), {"header": False}, "say which is which"),
+        (("1", None, "4"), {"header": False}, "no column '4', only '1', '2', '3'"),
+    ],
+)
+def test_columns_that_serve_no_one_purpose(write, columns, how, message):
+    with pytest.raises(UserError, match=message):
+        read_examples(write("a,b,c\n1,2,3\n"), *columns, **how)
 
 
 def test_a_file_that_is_not_there_or_is_a_folder(tmp_path):

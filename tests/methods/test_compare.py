@@ -6,16 +6,17 @@ import torch
 from minitune.data.examples import Dataset, Example
 from minitune.errors import UserError
 from minitune.methods import method as methods
-from minitune.methods.baselines import Row, majority
+from minitune.methods.baselines import Row, known_words, majority, median
 from minitune.methods.compare import compare
 from minitune.methods.compare_report import compare_json, compare_table, plot, spaced
 from minitune.methods.fitting import fit
 from minitune.methods.kinds import KINDS as QUESTIONS
-from minitune.methods.method import Method, all_methods
+from minitune.methods.method import Method, all_methods, parse_all
 from minitune.methods.question import Question
 from minitune.methods.rates import RATES
 from minitune.methods.what import What
 from minitune.models.build import KINDS, random_model
+from minitune.predictors.tagger import TaggedWords
 from minitune.training.checkpoint import Checkpoint, fingerprint, random_twin
 
 pytestmark = pytest.mark.lesson06
@@ -119,6 +120,19 @@ def test_majority_is_the_commonest_class_of_the_pool():
     assert row.score == 0.25 and row.balanced == 0.5, "of uneven classes a constant answer has half of the balanced"
 
 
+def test_the_median_is_off_by_least_and_ranks_nothing():
+    pool = tuple(Example("a", None, number) for number in (1.0, 2.0, 90.0))
+    row = median(Dataset("toy", (), pool, (Example("b", None, 5.0), Example("c", None, 0.0)), by_class=False), 2, 3)
+    assert row.draws == [0.0] * 3 and row.error == 2.5, "3 and 2 off: the mean of the pool would be off by 28.5"
+
+
+def test_known_words_have_the_tag_that_they_had_most_often():
+    train = TaggedWords(("Rose", "met", "rose", "rose"), (1, 0, 1, 0))
+    test = TaggedWords(("rose", "met", "basil"), (1, 0, 1))
+    row = known_words(Dataset("toy", ("O", "PER"), (train,), (test,), by_class=False), 1, 2)
+    assert row.draws == [pytest.approx(2 * 1 / (1 + 2))] * 2, "one of two names is known"
+
+
 def test_an_unknown_control_is_refused(checkpoint):
     with pytest.raises(UserError, match="shuffled-labels"):
         compare(DATA, checkpoint, question(checkpoint.kind), ["zero-shot"], [2], 1, control="none")
@@ -156,6 +170,56 @@ def test_the_difference_is_paired_by_draw():
 
 def test_a_single_draw_has_no_interval():
     assert "[" not in compare_table([Row("a", 4, [0.5]), Row("b", 4, [0.7])]).splitlines()[2]
+
+
+def test_one_draw_claims_no_interval():
+    rows = [Row("a", 4, [0.5]), Row("b", 4, [0.7])]
+    assert "95%" not in compare_table(rows) and "95%" in compare_table([Row("a", 4, [0.5, 0.6])])
+    assert {row["low"] for row in compare_json(rows, "toy", "bert", 1)["rows"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("draws", "near"),
+    [
+        ([0.50, 0.50, 0.50], True),
+        ([0.40, 0.41, 0.39], True),  # worse is no better
+        ([0.51, 0.52, 0.51], True),  # less than two points
+        ([0.52, 0.53, 0.525], False),
+        ([0.50, 0.90, 0.80], True),  # the interval of the difference holds 0
+        ([0.80, 0.90, 0.85], False),
+        ([0.53], False),
+        ([0.51], True),
+    ],
+)
+def test_what_is_no_better_than_a_baseline_is_called_so(draws, near):
+    table = compare_table([Row("majority", 4, [0.5] * len(draws)), Row("a", 4, draws)])
+    assert ("No better than majority: a\n" in table) is near
+    assert ("the mean is less than 0.02 above it" in table) is near, "the rule must be stated"
+
+
+def test_a_correlation_may_lie_below_zero(tmp_path):
+    rows = [Row("median", 4, [0.0, 0.0], error=2.0), Row("a", 4, [-0.5, -0.4], error=1234567.8)]
+    table = compare_table(rows, "rank correlation", by_class=False)
+    assert "-0.450 [-1.000, 0.185]" in table and "1234568" in table
+    plot(rows, "a", tmp_path / "one.png", "rank correlation", by_class=False)
+    several = [*rows, Row("median", 8, [0.0, 0.0], error=2.0), Row("a", 8, [-0.2, 0.4], error=3.0)]
+    lines = compare_table(several, "rank correlation", by_class=False)
+    assert "a class" not in lines and "mean absolute error" in lines
+    plot(several, "a", tmp_path / "several.png", "rank correlation", by_class=False)
+
+
+def test_dollars_in_a_title_are_no_mathematics(tmp_path):
+    for rows in (SEVERAL, SEVERAL[::2]):
+        plot(rows, r"cost_$5_$, 100% \frac{", tmp_path / "dollars.png")
+
+
+def test_a_setting_goes_to_each_method_that_has_it(checkpoint):
+    lora, head = parse_all(["lora+head", "frozen+head"], ["rank=2", "steps=3"])
+    assert lora.settings.rank == 2 and lora.changes == head.changes == {"steps": 3}
+    with pytest.raises(UserError, match=r"no method here has a setting 'rang'; among them they have .*rank"):
+        parse_all(["lora+head", "frozen+head"], ["rang=2"])
+    rows = compare(DATA, checkpoint, question(checkpoint.kind), ["lora+head"], [1], 1, settings={"rank": 1, "steps": 2})
+    assert rows[1].trainable == 2 * 2 * 2 * 24 + 2 * 24 + 2, "two layers, query and value, A and B of rank 1, a head"
 
 
 SEVERAL = [

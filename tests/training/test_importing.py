@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from minitune.errors import UserError
 from minitune.models.convert import PARTS
-from minitune.training import importing
+from minitune.training import importing, whole_folder
 from minitune.training.checkpoint import (
     fingerprint,
     load_checkpoint,
@@ -20,6 +21,8 @@ from minitune.training.checkpoint import (
     write_tensors,
 )
 from minitune.training.importing import carry_out, check_memory, plan_import, pooler_is_new
+from minitune.training.transformers_folder import transformers_files
+from tests import tiny
 from tests.conftest import perturbed
 from tests.foreign import SIZES, TEXTS, TOKENIZERS, bert_config, gpt_config, tensors_of, write_folder
 
@@ -152,8 +155,7 @@ def test_an_old_checkpoint_lacks_nothing(tmp_path):
     checkpoint = imported(write_folder(tmp_path / "source", "bert"))
     save_checkpoint(tmp_path / "out", checkpoint)
     content = read_tensors(tmp_path / "out" / "model.pt", "checkpoint")
-    assert "lacks" not in content, "an older minitune would not read it"
-    assert load_checkpoint(tmp_path / "out").lacks == ()
+    assert "lacks" not in content and load_checkpoint(tmp_path / "out").lacks == ()
     write_tensors(tmp_path / "out" / "model.pt", "checkpoint", content | {"lacks": ["soul"]})
     with pytest.raises(UserError, match=r"lacks names soul, and the parts are MLM head, pooler"):
         load_checkpoint(tmp_path / "out")
@@ -333,3 +335,23 @@ def test_an_untied_output_is_refused(tmp_path, transformers):
     torch.save(state, tmp_path / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"lm_head.weight and wte.weight differ"):
         imported(tmp_path)
+
+
+# there and back
+
+
+@pytest.mark.parametrize(("kind", "lacks"), [("gpt", ()), ("bert", ()), ("bert", ("MLM head", "pooler"))])
+def test_what_is_exported_comes_back_as_it_was(tmp_path, kind, lacks):
+    pytest.importorskip("safetensors", reason="needs the extra `real`")
+    before = replace(tiny.checkpoint(kind), lacks=lacks)
+    whole_folder.write_folder(tmp_path, transformers_files(before))
+    plan = plan_import(tmp_path)
+    after = carry_out(plan)
+    assert after.lacks == lacks and plan.tokenizer.added == () and plan.config == before.model.config
+    new = tuple(name for part in lacks for name in PARTS[part])
+    for name, tensor in before.model.state_dict().items():
+        same = torch.equal(tensor, after.model.state_dict()[name])
+        assert same != name.startswith(new or ("\0",)), f"{name}: what nobody trained is not handed on, all else is"
+    texts = [*TEXTS, "it's a [MASK] or <|end|> [SEP]", "Great SOUP , ünï !"]
+    assert after.tokenizer.encode_many(texts) == before.tokenizer.encode_many(texts)
+    assert after.tokenizer.specials == before.tokenizer.specials and after.tokenizer.end_id == before.tokenizer.end_id
