@@ -114,12 +114,14 @@ def how_to_feed(parts: Sequence[Part], tokenizer: Tokenizer, before: bool) -> st
     return (f"{fed} {name_of(tokenizer.sep_id)}" if is_bert else fed).strip()
 
 
-def how_to_read(form: Form, question: Question, before: int) -> str:
+def how_to_read(form: Form, question: Question, tokenizer: Tokenizer, before: int) -> str:
     """What is to be made of the model's output.
 
     Args:
         before: P, how many places of the output belong to the adapter's prompt.
     """
+    is_bert, name_of = tokenizer.kind == "bert", tokenizer.library.id_to_token
+    blank = f"at {name_of(tokenizer.mask_id)}" if is_bert else "at the last real token"
     shift = f", which is {before} places further on in the output: the prompt stands before the text" if before else ""
     order = ", ".join(question.labels)
     words = "; ".join(f"{label} = {', '.join(question.label_words.get(label, ()))}" for label in question.labels)
@@ -132,8 +134,8 @@ def how_to_read(form: Form, question: Question, before: int) -> str:
             "adapter, for GPT2ForSequenceClassification has no bias)"
         ),
         "blank": (
-            f"logits has the words' scores {'at [MASK]' if form.model.startswith('Bert') else 'at the last real token'}"
-            f"{shift}; a class's score is the log of the mean of exp(score) over its words: {words}"
+            f"logits has the words' scores {blank}{shift}; a class's score is the log of the mean of exp(score) over "
+            f"its words: {words}"
         ),
-        "text": "generate from there on, until <|end|>",
+        "text": "generate from there on, until the end of text",
     }[form.reads]

@@ -122,22 +122,23 @@ def readme(tuned: TunedMethod, form: Form, parts: Sequence[Part], length: int, p
         parts: of the template, that are to be fed.
         length: how many places the adapter takes before them; 0 for a prefix, which has no places.
     """
-    base, door = tuned.base, getattr(tuned.predictor.model, "door", None)
+    base, tokenizer, door = tuned.base, tuned.base.tokenizer, getattr(tuned.predictor.model, "door", None)
     count = f", num_labels={len(tuned.labels)}" if form.has_classifier else ""
     own = door.length if isinstance(door, Prefix) else length
     taken = f", {own} of them the {'prefix' if isinstance(door, Prefix) else 'prompt'}'s" if own else ""
     types = base.kind == "bert" and any(part.kind == "sep" for part in parts)
-    fed = how_to_feed(parts, base.tokenizer, before=length > 0)
+    cls, sep = (tokenizer.library.id_to_token(i or 0) for i in (tokenizer.cls_id, tokenizer.sep_id))  # a BERT's
+    fed = how_to_feed(parts, tokenizer, before=length > 0)
     lines = [
         f"- an adapter of peft, {peft_type} for the task type {form.task}, to be loaded onto {form.model}",
         f"- base: {base.name}, fingerprint {fingerprint(base.model)}; "
         f"`minitune export {base.name} --transformers BASE` writes it for transformers",
         f'- load: `PeftModel.from_pretrained({form.model}.from_pretrained("BASE"{count}), "{out}").eval()`',
         f'- feed: `tokenizer("{fed}", add_special_tokens=False)`, at most {base.model.context} tokens in all{taken}'
-        + "; token_type_ids are 1 behind the first [SEP]" * types
+        + f"; token_type_ids are 1 behind the first {sep}" * types
         + "; a text begins with a space, which this tokenizer puts there" * (base.kind == "gpt"),
-        f"- read: {how_to_read(form, tuned.question, length)}",
+        f"- read: {how_to_read(form, tuned.question, tokenizer, length)}",
     ]
     if length and base.kind == "bert":
-        lines.insert(4, "- [CLS] is not fed: the adapter holds it, before the prompt's vectors")
+        lines.insert(4, f"- {cls} is not fed: the adapter holds it, before the prompt's vectors")
     return lines

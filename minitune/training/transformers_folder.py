@@ -1,7 +1,8 @@
 """A checkpoint as a folder that the library transformers loads: GPT2LMHeadModel or BertForPreTraining, with tokenizer.
 
 `config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json`. From a BertForPreTraining every other
-class of BERT is loaded as well; what a class adds (a classifier) is drawn anew there.
+class of BERT is loaded as well; what a class adds (a classifier) is drawn anew there, and so is what an imported BERT
+came without.
 
 Two of our tokenizer's habits move into the file: a GPT's text starts with a space, and `tokenizer(text)` puts [CLS] and
 [SEP] around a BERT's. A third cannot: transformers takes "[MASK]" in a text for the mask, here it is six letters like

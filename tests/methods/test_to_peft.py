@@ -10,10 +10,15 @@ import torch
 
 from minitune.data.examples import Example
 from minitune.errors import UserError
+from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.to_peft import peft_files
+from minitune.methods.tuned import TunedMethod
+from minitune.training.importing import carry_out, plan_import
+from minitune.training.transformers_folder import transformers_files
 from minitune.training.whole_folder import write_folder
-from tests import tiny
+from tests import foreign, tiny
+from tests.commands.helpers import REVIEWS
 from tests.methods.exchange import CLOSE, LORA, TEXTS, bases, tuned
 from tests.methods.test_method import TAGS, a_short_first_fit
 
@@ -71,7 +76,7 @@ def scores_by_recipe(readme, base, folder, texts):
             rows.append(result)
             continue
         place = len(ids) - 1
-        if "at [MASK]" in read:
+        if tokenizer.mask_token and f"at {tokenizer.mask_token}" in read:
             place = ids.tolist().index(tokenizer.mask_token_id)
         at_place = result[place + shift]
         if "head.safetensors" in read:
@@ -87,10 +92,10 @@ def scores_by_recipe(readme, base, folder, texts):
     return torch.stack(rows)
 
 
-def assert_same_scores(one, bases, folder, texts=TEXTS, on="class"):
+def assert_same_scores(one, bases, folder, texts=TEXTS, base=""):
     readme = export(one, folder)
     ours = one.predictor.scores(one.examples(texts))
-    theirs = scores_by_recipe(readme, bases / one.base.kind, folder, texts)
+    theirs = scores_by_recipe(readme, bases / (base or one.base.kind), folder, texts)
     torch.testing.assert_close(theirs, ours, **CLOSE, msg=lambda text: f"{one.method.name} on {one.base.kind}: {text}")
     assert (ours - ours[0]).abs().max() > 1e-3, "all texts have the same scores: this test shows nothing"
     return readme
@@ -249,3 +254,14 @@ def test_settings_that_peft_has_no_place_for(name, settings, expected, tmp_path)
 def test_layers_around_the_blocks_are_exported_where_they_are(bases, tmp_path):
     assert_same_scores(tuned("bert", "lora+head", "targets=pooler,value"), bases, tmp_path / "head")
     assert_same_scores(tuned("bert", "lora", "targets=transform,value"), bases, tmp_path / "words")
+
+
+def test_the_readme_names_the_special_tokens_as_an_imported_model_has_them(tmp_path):
+    foreign.write_folder(tmp_path / "foreign", "bert", "word level")
+    base = carry_out(plan_import(tmp_path / "foreign"), 0)
+    asked = Question(("bad", "good"), "{soft:2} {text} is {mask} .", {"bad": ("bad",), "good": ("good",)}, is_own=True)
+    method = Method.parse("prompt-tuning")
+    one = TunedMethod(method, method.build(base, asked, seed=3).eval(), asked, base)
+    write_folder(tmp_path / "base", transformers_files(base))
+    readme = assert_same_scores(one, tmp_path, tmp_path / "out", [text for text, _ in REVIEWS][:4], base="base")
+    assert "{text} is <mask> . </s>" in readme and "<s> is not fed" in readme and "[" not in readme

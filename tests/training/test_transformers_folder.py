@@ -5,9 +5,11 @@ import torch
 
 from minitune.models.convert import load_transformers, translate_back
 from minitune.models.generate import generate
+from minitune.training.checkpoint import fingerprint
+from minitune.training.importing import carry_out, plan_import
 from minitune.training.transformers_folder import transformers_files
 from minitune.training.whole_folder import write_folder
-from tests import tiny
+from tests import foreign, tiny
 
 transformers = pytest.importorskip("transformers", reason="needs the extra `parity`")
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore:.*is deprecated")]
@@ -98,3 +100,42 @@ def test_a_gpt_writes_the_same_there(tmp_path):
     ours = generate(checkpoint.model, [prompt], 12, stop_id=checkpoint.tokenizer.end_id)[0]
     written = theirs.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)[0].tolist()[len(prompt) :]
     assert [i for i in written if i != checkpoint.tokenizer.end_id] == ours and len(set(ours)) > 2
+
+
+FOREIGN = [("bert", "word level"), ("bert", "word piece"), ("gpt", "byte level")]
+
+
+@pytest.mark.parametrize(("of", "tokenizer"), FOREIGN, ids=[" ".join(pair).replace(" ", "-") for pair in FOREIGN])
+def test_a_model_that_was_imported_goes_there_and_comes_back(of, tokenizer, tmp_path):
+    """With special tokens of other names, and new ones of ours behind the vocabulary."""
+    foreign.write_folder(tmp_path / "foreign", of, tokenizer)
+    checkpoint = carry_out(plan_import(tmp_path / "foreign"), 0)
+    write_folder(tmp_path / "out", transformers_files(checkpoint))
+    theirs = getattr(transformers, CLASSES[of]).from_pretrained(tmp_path / "out").eval()
+    read = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
+    ours = checkpoint.tokenizer
+    around = ([ours.cls_id], [ours.sep_id]) if of == "bert" else ([], [])
+    for text in foreign.TEXTS[:-1]:
+        ids = [*around[0], *ours.encode(text), *around[1]]
+        assert read(text).input_ids == ids, text
+        with torch.no_grad():
+            output = theirs(torch.tensor([ids]))
+            logits = checkpoint.model.logits(checkpoint.model(torch.tensor([ids])).hidden)
+        torch.testing.assert_close(
+            output.logits if of == "gpt" else output.prediction_logits, logits, rtol=1e-5, atol=1e-5
+        )
+    again = carry_out(plan_import(tmp_path / "out"), 1)
+    assert fingerprint(again.model) == fingerprint(checkpoint.model), "a row was added, or lost"
+    assert [again.tokenizer.encode(text) for text in foreign.TEXTS] == [ours.encode(text) for text in foreign.TEXTS]
+    roles = ("pad_id", "soft_id", "trigger_id", "sep_id", "cls_id", "mask_id", "end_id")
+    assert [getattr(again.tokenizer, role) for role in roles] == [getattr(ours, role) for role in roles]
+
+
+@pytest.mark.parametrize("part", ["cls.predictions", "bert.pooler"])
+def test_what_nothing_has_trained_is_not_written(part, tmp_path):
+    foreign.write_folder(tmp_path / "foreign", "bert", without=(part,))
+    checkpoint = carry_out(plan_import(tmp_path / "foreign"), 0)
+    write_folder(tmp_path / "out", transformers_files(checkpoint))
+    _, loaded = transformers.BertForPreTraining.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert loaded["missing_keys"] and all(name.startswith(part) for name in loaded["missing_keys"])
+    assert carry_out(plan_import(tmp_path / "out"), 0).lacks == checkpoint.lacks != ()
