@@ -54,6 +54,10 @@ class Kind:
     def needs_blank(self, read: str) -> bool:
         return self.is_choice and READ[read].at_the_blank
 
+    def needs_pooler(self, read: str) -> bool:
+        """Whether the whole text is read, of BERT at [CLS] through its pooler."""
+        return self.join in (classifier, regressor) and not self.needs_blank(read)
+
 
 def classifier(
     model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int

@@ -175,12 +175,12 @@ class Method:
         if kind.needs_blank(self.read) and "MLM head" in checkpoint.lacks:
             instead = "a model that was saved with it" if kind.read_by else "a method with +head"
             return f"reads words at the blank, and {model} came without its MLM head; take {instead}"
-        if kind.is_choice and not self.reads_the_blank and "pooler" in checkpoint.lacks:
+        if kind.needs_pooler(self.read) and "pooler" in checkpoint.lacks:
             able = [name for name, what in WHAT.items() if what.trains_the_pooler]
             if self.what not in able:
                 return (
                     f"reads the text through BERT's pooler, and {model} came without one: take a method that trains "
-                    f"it, {', '.join(f'{name}+{self.read}' for name in able)}"
+                    f"it, {', '.join(f'{name}+{kind.read_by or self.read}' for name in able)}"
                 )
         return ""
 

@@ -223,8 +223,11 @@ def test_what_is_tuned_on_such_a_model_is_opened_again(capsys, foreign, here, no
     assert "the blank" in out and minitune.open("t").predict(["it was good"])[0] in ("good", "bad")
 
 
-def test_the_labels_of_a_file_are_told_as_for_any_model(capsys, foreign, here, no_curve):
+def test_labels_that_are_no_words_serve_a_head(capsys, foreign, here, no_curve):
     write(here / "stars.csv", [(text, "5 stars" if label == "good" else "1 star") for text, label in REVIEWS])
-    status, out, _ = compare_own(capsys, foreign, "--set", "steps=2", data="stars.csv", kind="no head")
-    assert status == 0 and "are not single tokens" in out
+    assert tune(capsys, foreign, "frozen+head", data="stars.csv", kind="no head")[0] == 0
+    assert run(capsys, "predict", "t", "the plot was dull .")[1].splitlines()[-1].endswith(("star", "stars"))
+
+
+def test_the_file_of_the_tokenizer_says_which_of_its_tokens_are_special(foreign):
     assert json.loads((foreign / "no head" / "tokenizer.json").read_text())["post_processor"]["special_tokens"]["soft"]

@@ -64,6 +64,15 @@ def test_tags_need_neither():
     assert len(predictor.answers([TaggedWords(("the", "soup"), (0, 0))])[0].split()) == 2
 
 
+@pytest.mark.parametrize("name", ["lora", "frozen+number"])
+def test_a_number_is_read_through_the_pooler(name):
+    question = replace(tiny.question("bert"), kind="number", template="{text}", labels=(), label_words={})
+    with pytest.raises(UserError, match=r"through BERT's pooler, .* full\+number, top\+number"):
+        Method.parse(name).build(lacking(*NO_POOLER), question, 0)
+    Method.parse("top+number").build(lacking(*NO_POOLER), question, 0)
+    Method.parse(name).build(lacking(*NO_WORDS), question, 0)
+
+
 def test_any_word_as_an_answer_needs_the_words():
     question = replace(tiny.question("bert"), kind="words", labels=("good", "bad"))
     question = replace(question, label_words={"good": ("good",), "bad": ("awful",)})
