@@ -30,7 +30,8 @@ __version__ = "0.1.0"
 
 
 def load(model: str | Path, device: str = "cpu") -> Checkpoint:
-    """A pretrained model with its tokenizer: the shipped "bert" or "gpt", or one that `minitune pretrain` made.
+    """A pretrained model with its tokenizer: the shipped "bert" or "gpt", or one that `minitune pretrain` or
+    `minitune import` made.
 
     Args:
         model: bert, gpt, or a folder.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
+import unicodedata
 from collections.abc import Sequence
 
 # 97.5% quantiles of Student's t for 1, 2, 3, ... degrees of freedom; beyond them the normal distribution's.
 T_QUANTILES = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145)
 T_QUANTILES += (2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048)
+CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, half characters, line breaks
+UNSEEN = ("Mn", "Me", "Cf")  # of accents and joiners, which take no column of their own
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -22,19 +25,48 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width: those of numbers flushed right, the others left."""
-    columns = list(zip(header, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
+    """Columns of equal width, a line each row: those of numbers flushed right, the others left."""
+    columns = [[one_line(cell) for cell in column] for column in zip(header, *rows, strict=True)]
+    widths = [max(map(width, column)) for column in columns]
     is_number = [all(not cell or cell[0] in "+-.0123456789" for cell in column[1:]) for column in columns]
 
     def line(cells: Sequence[str]) -> str:
+        padding = [" " * (whole - width(cell)) for cell, whole in zip(cells, widths, strict=True)]
         padded = (
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(cells, widths, is_number, strict=True)
+            space + cell if right else cell + space
+            for cell, space, right in zip(cells, padding, is_number, strict=True)
         )
         return "  ".join(padded).rstrip()
 
-    return "\n".join([line(header), "  ".join("-" * width for width in widths), *map(line, rows)])
+    first, *others = zip(*columns, strict=True)
+    return "\n".join([line(first), "  ".join("-" * whole for whole in widths), *map(line, others)])
+
+
+def one_line(text: str) -> str:
+    """Line breaks and other control characters as they are written in code: a cell stays in its line, and as wide as
+    it is counted."""
+    return "".join(
+        character.encode("unicode_escape").decode() if unicodedata.category(character) in CONTROLS else character
+        for character in text
+    )
+
+
+def width(text: str) -> int:
+    """The columns of a terminal that a text takes: two for a wide East Asian character, none for a lone accent."""
+    return sum(
+        0 if unicodedata.category(character) in UNSEEN else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )
+
+
+def shortened(text: str, columns: int = 70) -> str:
+    """The beginning of a text in one line, at most so wide."""
+    text = one_line(" ".join(text.split()))
+    if width(text) <= columns:
+        return text
+    while width(text) > columns - 3:
+        text = text[: columns - 3] if len(text) > columns else text[:-1]
+    return f"{text}..."
 
 
 def size(count: float) -> str:
@@ -53,3 +85,13 @@ def plain(number: float) -> str:
 def in_figure(text: str) -> str:
     """A user's text as matplotlib shows it: between two dollars it would read mathematics."""
     return text.replace("$", r"\$")
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 4,000 seconds -> 1 h 7 min."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.0f} days"

@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from minitune.report import T_QUANTILES, interval, size, table
+from minitune.report import T_QUANTILES, interval, shortened, size, table, width
 
 
 def test_an_interval_by_hand():
@@ -46,6 +46,21 @@ def test_a_table_lines_up():
         ["method     score", "---------  -----", "full+head   0.71", "zero-shot      1", "a"],
     )
     assert table(["a", "b"], []) == "a  b\n-  -"
+
+
+def test_a_table_of_wide_letters_and_control_characters_lines_up():
+    rows = [["猫 é", "good"], ["a\tb\nc", "go\x1b[2J"], ["e\u0301\u200d", "x"], ["\ud83c", "\u2028"]]
+    lines = table(["text", "answer"], rows).splitlines()
+    assert len(lines) == 6, "a cell with a line break takes one line"
+    places = [width(line[: line.rindex("  ")]) for line in lines if line.rstrip() == line]
+    assert len(set(places)) == 1 and width("猫 é") == 4 and width("e\u0301\u200d") == 1
+    assert lines[3].split() == ["a\\tb\\nc", "go\\x1b[2J"] and lines[5].split() == ["\\ud83c", "\\u2028"]
+
+
+def test_a_text_is_shortened_to_the_columns_it_takes():
+    assert shortened("x" * 80) == "x" * 67 + "..." and shortened("x" * 70) == "x" * 70
+    assert shortened("猫" * 36) == "猫" * 33 + "..." and shortened("猫" * 35) == "猫" * 35
+    assert shortened("a\n b\x1b  c") == "a b\\x1b c"
 
 
 def test_rows_of_another_width_are_refused():

@@ -37,4 +37,4 @@ def checkpoint(kind: str, seed: int = 1, layers: int = 2) -> Checkpoint:
 def question(kind: str, **changes) -> Question:
     """Three classes, told apart by one, two and two words."""
     stop = " ." if kind == "bert" else ""
-    return Question(LABELS, **({"template": "{text} it was {mask}" + stop, "label_words": WORDS} | changes))
+    return Question(**({"labels": LABELS, "template": "{text} it was {mask}" + stop, "label_words": WORDS} | changes))

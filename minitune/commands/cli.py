@@ -19,6 +19,8 @@ from minitune.commands import (
     compare,
     data,
     explain,
+    export,
+    import_folder,
     lesson,
     methods,
     notebook,
@@ -31,7 +33,21 @@ from minitune.commands.options import Parser
 from minitune.commands.terminal import outlets, printable
 from minitune.errors import UserError
 
-COMMANDS = (compare, tune, sweep, predict, explain, methods, pretrain, data, lesson, notebook, bench)
+COMMANDS = (
+    compare,
+    tune,
+    sweep,
+    predict,
+    explain,
+    methods,
+    pretrain,
+    import_folder,
+    export,
+    data,
+    lesson,
+    notebook,
+    bench,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

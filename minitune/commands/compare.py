@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     from minitune.methods.compare_report import check_figure_path, compare_json, compare_table, many, plot
     from minitune.methods.file_report import describe, words_asked
     from minitune.methods.kinds import KINDS
-    from minitune.methods.method import Method, all_methods, parse_all
+    from minitune.methods.method import all_methods, parse_all
     from minitune.methods.question import asked_otherwise
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
@@ -55,10 +55,7 @@ def run(options: argparse.Namespace) -> None:
     methods = chosen or (all_methods(question.kind) if options.methods == "all" else list(kind.default))
     if options.data:
         print("\n".join([*describe(data, checkpoint), *words_asked(question, methods, checkpoint.kind)]))
-    if not question.label_words and kind.is_choice:
-        methods = [name for name in methods if not Method.parse(name).reads_the_blank]
-        if not methods:
-            raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
+    methods = those_that_can(methods, question, checkpoint, named=bool(chosen))
     for method in parse_all(methods, options.set):
         method.check(question)
         method.template(question, checkpoint.kind)  # refused now, not after the others have trained
@@ -76,3 +73,30 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(f"saved: {options.json}")
     print(f"\nfigure: {options.plot}")
+
+
+def those_that_can(methods: list[str], question, checkpoint, named: bool) -> list[str]:
+    """The methods that this question and this model can be asked with; which ones are left out, and why, is printed.
+
+    Args:
+        named: the user named them. Then only a lack of label words leaves one out; what the model lacks refuses it.
+
+    Raises:
+        UserError: none is left.
+    """
+    from minitune.methods.kinds import KINDS
+    from minitune.methods.method import Method
+
+    if not question.label_words and KINDS[question.kind].is_choice:
+        methods = [name for name in methods if not Method.parse(name).reads_the_blank]
+        if not methods:
+            raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
+    if named:
+        return methods
+    misses = {name: Method.parse(name).misses(question, checkpoint) for name in methods}
+    for why in sorted(set(filter(None, misses.values()))):
+        print(f"left out: {', '.join(name for name in misses if misses[name] == why)} (each {why})")
+    able = [name for name, why in misses.items() if not why]
+    if not able:
+        raise UserError("nothing is left to compare; name the methods with --methods")
+    return able

@@ -4,18 +4,51 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from minitune.errors import UserError
 
+LAYOUT = ("text_column", "text_b_column", "no_header", "no_quoting", "encoding")  # of `add_layout`
+
 
 class Parser(argparse.ArgumentParser):
-    """A wrong option is one sentence, and no option may be abbreviated."""
+    """A wrong option is one sentence, no option may be abbreviated, and options may stand anywhere."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options, allow_abbrev=False)
+
+    def parse_known_args(self, args=None, namespace=None):
+        return super().parse_known_args(args if args is None else self.options_first(args), namespace)
+
+    def options_first(self, arguments: Sequence[str]) -> list[str]:
+        """The same arguments with all options before the rest, where some of the rest may be left out: argparse gives
+        such an argument nothing once an option stands before it, and then does not know what follows."""
+        if not any(action.nargs in ("*", "?") and not action.option_strings for action in self._actions):
+            return list(arguments)
+        options, others, waiting = [], [], list(arguments)
+        while waiting:
+            word = waiting.pop(0)
+            if word == "--":  # what follows it is no option, whatever it begins with
+                others += waiting
+                break
+            if not self.is_option(word):
+                others.append(word)
+                continue
+            options.append(word)
+            action = self._option_string_actions.get(word)  # none of "--name=value", which brings its value along
+            if action is not None and action.nargs != 0:
+                if not waiting:
+                    return list(arguments)  # its value is missing, which is for argparse to say
+                options.append(waiting.pop(0))
+        return [*options, "--", *others] if others else options
+
+    def is_option(self, word: str) -> bool:
+        """As argparse sees it: "-5" and "- a text" are none."""
+        if word.partition("=")[0] in self._option_string_actions:
+            return True
+        return word.startswith("-") and len(word) > 1 and " " not in word and not word[1:2].isdigit()
 
     def error(self, message: str):
         meant = self.meant_by(message)
@@ -39,18 +72,38 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--data", type=Path, metavar="FILE", help="your own .csv, .tsv, .jsonl or .conll file")
     own.add_argument("--test-data", type=Path, metavar="FILE", help="its test part; else some of --data is kept")
     own.add_argument("--kind", metavar="classes|number|tags", help="of its labels; guessed, and said, where not given")
-    own.add_argument("--text-column", metavar="C", help="default: text; of tags: tokens")
-    own.add_argument("--text-b-column", metavar="C", help="of a second text, where there is one (default: text_b)")
     own.add_argument("--label-column", metavar="C", help="default: label; of tags: tags")
-    own.add_argument(
-        "--no-header", action="store_true", help="the first line is a row; columns are called 1, 2, 3, ..."
-    )
-    own.add_argument("--no-quoting", action="store_true", help="a double quote is a letter like any other")
-    own.add_argument("--encoding", metavar="NAME", help="such as latin-1 (default: UTF-8, or UTF-16 with its mark)")
+    add_layout(own)
     parser.add_argument("--model", default="bert", metavar="bert|gpt|DIR")
     parser.add_argument("--template", help='how the question is asked, as in "{text} it was {mask} ."')
     parser.add_argument("--label-words", metavar="WORDS", help='as in "positive=great,good;negative=bad"')
     add_device(parser)
+
+
+def add_layout(group) -> None:
+    """How a user's file is laid out: for every command that reads one."""
+    group.add_argument("--text-column", metavar="C", help="default: text; of tags: tokens")
+    group.add_argument("--text-b-column", metavar="C", help="of a second text, where there is one (default: text_b)")
+    group.add_argument(
+        "--no-header", action="store_true", help="the first line is a row; columns are called 1, 2, 3, ..."
+    )
+    group.add_argument("--no-quoting", action="store_true", help="a double quote is a letter like any other")
+    group.add_argument("--encoding", metavar="NAME", help="such as latin-1 (default: UTF-8, or UTF-16 with its mark)")
+
+
+def layout_asked_for(options: argparse.Namespace, label_column: str | None = None):
+    """What the options of `add_layout` say, as `Layout`.
+
+    Raises:
+        UserError: there is one of them and no --data.
+    """
+    from minitune.data.rows import Layout
+
+    given = [f"--{name.replace('_', '-')}" for name in LAYOUT if getattr(options, name)]
+    if given and not options.data:
+        raise UserError(f"{given[0]} belongs to --data, and there is none")
+    columns = (options.text_column, options.text_b_column, label_column)
+    return Layout(*columns, not options.no_header, not options.no_quoting, options.encoding)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -63,20 +116,10 @@ def data_asked_for(options: argparse.Namespace, shots: int | None, folder: Path 
     Args:
         folder: of the tasks of another world.
     """
-    from minitune.data.rows import Layout
     from minitune.methods.from_file import file_data
     from minitune.methods.from_task import task_data
 
-    of_file = (
-        "test_data",
-        "kind",
-        "text_column",
-        "text_b_column",
-        "label_column",
-        "no_header",
-        "no_quoting",
-        "encoding",
-    )
+    of_file = ("test_data", "kind", "label_column", *LAYOUT)
     given = [f"--{name.replace('_', '-')}" for name in of_file if getattr(options, name)]
     if given and not options.data:
         raise UserError(f"{given[0]} belongs to --data; a task has files of its own")
@@ -84,8 +127,7 @@ def data_asked_for(options: argparse.Namespace, shots: int | None, folder: Path 
         raise UserError(f"--task {options.task} and --data {options.data} were given; leave one of them out")
     if not options.data:
         return task_data(options.task or "sentiment", folder)
-    columns = (options.text_column, options.text_b_column, options.label_column)
-    layout = Layout(*columns, not options.no_header, not options.no_quoting, options.encoding)
+    layout = layout_asked_for(options, options.label_column)
     return file_data(options.data, options.test_data, shots, layout, options.kind)
 
 

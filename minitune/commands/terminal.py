@@ -93,14 +93,14 @@ def forget(stream: TextIO) -> None:
 
 def stop_at_once_in_an_import(signal_number: int, frame: FrameType | None) -> None:
     """A handler of Ctrl-C. Compiled modules swallow the exception while they are imported, and the work would go on; so
-    the process ends there, where nothing has been begun.
+    the process ends there. Nothing is being written meanwhile.
 
     Raises:
         KeyboardInterrupt: no import is under way.
     """
     while frame:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
-            os.write(2, b"\nminitune: stopped before anything was begun\n")
+            os.write(2, b"\nminitune: stopped; whatever was saved before is whole\n")
             os._exit(130)
         frame = frame.f_back
     raise KeyboardInterrupt

@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> None:
         check_can_write(out / name)
     tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words)
     tuned.made["test"] = judge(tuned.predictor, data.test)
+    tuned.made["columns"] = {"text": options.text_column, "text_b": options.text_b_column}  # predict looks for them
     path = tuned.save(out)
     plot_curve(tuned.learned.history, f"{method.name} on {data.name}", out / "curve.png")
     print(tuning_report(tuned, len(data.test), path))

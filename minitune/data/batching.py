@@ -7,33 +7,87 @@ random width, where later a prompt may stand. So both learn every position of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from minitune.data.tokenizers import Tokenizer
+from minitune.data.tokenizers import Tokenizer, pieces_of
 from minitune.errors import UserError
 
 IGNORED = -100  # a label that no loss counts
 
 
-class TextStore:
-    """Many tokenized texts in one array: text i is ids[start[i] : start[i + 1]]. Longer ones are cut into pieces."""
+def encoded(tokenizer: Tokenizer, texts: Iterable[str], at_once: int = 1_000_000) -> Iterator[np.ndarray]:
+    """The ids of each text, as `Tokenizer.encode` gives them, each (T,) in int32.
 
-    def __init__(self, texts: Sequence[list[int]], longest: int):
-        pieces = [ids[i : i + longest] for ids in texts for i in range(0, len(ids), longest)]
-        if not pieces:
+    In bounded memory: the library takes some hundred bytes a token until a batch is done, so it is given about
+    `at_once` characters at a time, many short texts or a part of a long one.
+    """
+    parts = []
+    for batch in batches_of(texts, tokenizer, at_once):
+        encodings = tokenizer.library.encode_batch_fast([piece for piece, _ in batch], add_special_tokens=False)
+        for encoding, (_, is_last) in zip(encodings, batch, strict=True):
+            parts.append(np.array(encoding.ids, dtype=np.int32))
+            if is_last:
+                yield np.concatenate(parts) if len(parts) > 1 else parts[0]
+                parts = []
+
+
+def batches_of(texts: Iterable[str], tokenizer: Tokenizer, at_once: int) -> Iterator[list[tuple[str, bool]]]:
+    """The pieces of all texts, and whether each is its text's last, in lists of about `at_once` characters."""
+    batch, size = [], 0
+    for text in texts:
+        for piece in pieces_of(tokenizer.spaced(text)):
+            batch.append((piece, False))
+            size += len(piece) + 50  # what a string takes beside its characters
+            if size >= at_once and len(batch) > 1:
+                yield batch[:-1]  # not the last one: it may be its text's last, which the next turn tells
+                batch, size = batch[-1:], len(piece)
+        batch[-1] = (batch[-1][0], True)
+    if batch:
+        yield batch
+
+
+class TextStore:
+    """Many tokenized texts in one array: text i is ids[start[i] : start[i + 1]]. Longer ones are cut into pieces.
+
+    Args:
+        texts: the ids of each; they may come one by one, as `encoded` gives them.
+        longest: tokens of a piece.
+    """
+
+    def __init__(self, texts: Iterable[Sequence[int] | np.ndarray], longest: int):
+        ids, lengths, self.cut = array("i"), array("i"), 0  # four bytes a token, and no list of Python's numbers
+        for text in texts:
+            ids.frombytes(np.asarray(text, dtype=np.int32).tobytes())
+            pieces, rest = divmod(len(text), longest)
+            lengths.extend([longest] * pieces + [rest] * (rest > 0))
+            self.cut += len(text) > longest
+        if not lengths:
             raise UserError("the text is empty; pretraining needs some words")
-        self.ids = np.fromiter((i for piece in pieces for i in piece), dtype=np.int64)
-        self.start = np.cumsum([0, *map(len, pieces)])
+        self.ids = np.frombuffer(ids, dtype=np.int32)
+        self.start = starts_of(np.frombuffer(lengths, dtype=np.int32))
 
     def __len__(self) -> int:
         return len(self.start) - 1
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self.ids[self.start[index] : self.start[index + 1]]
+
+    def part(self, chosen: np.ndarray) -> TextStore:
+        """A store of the texts that are True in `chosen` (N,)."""
+        part, lengths = copy.copy(self), np.diff(self.start)
+        part.ids, part.start = self.ids[np.repeat(chosen, lengths)], starts_of(lengths[chosen])
+        return part
+
+
+def starts_of(lengths: np.ndarray) -> np.ndarray:
+    """Where each text starts in the array of all, and where the last ends: (N,) -> (N + 1,)."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
 class PackedRows:
@@ -54,18 +108,20 @@ class PackedRows:
         chosen = [self.rows[(place * self.batch_size + i) % len(self.rows)] for i in range(self.batch_size)]
         return {"input_ids": torch.from_numpy(np.stack([self.row(texts) for texts in chosen]))}
 
-    def pack(self, rng: np.random.Generator) -> list[list[int]]:
+    def pack(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Which texts make each row, in a new order."""
-        rows, row, filled = [], [], 0
-        for text in rng.permutation(len(self.store)):
-            row.append(text)
-            filled += self.store.start[text + 1] - self.store.start[text] + 1
+        order = rng.permutation(len(self.store))
+        ends, filled = array("q"), 0
+        for place, length in enumerate(np.diff(self.store.start)[order] + 1, 1):
+            filled += length
             if filled >= self.context:
-                rows.append(row)
-                row, filled = [], 0
-        return rows or [row * (self.context // filled + 1)]  # a text too small for one row is repeated
+                ends.append(place)
+                filled = 0
+        if not ends:  # a text too small for one row is repeated
+            return [np.tile(order, self.context // filled + 1)]
+        return np.split(order[: ends[-1]], ends[:-1])
 
-    def row(self, texts: list[int]) -> np.ndarray:
+    def row(self, texts: np.ndarray) -> np.ndarray:
         return np.concatenate([part for text in texts for part in (self.store[text], [self.end_id])])[: self.context]
 
 
@@ -91,6 +147,7 @@ class MaskedPairs:
         self.store, self.tokenizer, self.context = store, tokenizer, context
         self.batch_size, self.seed = batch_size, seed
         self.mask_share, self.gap_share = mask_share, gap_share
+        self.ordinary = np.array(tokenizer.ordinary_ids())
         self.per_epoch = max(1, len(store) // batch_size)
         stops = [i for i in map(tokenizer.library.token_to_id, ".?!") if i is not None]
         self.after_stop = np.flatnonzero(np.isin(store.ids, stops)) + 1  # where a new sentence may start
@@ -161,12 +218,12 @@ class MaskedPairs:
     def hide_words(self, ids: np.ndarray, real: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Hide words of `ids` (B, T) in place; returns what they were, IGNORED elsewhere."""
         t = self.tokenizer
-        is_word = real & (ids >= len(t.specials))
+        is_word = real & np.isin(ids, self.ordinary)
         guessed = is_word & (rng.random(ids.shape) < self.mask_share)
         guessed[0] |= is_word[0] & ~guessed.any()  # one word at the least
         labels = np.where(guessed, ids, IGNORED)
         fate = rng.random(ids.shape)
-        random_words = rng.integers(len(t.specials), len(t), ids.shape)
+        random_words = self.ordinary[rng.integers(0, len(self.ordinary), ids.shape)]
         ids[guessed & (fate < 0.8)] = t.mask_id
         swapped = guessed & (fate >= 0.8) & (fate < 0.9)
         ids[swapped] = random_words[swapped]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from minitune.data.tokenizers import Tokenizer, words_of
+from minitune.data.tokenizers import Tokenizer, split_share
 from minitune.errors import UserError
 
 
@@ -136,7 +136,7 @@ class TextReport:
     tokens: int
     cut: int  # texts longer than the context
     unknown: int  # tokens
-    split_words: float  # share of the words, split at white space and punctuation, that take more than one token
+    split_words: float  # share of the words that take more than one token
 
     def __str__(self) -> str:
         return (
@@ -147,12 +147,10 @@ class TextReport:
 
 def report_texts(texts: Sequence[str], tokenizer: Tokenizer, context: int) -> TextReport:
     encoded = tokenizer.encode_many(texts)
-    words = [word for text in texts for word in words_of(text) if any(c.isalnum() for c in word)]
-    known = {word: tokenizer.is_split(word) for word in set(words)}
     return TextReport(
         texts=len(texts),
         tokens=sum(map(len, encoded)),
         cut=sum(len(ids) > context for ids in encoded),
         unknown=sum(ids.count(tokenizer.unk_id) for ids in encoded) if tokenizer.unk_id is not None else 0,
-        split_words=sum(known[word] for word in words) / max(1, len(words)),
+        split_words=split_share(texts, tokenizer),
     )

@@ -3,58 +3,79 @@
 What is ours is the convention around them:
 - Text never becomes a special token: a user who writes "[MASK]" gets those characters, split like any others.
   The special ids are put in by hand, by a template or by the batching.
-- GPT's text always starts with a space ("the" is written " the", wherever it stands), so that a word is the
-  same token at the start of a text and inside it. Decoding takes that one space away again: nothing is lost.
+- The text of a byte-level tokenizer always starts with a space ("the" is written " the", wherever it stands), so that a
+  word is the same token at the start of a text and inside it. Decoding takes that space away again: nothing is lost.
+  A text that starts in a script written without spaces gets none: inside a text its words have none either.
 - The vocabulary is final. It holds placeholders for soft prompts and triggers, and sentinels for infilling.
+- The special tokens may stand anywhere in the vocabulary, under other names than ours: see `minitune.data.specials`.
 
 Sennrich et al. 2016 (BPE; arXiv 1508.07909), Wu et al. 2016, section 4.1 (WordPiece; arXiv 1609.08144).
 """
 
 from __future__ import annotations
 
+import re
 import string
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Library
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+from minitune.data.specials import SPECIALS, role_of, roles_of
 from minitune.errors import UserError
 from minitune.files import read_text, write_text
 
-GPT_SPECIALS = ("<|pad|>", "<|end|>", "<|soft|>", "<|trigger|>", "<|sep|>", "<|x|>", "<|y|>", "<|z|>")
-BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[SOFT]", "[TRIGGER]", "[X]", "[Y]", "[Z]")
-SPECIALS = {"gpt": GPT_SPECIALS, "bert": BERT_SPECIALS}
 LARGEST = 4096  # tokens
+LONGEST_PIECE = 10_000  # characters: what the library makes of a text takes many times its size
+# Thai and Lao; Burmese; Khmer; the signs, letters and ideographs of Chinese and Japanese
+UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+UNSPACED += "\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
 
 
 class Tokenizer:
-    """A trained tokenizer and the ids of its special tokens.
+    """A tokenizer and the ids of its special tokens, by their roles.
 
-    Every kind has `pad_id`, `soft_id`, `trigger_id`, `sep_id`. BERT's has `unk_id`, `cls_id`, `mask_id` too,
-    GPT's has `end_id`; where a kind lacks one it is None.
+    Every kind has `pad_id`, `soft_id`, `trigger_id`, `sep_id`. BERT's has `cls_id`, `mask_id` too, GPT's has `end_id`;
+    where a tokenizer lacks one, or has no token for what it does not know (`unk_id`), it is None.
     """
 
     def __init__(self, library: Library, kind: str):
         self.kind = kind
         self.library = library
         self.library.encode_special_tokens = True  # not saved in the file: set at every load
-        self.specials = SPECIALS[kind]
-        ids = {name.strip("<|>[]").lower(): library.token_to_id(name) for name in self.specials}
+        ids = roles_of(library, kind)
         self.pad_id, self.soft_id, self.trigger_id, self.sep_id = (ids[n] for n in ("pad", "soft", "trigger", "sep"))
         self.unk_id, self.cls_id, self.mask_id, self.end_id = (ids.get(n) for n in ("unk", "cls", "mask", "end"))
+        added = {i for i, token in library.get_added_tokens_decoder().items() if token.special}
+        self.special_ids = frozenset(added | set(ids.values()))
+        self.specials = tuple(library.id_to_token(i) for i in sorted(self.special_ids))
+        self.is_byte_level = has_byte_level(library)
 
     def __len__(self) -> int:
         return self.library.get_vocab_size()
 
+    def ordinary_ids(self) -> list[int]:
+        """The ids of all tokens but the special ones, in order."""
+        return [i for i in range(len(self)) if i not in self.special_ids]
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text, with no special token among them (but BERT's [UNK])."""
-        return self.library.encode(self.spaced(text), add_special_tokens=False).ids
+        return self.as_text(self.library.encode(self.spaced(text), add_special_tokens=False).ids)
 
     def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
         """`encode` for many texts at once, in parallel."""
         spaced = [self.spaced(text) for text in texts]
-        return [encoding.ids for encoding in self.library.encode_batch_fast(spaced, add_special_tokens=False)]
+        encodings = self.library.encode_batch_fast(spaced, add_special_tokens=False)
+        return [self.as_text(encoding.ids) for encoding in encodings]
+
+    def as_text(self, ids: list[int]) -> list[int]:
+        """A tokenizer of whole words finds "[MASK]" in its vocabulary as any word: to a text, that word is unknown."""
+        if self.special_ids.isdisjoint(ids):
+            return ids
+        instead = [] if self.unk_id is None else [self.unk_id]
+        return [kept for i in ids for kept in (instead if i in self.special_ids else [i])]
 
     def spaced(self, text: str) -> str:
         """The text as the library is given it.
@@ -66,17 +87,17 @@ class Tokenizer:
             raise UserError(
                 f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
             )
-        return " " + text if self.kind == "gpt" and text else text
+        return with_space(text) if self.is_byte_level else text
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; special tokens stay out. GPT: the very text that was encoded."""
-        text = self.library.decode([i for i in ids if i >= len(self.specials)], skip_special_tokens=False)
+        """The text of ids; special tokens stay out. Byte-level: the very text that was encoded."""
+        text = self.library.decode([i for i in ids if i not in self.special_ids], skip_special_tokens=False)
         return text.removeprefix(" ")
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
-        """Each id as it is read by a person: GPT's leading space is shown as "_"."""
+        """Each id as it is read by a person: a byte-level token's leading space is shown as "_"."""
         names = [self.library.id_to_token(int(i)) for i in ids]
-        return [name.replace("Ġ", "_") for name in names] if self.kind == "gpt" else names
+        return [name.replace("Ġ", "_") for name in names] if self.is_byte_level else names
 
     def word_id(self, word: str) -> int:
         """The id of a word that is one token.
@@ -95,17 +116,21 @@ class Tokenizer:
 
     def words(self) -> list[str]:
         """Every word that is one token, in the order of the ids."""
-        names = {i: self.library.id_to_token(i) for i in range(len(self.specials), len(self))}
-        if self.kind == "gpt":  # a token is written as its bytes; a word's begins with a space
-            names = {i: self.decode([i]) for i, name in names.items() if name[0] == "Ġ"}
-        return [word for word in names.values() if word.isalpha() and not self.is_split(word)]
+        return list(self.whole_words())
 
     def word_ids(self) -> list[int]:
         """Their ids. To draw words at random, draw these: single bytes and rare pieces are hardly ever trained.
 
         Where no word is one token, the ids of all tokens but the special ones.
         """
-        return [self.word_id(word) for word in self.words()] or list(range(len(self.specials), len(self)))
+        return list(self.whole_words().values()) or self.ordinary_ids()
+
+    def whole_words(self) -> dict[str, int]:
+        """Each token that is a word by itself: a piece or a token without its space is read as another one."""
+        ids = self.ordinary_ids()
+        texts = [self.decode([i]) for i in ids]
+        encoded = self.encode_many(texts)
+        return {t: i for t, i, read in zip(texts, ids, encoded, strict=True) if t.isalpha() and read == [i]}
 
     def is_split(self, word: str) -> bool:
         """Whether a word takes more than one token, or is unknown."""
@@ -117,8 +142,64 @@ class Tokenizer:
 
 
 def words_of(text: str) -> list[str]:
-    """The words and punctuation marks of a text, before any tokenizer splits them."""
-    return [word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(text)]
+    """The words and punctuation marks of a text, before any tokenizer splits them.
+
+    A word is what stands between white space and punctuation. In a script that is written without spaces (Chinese,
+    Japanese, Thai, Lao, Burmese, Khmer) it is a character: where its words end, only a dictionary could tell.
+    """
+    found = [word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(text)]
+    if not re.search(UNSPACED, text):
+        return found
+    return [part for word in found for part in re.findall(f"{UNSPACED}|(?:(?!{UNSPACED}).)+", word, re.DOTALL)]
+
+
+def count_words(text: str) -> int:
+    """How many words a text has, as `words_of` parts them, its punctuation marks left out."""
+    if text.isascii():  # the same, ten times as fast
+        return len(re.findall("[A-Za-z0-9]+", text))
+    return sum(any(map(str.isalnum, word)) for piece in pieces_of(text) for word in words_of(piece))
+
+
+def split_share(texts: Sequence[str], tokenizer: Tokenizer) -> float:
+    """The share of the words that take more than one token, or are unknown.
+
+    A character of a script without spaces is whole where one token holds it, alone or among its neighbours.
+    """
+    counts = Counter(word for text in texts for word in words_of(text) if any(map(str.isalnum, word)))
+    spaced = {word: count for word, count in counts.items() if not re.match(UNSPACED, word)}
+    split = sum(count for word, count in spaced.items() if tokenizer.is_split(word))
+    if characters := counts.total() - sum(spaced.values()):
+        ids = Counter(i for ids in tokenizer.encode_many(texts) for i in ids)
+        whole = {i: sum(map(str.isalnum, re.findall(UNSPACED, tokenizer.decode([i])))) for i in ids}
+        split += characters - sum(whole[i] * count for i, count in ids.items())
+    return split / max(1, counts.total())
+
+
+def with_space(text: str) -> str:
+    """The space that GPT's text starts with, where its script is written with spaces."""
+    return text if not text or re.match(UNSPACED, text) else " " + text
+
+
+def pieces_of(text: str, longest: int = LONGEST_PIECE) -> Iterator[str]:
+    """Parts of a text that join to it again, none longer than `longest` characters.
+
+    A cut falls where white space begins: there every tokenizer of ours cuts too, and the tokens are those of the whole
+    text. Only a run without white space that is longer than a piece is cut inside.
+    """
+    start = 0
+    while len(text) - start > longest:
+        cut = max(text.rfind(space, start + 1, start + longest) for space in " \n")
+        while cut > start and text[cut - 1].isspace():
+            cut -= 1
+        end = cut if cut > start else start + longest
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def has_byte_level(library: Library) -> bool:
+    """Whether it writes a text as bytes, so that a word's token begins with its space."""
+    return library.pre_tokenizer is not None and b'"ByteLevel"' in library.pre_tokenizer.__getstate__()
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -132,17 +213,21 @@ def load_tokenizer(path: Path) -> Tokenizer:
         library = Library.from_str(text)
     except Exception as error:  # the library raises a plain Exception
         raise UserError(f"{path} is no tokenizer of the tokenizers library ({error}); restore it") from None
-    for kind, specials in SPECIALS.items():
-        if all(library.token_to_id(name) == index for index, name in enumerate(specials)):
+    for kind, names in SPECIALS.items():
+        if set(map(role_of, names)) - {"unk"} <= set(roles_of(library, kind)):
             return Tokenizer(library, kind)
-    raise UserError(f"{path} has other special tokens than minitune's; make one with `minitune pretrain --text`")
+    raise UserError(
+        f"{path} has other special tokens than minitune's; make one with `minitune pretrain --text`, or bring in the "
+        "folder that it comes from with `minitune import`"
+    )
 
 
 def train_tokenizer(kind: str, texts: Iterable[str], min_frequency: int = 2, vocab_size: int = LARGEST) -> Tokenizer:
     """A tokenizer trained on `texts`; the same texts give the same tokenizer.
 
     A word that occurs `min_frequency` times becomes one token, if the vocabulary has room for it; a rarer word
-    stays split, unless it is a piece of commoner ones.
+    stays split, unless it is a piece of commoner ones. Texts are read piece by piece (`pieces_of`), so that the memory
+    is that of the different words, however long a text is.
     """
     if kind == "gpt":
         library = Library(models.BPE())
@@ -155,15 +240,18 @@ def train_tokenizer(kind: str, texts: Iterable[str], min_frequency: int = 2, voc
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),  # all 256 bytes: no text is unknown
             show_progress=False,
         )
-        texts = (" " + text for text in texts)
+        texts = map(with_space, texts)
     elif kind == "bert":
-        library, texts = bert_library(models.WordPiece(unk_token="[UNK]")), list(texts)
+        texts = list(texts) if iter(texts) is texts else texts  # they are read twice
+        is_unspaced = any(re.search(UNSPACED, text) for text in texts)
+        library = bert_library(models.WordPiece(unk_token="[UNK]"), is_unspaced)
         printable = sorted(set(string.printable) - set(string.whitespace) - set(string.ascii_uppercase))
         # The trainer numbers pieces like "##a" as a hash map yields them, otherwise in each run, and breaks ties by
         # number. Named beforehand they are the same in each, and any word of letters and digits can be spelled.
-        words = {word for text in texts for word in words_of(library.normalizer.normalize_str(text))}
-        inside = {letter for word in words for letter in word[1:]}
-        inside |= {letter for letter in printable if letter.isalnum()}
+        inside = {letter for letter in printable if letter.isalnum()}
+        for piece in (piece for text in texts for piece in pieces_of(text)):
+            words = library.pre_tokenizer.pre_tokenize_str(library.normalizer.normalize_str(piece))
+            inside.update(*(word[1:] for word, _ in words))
         trainer = trainers.WordPieceTrainer(
             vocab_size=vocab_size,
             min_frequency=min_frequency,
@@ -173,16 +261,23 @@ def train_tokenizer(kind: str, texts: Iterable[str], min_frequency: int = 2, voc
         )
     else:
         raise UserError(f"there is no tokenizer for a model called {kind!r}; known are {sorted(SPECIALS)}")
-    library.train_from_iterator(texts, trainer)
+    library.train_from_iterator((piece for text in texts for piece in pieces_of(text)), trainer)
     if kind == "bert":  # the same vocabulary, in which "##a" is no special token
-        library = bert_library(models.WordPiece(library.get_vocab(), unk_token="[UNK]"))
+        library = bert_library(models.WordPiece(library.get_vocab(), unk_token="[UNK]"), is_unspaced)
         library.add_special_tokens(list(SPECIALS[kind]))
     return Tokenizer(library, kind)
 
 
-def bert_library(model: models.WordPiece) -> Library:
+def bert_library(model: models.WordPiece, is_unspaced: bool = False) -> Library:
+    """Args:
+    is_unspaced: the text has scripts without spaces: each of their characters is a word. BERT's own rules say so for
+        ideographs alone, and a Thai sentence would be one word, unknown beyond a hundred letters.
+    """
     library = Library(model)
     library.normalizer = normalizers.BertNormalizer(lowercase=True)
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if is_unspaced:
+        each = pre_tokenizers.Split(Regex(UNSPACED), "isolated")
+        library.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), each])
     library.decoder = decoders.WordPiece()
     return library

@@ -1,65 +1,98 @@
-"""Answers to many texts at once: as a table, or as a file with one column more."""
+"""Answers to many texts at once, and what was not read of them."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
-from minitune.data.rows import DELIMITERS, read_rows
+from minitune.data.written import cell
 from minitune.errors import UserError
-from minitune.files import write_text
-from minitune.methods.ask import as_example, to_example
+from minitune.methods.ask import read_each
+from minitune.methods.queries import Query
 from minitune.methods.question import Question
 from minitune.predictors.predictor import Predictor
-from minitune.report import table
+from minitune.predictors.regressor import Regressor
+from minitune.predictors.tagger import NO_TAG, Tagger
+from minitune.predictors.writer import ANSWER_ROOM, Writer
+from minitune.report import shortened, table
+
+ANSWER = "answer"
+ANSWERED = {"spans": "tags", "number": "a number", "words": "any word that the model knows", "text": "a text"}
+DIGITS = 6  # of a probability in a file
 
 
-def predict_texts(predictor: Predictor, question: Question, texts: Sequence[str]) -> str:
-    """A table: each text and its answer; a pair is written "one || another"."""
-    answers = predictor.answers([to_example(text, question) for text in texts])
-    return table(["text", "answer"], [[shortened(text), answer] for text, answer in zip(texts, answers, strict=True)])
+@dataclass(frozen=True)
+class Answers:
+    queries: Sequence[Query]
+    values: list[Any]  # a label, a text, a number, or a list of tags
+    cut: list[int]  # tokens of each text that were not read
+    chances: list[dict[str, float]] | None = None  # the classes' probabilities, if they were asked for
+    unended: int = 0  # written texts that came to no end
 
-
-def predict_file(predictor: Predictor, question: Question, path: Path, out: Path, text_column: str) -> int:
-    """Write the rows of `path` to `out` with a column `answer` more; returns how many there are.
-
-    Raises:
-        UserError: a file that cannot be read, a column that is not there, an ending of `out` that is none of the kinds.
-    """
-    if out.suffix not in (*DELIMITERS, ".jsonl"):
-        raise UserError(f"{out} ends in {out.suffix or 'nothing'}; let it end in .csv, .tsv or .jsonl")
-    rows, examples = [], []
-    for line, row in read_rows(path):
-        if not isinstance(row.get(text_column), str) or not row[text_column].strip():
-            raise UserError(
-                f"{path}, line {line}: no text in the column {text_column!r}; the columns are {', '.join(row)}"
+    def notes(self) -> list[str]:
+        """What was not read, in sentences; most of the time there is nothing to say."""
+        notes, many = [], [count for count in self.cut if count]
+        if many:
+            notes.append(
+                f"texts that are too long for the model: {len(many)} of {len(self.cut)}; {sum(many)} tokens at their "
+                "ends were not read"
             )
-        second = row.get("text_b")
-        try:
-            examples.append(as_example(row[text_column], None if second is None else str(second), question))
-        except UserError as error:
-            raise UserError(f"{path}, line {line}: {error}") from None
-        rows.append(row)
-    answers = predictor.answers(examples)
-    answered = [{**row, "answer": answer} for row, answer in zip(rows, answers, strict=True)]
-    write_text(
-        out, "".join(json.dumps(r) + "\n" for r in answered) if out.suffix == ".jsonl" else as_csv(answered, out)
-    )
-    return len(answered)
+        untagged = sum(value.count(NO_TAG) for value in self.values if isinstance(value, list))
+        if untagged:
+            notes.append(
+                f"words without a tag, marked {NO_TAG}: {untagged}; they stand behind the cut, or have no token"
+            )
+        if self.unended:
+            notes.append(
+                f"answers that came to no end: {self.unended} of {len(self.values)}; the rest of them was not written, "
+                f"for an answer has room for {ANSWER_ROOM} tokens"
+            )
+        return notes
 
 
-def as_csv(rows: Sequence[dict], path: Path) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = io.StringIO(newline="")
-    writer = csv.DictWriter(lines, names, delimiter=DELIMITERS[path.suffix], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return lines.getvalue()
+def answers_to(
+    predictor: Predictor, question: Question, queries: Sequence[Query], with_chances: bool = False
+) -> Answers:
+    """Raises:
+    UserError: a text of which the model reads nothing; probabilities where there are no classes.
+    """
+    if with_chances and question.kind != "classes":
+        raise UserError(
+            f"this answers with {ANSWERED.get(question.kind, question.kind)}, not with one of a few classes, so there "
+            "are no probabilities of them; leave out --probabilities"
+        )
+    examples = [query.example for query in queries]
+    rendered = read_each(predictor, examples, [query.where for query in queries])
+    chances, unended = None, 0
+    if isinstance(predictor, Tagger):
+        values = predictor.tags(examples)
+    elif isinstance(predictor, Writer):
+        tokens = predictor.tokens(examples)
+        values, unended = list(map(predictor.tokenizer.decode, tokens)), sum(len(r) == ANSWER_ROOM for r in tokens)
+    elif isinstance(predictor, Regressor):
+        values = [float(answer) for answer in predictor.answers(examples)]  # a number in JSON too
+    else:
+        values = predictor.answers(examples)
+    if with_chances:
+        rows = predictor.scores(examples).double().softmax(dim=-1).tolist()
+        chances = [
+            {label: round(chance, DIGITS) for label, chance in zip(question.labels, row, strict=True)} for row in rows
+        ]
+    return Answers(queries, values, [r.cut for r in rendered], chances, unended)
 
 
-def shortened(text: str, width: int = 70) -> str:
-    text = " ".join(text.split())  # a line each
-    return text if len(text) <= width else text[: width - 3] + "..."
+def as_table(answers: Answers, column: str = ANSWER) -> str:
+    """A line for each text: the text, its answer, the classes' probabilities."""
+    labels = list(answers.chances[0]) if answers.chances else []
+    rows = []
+    for place, (query, value) in enumerate(zip(answers.queries, answers.values, strict=True)):
+        chances = [f"{answers.chances[place][label]:.3f}" for label in labels]
+        rows.append([shortened(query.shown), shown(value), *chances])
+    return table(["text", column, *labels], rows)
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return " ".join(value) if isinstance(value, list) else cell(value)

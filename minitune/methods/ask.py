@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
+from minitune.predictors.predictor import Predictor
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
+from minitune.prompting.template import TEXT_SLOTS, Rendered
 
 BETWEEN = "||"  # stands between the two texts of a pair
 
 
-def to_example(text: str, question: Question) -> Example | TaggedWords | Writing:
-    """A text that a user wrote, as the task's own examples are; a pair is written "one || another".
+def texts_of(text: str, question: Question) -> tuple[str, str | None]:
+    """The one text, or the two, of what a user wrote; a pair is written "one || another".
 
     Raises:
-        UserError: whatever `as_example` finds wrong.
+        UserError: two texts where the question is about one.
     """
     first, between, second = text.partition(BETWEEN)
     if question.is_pair:
-        return as_example(first, second, question)
+        return first.strip(), second.strip()
     if between and question.kind == "classes":
         raise UserError(f"this was trained on single texts, and {text!r} is two with {BETWEEN} between them")
-    return as_example(text, None, question)
+    return text, None
+
+
+def to_example(text: str, question: Question) -> Example | TaggedWords | Writing:
+    """A text that a user wrote, as the task's own examples are.
+
+    Raises:
+        UserError: whatever `texts_of` and `as_example` find wrong.
+    """
+    return as_example(*texts_of(text, question), question)
 
 
 def as_example(text: str, text_b: str | None, question: Question) -> Example | TaggedWords | Writing:
@@ -35,10 +50,60 @@ def as_example(text: str, text_b: str | None, question: Question) -> Example | T
     text, text_b = text.strip(), (text_b or "").strip()
     if not text:
         raise UserError("there is an empty text; write one, between quotes")
-    if any("\ud800" <= character <= "\udfff" for character in text + text_b):
-        raise UserError("a text holds half a character (a lone surrogate like \\ud83c); write it whole or remove it")
+    check_whole(text + text_b)
     if text_b and not question.is_pair:
         raise UserError("this was trained on single texts, and here are two")
     if question.is_pair and not text_b:
         raise UserError(f'this was trained on pairs of texts; write both, as in "one text {BETWEEN} another text"')
     return KINDS[question.kind].example(text, text_b or None, 0)
+
+
+def words_as_example(words: Any) -> TaggedWords:
+    """Words to tag that are parted already, as the column `tokens` of a file holds them; they keep their number.
+
+    Raises:
+        UserError: it is no list of texts, or an empty one.
+    """
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        raise UserError('a list of words was expected, as in ["Anna", "lives", "here"]')
+    check_whole("".join(words))
+    return TaggedWords(tuple(" ".join(word.split()) for word in words), (0,) * len(words))
+
+
+def check_whole(text: str) -> None:
+    """Raises:
+    UserError: a lone surrogate.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UserError("a text holds half a character (a lone surrogate like \\ud83c); write it whole or remove it")
+
+
+def read_each(predictor: Predictor, examples: Sequence, where: Sequence[str]) -> list[Rendered]:
+    """The examples as they will be read, each looked at before any is answered.
+
+    Args:
+        where: each example's place, as a person finds it.
+
+    Raises:
+        UserError: a text of which the model reads nothing, so that its answer would say nothing of it.
+    """
+    rendered = []
+    asked_for = {part.kind for part in predictor.template.parts} & set(TEXT_SLOTS)
+    for example, place in zip(examples, where, strict=True):
+        with placed(place):
+            rendered += predictor.render([example])
+            if not asked_for <= set(rendered[-1].origin):
+                raise UserError(
+                    "the model reads no token of it (is it a lone accent, or a control character?); write words or "
+                    "remove it"
+                )
+    return rendered
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """What is found wrong inside is told with its place."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None

@@ -59,6 +59,8 @@ def compare(
         checkpoint = random_twin(checkpoint)
     kind = KINDS[question.kind]
     *parsed, from_nothing = parse_all([*methods, kind.from_nothing], settings)
+    for method in parsed:
+        method.check_base(question, checkpoint)  # refused now, not after the others have trained
     chosen = {method.name: (method, checkpoint) for method in parsed}
     chosen["random-weights"] = (from_nothing, random_twin(checkpoint))
 

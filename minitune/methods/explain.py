@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minitune.data.examples import Example
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor, inputs_of, over
 from minitune.predictors.tagger import UNREAD, TaggedWords, Tagger
 from minitune.predictors.writer import Writer, Writing, prefix_of
-from minitune.report import table
+from minitune.report import shortened, table
 
 LIKELIEST = 5
 
 
-def explain(predictor: Predictor, example: Example | TaggedWords | Writing) -> str:
-    """The tokens and where each comes from, the likeliest words at the blank, and the scores of the classes."""
+def explain(predictor: Predictor, example: Example | TaggedWords | Writing, lacks: Sequence[str] = ()) -> str:
+    """The tokens and where each comes from, the likeliest words at the blank, and the scores of the classes.
+
+    Args:
+        lacks: the parts that the base came without; one without its MLM head has no words to say at a blank.
+    """
     item = predictor.items([example])[0]
     rendered, tokenizer = item.rendered, predictor.tokenizer
     prefix = prefix_of(predictor.model)
@@ -32,9 +38,11 @@ def explain(predictor: Predictor, example: Example | TaggedWords | Writing) -> s
     ]
     parts.append(table(["place", "token", "from", ""], rows))
     if rendered.cut:
-        parts.append(f"{rendered.cut} tokens of the text are cut: it passes the context")
+        parts.append(
+            f"{rendered.cut} tokens of the text are cut, for it passes the context: {unread(predictor, example)}"
+        )
     if isinstance(predictor, Classifier):
-        if rendered.blanks:
+        if rendered.blanks and "MLM head" not in lacks:
             parts.append(table(["likeliest words at the blank", "probability"], likeliest(predictor, item)))
         scores = predictor.scores([example])[0]
         chances = scores.softmax(dim=0)
@@ -44,6 +52,18 @@ def explain(predictor: Predictor, example: Example | TaggedWords | Writing) -> s
     else:
         parts.append(f"answer: {predictor.answers([example])[0]}")
     return "\n\n".join(parts)
+
+
+def unread(predictor: Predictor, example: Example | TaggedWords | Writing) -> str:
+    """The beginnings of what was cut."""
+    origin = predictor.render([example])[0].origin
+    texts = {"text": " ".join(example.words) if isinstance(example, TaggedWords) else example.text}
+    texts["text_b"] = getattr(example, "text_b", None)
+    tokenizer, ends = predictor.tokenizer, []
+    for slot, text in texts.items():
+        if slot in origin and (end := tokenizer.encode(text)[origin.count(slot) :]):
+            ends.append(f"{tokenizer.decode(end)!r}")
+    return " and ".join(shortened(end) for end in ends)
 
 
 def read_at(predictor: Predictor, item) -> list[int]:

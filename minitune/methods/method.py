@@ -98,6 +98,7 @@ class Method:
     def search(self, checkpoint: Checkpoint, question: Question, train: TrainSet, dev: DevSet, seed: int) -> Question:
         """The question with all that is measured or searched for on the training examples; most methods search for
         nothing."""
+        self.check_base(question, checkpoint)
         question = KINDS[question.kind].measured(question, train)
         for answer in (ASKED[self.asked], READ[self.read]):
             if answer.search:
@@ -119,6 +120,7 @@ class Method:
         """
         what, template = WHAT[self.what], self.template(question, checkpoint.kind)
         self.check(question)
+        self.check_base(question, checkpoint)
         settings = self.settings
         if what.is_soft and template.count("soft"):
             settings = replace(settings, length=template.count("soft"))
@@ -158,6 +160,29 @@ class Method:
             raise UserError(f"{self.name} reads words at a blank, and this task has none; take another method")
         if kind.read_by and "+" in self.name and not self.name.endswith(f"+{kind.read_by}"):
             raise UserError(f"{self.name}: this task is read by {kind.read_by}; write {self.what} alone")
+
+    def check_base(self, question: Question, checkpoint: Checkpoint) -> None:
+        """Raises:
+        UserError: the method needs a part that the model came without.
+        """
+        if missing := self.misses(question, checkpoint):
+            raise UserError(f"{self.name} {missing}")
+
+    def misses(self, question: Question, checkpoint: Checkpoint) -> str:
+        """Why the method cannot be put into this model, which came without a part of what pretraining trains; or
+        nothing, if it can."""
+        kind, model = KINDS[question.kind], f"the model {checkpoint.name or checkpoint.kind}"
+        if kind.needs_blank(self.read) and "MLM head" in checkpoint.lacks:
+            instead = "a model that was saved with it" if kind.read_by else "a method with +head"
+            return f"reads words at the blank, and {model} came without its MLM head; take {instead}"
+        if kind.is_choice and not self.reads_the_blank and "pooler" in checkpoint.lacks:
+            able = [name for name, what in WHAT.items() if what.trains_the_pooler]
+            if self.what not in able:
+                return (
+                    f"reads the text through BERT's pooler, and {model} came without one: take a method that trains "
+                    f"it, {', '.join(f'{name}+{self.read}' for name in able)}"
+                )
+        return ""
 
     def training(self, predictor: Predictor, steps: int, seed: int) -> TrainConfig:
         """How it trains: what was set, and where no learning rate was, the default for such a predictor."""

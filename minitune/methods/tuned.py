@@ -12,14 +12,14 @@ from torch import Tensor
 
 from minitune.data.examples import Part
 from minitune.errors import UserError
-from minitune.methods.ask import as_example
+from minitune.methods.ask import as_example, placed, read_each
 from minitune.methods.experiment import Learned, learn
 from minitune.methods.explain import explain
 from minitune.methods.fitting import steps_for
 from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.question import Question, asked_otherwise
-from minitune.methods.saved import load_tuned, save_tuned
+from minitune.methods.saved import load_tuned, read_tuned, save_tuned
 from minitune.methods.task_data import TaskData
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
@@ -48,11 +48,18 @@ class TunedMethod:
     def labels(self) -> tuple[str, ...]:
         return self.question.labels
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """Of the file that it was trained on: the names of the columns `text` and `text_b`, where they were given."""
+        columns = self.made.get("columns")
+        return {k: v for k, v in columns.items() if isinstance(v, str)} if isinstance(columns, dict) else {}
+
     def predict(self, texts: Sequence[Text]) -> list[str]:
-        """Each text's class; or its tags, or the text that is written for it.
+        """Each text's class; or its tags, one for each word (- for a word that was not read), or the text that is
+        written for it.
 
         Raises:
-            UserError: an empty text, or one text where two belong.
+            UserError: an empty text, or one text where two belong, or one of which the model reads nothing.
         """
         return self.predictor.answers(self.examples(texts))
 
@@ -81,7 +88,7 @@ class TunedMethod:
 
     def explain(self, text: Text) -> str:
         """What is read, token by token, where, and what is made of it."""
-        return explain(self.predictor, self.examples([text])[0])
+        return explain(self.predictor, self.examples([text])[0], self.base.lacks)
 
     def save(self, folder: str | Path) -> Path:
         """Write what was trained; returns the file.
@@ -99,8 +106,12 @@ class TunedMethod:
     def examples(self, texts: Sequence[Text]) -> list:
         if isinstance(texts, str):
             raise UserError(f"a list of texts was expected, and {texts!r} is one text; write [{texts!r}]")
-        pairs = [(text, None) if isinstance(text, str) else text for text in texts]
-        return [as_example(first, second, self.question) for first, second in pairs]
+        examples, where = [], [f"text {number}" for number in range(1, len(texts) + 1)]
+        for text, place in zip(texts, where, strict=True):
+            with placed(place):
+                examples.append(as_example(*((text, None) if isinstance(text, str) else text), self.question))
+        read_each(self.predictor, examples, where)
+        return examples
 
 
 def tune(
@@ -135,7 +146,7 @@ def open_tuned(folder: str | Path, model: str | None = None, device: torch.devic
     Raises:
         UserError: no such file, a damaged or foreign one, another base.
     """
-    return TunedMethod(*load_tuned(Path(folder), model, device))
+    return TunedMethod(*load_tuned(Path(folder), model, device), made=read_tuned(Path(folder)).made)
 
 
 def renumbered(examples: Part, labels: Sequence[str]) -> Part:

@@ -42,6 +42,7 @@ class What:
     paper: str
     settings: type | None = None  # its config
     is_soft: bool = False  # needs placeholders in the template
+    trains_the_pooler: bool = False  # all of it, so that a head can read a BERT whose pooler is new
     rates: Callable[[Model, Any], dict[str, float]] | None = None  # of each parameter, as parts of the rate
     before_step: Callable[[Model, Any, int], Callable[[int], None]] | None = None  # of (model, config, steps)
 
@@ -53,15 +54,29 @@ class What:
 
 
 WHAT: dict[str, What] = {
-    "full": What(tune_everything, all_parameters, 4, "Devlin et al. 2019"),
+    "full": What(tune_everything, all_parameters, 4, "Devlin et al. 2019", trains_the_pooler=True),
     "frozen": What(freeze, no_parameters, 4, "Devlin et al. 2019"),
-    "top": What(tune_top, top_parameters, 5, "Lee et al. 2019", TopConfig),
+    "top": What(tune_top, top_parameters, 5, "Lee et al. 2019", TopConfig, trains_the_pooler=True),
     "norms": What(tune_norms, norm_parameters, 5, "Frankle et al. 2021"),
     "biases": What(tune_biases, bias_parameters, 5, "Ben Zaken et al. 2022"),
     "output": What(tune_output, output_parameters, 5, "Howard and Ruder 2018"),
-    "layerwise": What(tune_everything, all_parameters, 5, "Howard and Ruder 2018", LayerwiseConfig, rates=layer_rates),
+    "layerwise": What(
+        tune_everything,
+        all_parameters,
+        5,
+        "Howard and Ruder 2018",
+        LayerwiseConfig,
+        trains_the_pooler=True,
+        rates=layer_rates,
+    ),
     "gradual": What(
-        tune_everything, all_parameters, 5, "Howard and Ruder 2018", GradualConfig, before_step=gradual_unfreezing
+        tune_everything,
+        all_parameters,
+        5,
+        "Howard and Ruder 2018",
+        GradualConfig,
+        trains_the_pooler=True,
+        before_step=gradual_unfreezing,
     ),
     "prompt-tuning": What(add_prompt, prompt_parameters, 15, "Lester et al. 2021", PromptConfig, is_soft=True),
     "p-tuning": What(add_p_tuning, p_tuning_parameters, 16, "Liu et al. 2021", PTuningConfig, is_soft=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 
@@ -42,6 +42,12 @@ def class_of(config: ModelConfig) -> type[Model]:
 def parameter_count(config: ModelConfig) -> int:
     """How many numbers a model of this size has, by its formula: nothing is made."""
     return gpt_parameters(config) if isinstance(config, GPTConfig) else bert_parameters(config)
+
+
+def count_in_blocks(config: ModelConfig) -> int:
+    """How many of them lie in its blocks: each token is multiplied with nearly all of these, and with few others."""
+    one, two = (parameter_count(replace(config, layers=layers)) for layers in (1, 2))
+    return config.layers * (two - one)
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, int | float]:

@@ -24,6 +24,9 @@ class Predictor(Protocol):
     def loss(self, batch: Batch) -> Tensor:
         """Mean over the batch: -> ()."""
 
+    def render(self, examples: Sequence) -> list[Rendered]:
+        """What is read of each example, token by token."""
+
     def items(self, examples: Sequence) -> list[Item]:
         """What batches are made of."""
 

@@ -1,17 +1,22 @@
-"""The pretrain command: which text is read, what is measured along the way, and the report at the end."""
+"""A pretraining run from end to end: which text is read, what is measured along the way, and the report at the end."""
 
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from minitune.data.texts import counted, read_texts
 from minitune.data.tokenizers import Tokenizer, train_tokenizer
-from minitune.errors import UserError
 from minitune.files import read_text, write_safely, write_text
+from minitune.predictors.plan import millions, plan
 from minitune.predictors.probes import Probes, news_loss
-from minitune.report import table
+from minitune.report import interval, table
 from minitune.training.checkpoint import Checkpoint
-from minitune.training.pretrain import Result, pretrain
+from minitune.training.pretrain import Pretraining, Result, pretrain
+from minitune.training.run import Asked, Run
 from minitune.world.entropy import news_and_its_surprise
 from minitune.world.folder import world_folder
 from minitune.world.tasks import load_split
@@ -21,22 +26,85 @@ NEWS = 500  # reports that the loss is compared with the grammar's entropy on
 WHOLE_WORDS = 180  # a word of the world that occurs so often is one token; the rarest label words stay split
 
 
-def pretrain_on_world(
-    kind: str, world: int, out: Path, joined: bool = True, **settings
-) -> tuple[Result, dict[str, float]]:
-    """Pretrain on the toy world of a seed, looking at zero-shot accuracy on the dev sets along the way.
+@dataclass(frozen=True)
+class Reading:
+    """What a run reads, and what is measured of its model along the way and at the end."""
 
-    Returns the result, and what the model reached on the test sets. With `joined` off, no sentence of the text joins
-    opinions. `settings` are those of `pretrain`.
+    texts: Sequence[str]
+    name: str
+    summary: list[str]  # for people
+    tokenizer: Callable[[], Tokenizer | None] = lambda: None  # None: one is trained on the texts
+    watch: Callable[[Checkpoint], dict[str, float]] = lambda checkpoint: {}
+    reached: Callable[[Checkpoint], dict[str, float]] = lambda checkpoint: {}
+
+
+def reading_of(kind: str, asked: Asked) -> Reading:
+    """Raises:
+    UserError: the file that was asked for is missing, no text, or has fewer than two words.
+    """
+    if not asked.text_file:
+        return world_reading(kind, asked.world, not asked.unjoined)
+    texts = read_texts(Path(asked.text_file), kind, asked.paragraphs, asked.encoding or None)
+    return Reading(texts, f"{texts.name}, {texts.rule}", texts.summary())
+
+
+def world_reading(kind: str, world: int, joined: bool = True) -> Reading:
+    """The toy world of a seed: zero-shot accuracy on the dev sets along the way, and more on the test sets at the end.
+
+    Args:
+        joined: off, no sentence of the text joins opinions.
     """
     folder = world_folder(world, joined)
     texts = read_text(folder / "text.txt").splitlines()
     dev, test = Probes.load("dev", folder), Probes.load("test", folder)
-    tokenizer = None if settings.get("resume") else world_tokenizer(kind, folder, texts)
-    result = pretrain(
-        kind, texts, out, text_name=f"the toy world of seed {world}", tokenizer=tokenizer, watch=dev.summary, **settings
+    name = f"the toy world of seed {world}" + ("" if joined else ", unjoined")
+    return Reading(
+        texts,
+        name,
+        [f"{name}: {counted(len(texts), 'text')}"],
+        tokenizer=lambda: world_tokenizer(kind, folder, texts),
+        watch=dev.summary,
+        reached=lambda checkpoint: what_it_reached(checkpoint, test, world),
     )
-    return result, what_it_reached(result.checkpoint, test, world)
+
+
+def pretrain_and_report(
+    kind: str,
+    reading: Reading,
+    out: Path,
+    *,
+    asked: Asked,
+    measure: Callable[[Result], dict[str, list[float]]] = lambda result: {},
+    say: Callable[[str], None] = print,
+    resume: bool = False,
+    **settings,
+) -> Result:
+    """Say what will be done, pretrain, and write and say what came of it.
+
+    Args:
+        measure: measures the finished model, in several draws each.
+        settings: those of `pretrain`.
+    """
+
+    def begin(work: Pretraining, run: Run, per_step: float | None) -> None:
+        say("\n".join([*reading.summary, *plan(work, run, per_step), ""]))
+
+    def finish(result: Result) -> None:
+        say(write_report(out, result, reading.reached(result.checkpoint), measure(result)))
+
+    return pretrain(
+        kind,
+        reading.texts,
+        out,
+        text_name=reading.name,
+        tokenizer=None if resume else reading.tokenizer(),
+        watch=reading.watch,
+        asked=asked,
+        begin=begin,
+        finish=finish,
+        resume=resume,
+        **settings,
+    )
 
 
 def what_it_reached(checkpoint: Checkpoint, test: Probes, world: int) -> dict[str, float]:
@@ -57,22 +125,12 @@ def world_tokenizer(kind: str, folder: Path, texts: list[str]) -> Tokenizer:
     return train_tokenizer(kind, [*texts, *[" ".join(new)] * WHOLE_WORDS], WHOLE_WORDS)
 
 
-def pretrain_on_file(kind: str, path: Path, out: Path, **settings) -> Result:
-    """Pretrain on any UTF-8 text: texts are parted by empty lines if there are any, else each line is one.
+def write_report(out: Path, result: Result, reached: dict[str, float], measured: dict[str, list[float]]) -> str:
+    """Write report.json and report.png beside the checkpoint; returns the report as a table.
 
-    Raises:
-        UserError: the file is missing, not UTF-8, or has fewer than two words.
+    Args:
+        measured: by name, the score of each of several draws.
     """
-    content = read_text(path)
-    parts = content.split("\n\n") if "\n\n" in content.strip() else content.splitlines()
-    texts = [" ".join(part.split()) for part in parts if len(part.split()) > 1]
-    if not texts:
-        raise UserError(f"{path} has no text to learn from; it needs a line of two words at the least")
-    return pretrain(kind, texts, out, text_name=path.name, **settings)
-
-
-def write_report(out: Path, result: Result, reached: dict[str, float], command: str) -> str:
-    """Write report.json and report.png beside the checkpoint; returns the report as a table."""
     history = result.history
     every = max(1, len(history.losses) // 400)
     curve = [
@@ -80,9 +138,10 @@ def write_report(out: Path, result: Result, reached: dict[str, float], command: 
         for step in range(0, len(history.losses), every)
     ]
     content = {
-        "command": command,
+        "command": exact_command(result.run),
         "run": result.checkpoint.made["run"],
         "reached": reached,
+        "measured": measured,
         "tokens_per_step": result.tokens_per_step,
         "seconds": result.seconds,
         "losses": curve,
@@ -93,12 +152,24 @@ def write_report(out: Path, result: Result, reached: dict[str, float], command: 
     facts = {
         "parameters": f"{result.parameters:,}",
         "steps": f"{result.run.steps:,}",
-        "tokens read": f"{result.tokens_per_step * result.run.steps / 1e6:.1f} million",
+        "read": millions(result.tokens_per_step * result.run.steps),
         "minutes": f"{result.seconds / 60:.1f}",
         "held-out loss": f"{history.scores[-1][1]['held-out loss']:.3f}",
         **{name: f"{value:.3f}" for name, value in reached.items()},
+        **{name: "{:.3f} [{:.2f}, {:.2f}]".format(*interval(draws)) for name, draws in measured.items()},
     }
     return table([f"{result.run.kind}, {result.run.size}", ""], [[name, value] for name, value in facts.items()])
+
+
+def exact_command(run: Run) -> str:
+    """The command that makes the same model again, whatever was said with --minutes or --resume."""
+    asked = run.asked
+    parts = ["minitune", "pretrain", run.kind]
+    parts += ["--text", asked.text_file] if asked.text_file else ["--world", str(asked.world)] * bool(asked.world)
+    parts += ["--paragraphs"] * asked.paragraphs + ["--encoding", asked.encoding] * bool(asked.encoding)
+    parts += ["--unjoined"] * asked.unjoined + ["--size", run.size] * (run.size != "micro")
+    parts += ["--steps", str(run.steps), "--seed", str(run.seed), "--threads", str(run.threads)]
+    return shlex.join([*parts, *["--probe", asked.probe] * bool(asked.probe)])
 
 
 def plot_report(result: Result, curve: list[list[float]], path: Path) -> None:

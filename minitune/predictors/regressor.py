@@ -12,7 +12,7 @@ from minitune.data.tokenizers import Tokenizer
 from minitune.models.build import Model
 from minitune.predictors.classifier import Item, check_placeholders, collate_items, read_by, read_once, unread
 from minitune.predictors.predictor import over
-from minitune.prompting.template import Template
+from minitune.prompting.template import Rendered, Template
 from minitune.readout.head import FreeNumber
 from minitune.report import plain
 from minitune.training.loop import Batch
@@ -38,6 +38,9 @@ class Regressor(nn.Module):
 
     def loss(self, batch: Batch) -> Tensor:
         return self.readout.loss(self(batch), batch["label"])
+
+    def render(self, examples: Sequence[Example]) -> list[Rendered]:
+        return [item.rendered for item in unread(self, examples)]
 
     def items(self, examples: Sequence[Example]) -> list[Item]:
         """A frozen model reads each example once, here, and never again in training."""

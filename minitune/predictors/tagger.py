@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from minitune.data.examples import Example
 from minitune.data.tokenizers import Tokenizer
+from minitune.errors import UserError
 from minitune.models.build import Model
 from minitune.predictors.classifier import check_placeholders
 from minitune.predictors.predictor import inputs_of, over, padded
@@ -23,6 +25,7 @@ from minitune.tuning.doors import Tuned
 
 OUTSIDE = 0  # the class of words that are none of the things looked for
 UNREAD = -100  # the label of tokens that have none
+NO_TAG = "-"  # stands for the tag of a word that was not read
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class TaggedWords:
 class Item(NamedTuple):
     rendered: Rendered
     labels: list[int]  # of each token: a word's tag at its first token, elsewhere UNREAD
+    is_read: list[bool]  # of each word: whether its first token is among them
 
 
 def word_f1(given: Sequence[Sequence[int]], right: Sequence[Sequence[int]], labels: Sequence[str]) -> float:
@@ -54,6 +58,9 @@ class Tagger(nn.Module):
         template: with {text}, where the words stand; placeholders for a soft prompt may stand around it.
         labels: the tags' names; the first is that of words outside.
         metric: what is measured, one of `F1`.
+
+    Raises:
+        UserError: the template has no {text}, or several.
     """
 
     reads_words = False
@@ -69,6 +76,8 @@ class Tagger(nn.Module):
     ):
         super().__init__()
         check_placeholders(model, template)
+        if sum(part.kind == "text" for part in template.parts) != 1:
+            raise UserError(f"the template {str(template)!r} must show the words once: write {{text}} in one place")
         self.metric = metric
         self.model, self.readout = model, readout
         self.tokenizer, self.template, self.labels = tokenizer, template, tuple(labels)
@@ -80,18 +89,26 @@ class Tagger(nn.Module):
     def loss(self, batch: Batch) -> Tensor:
         return cross_entropy(self(batch).flatten(0, 1), batch["label"].flatten())
 
+    def render(self, examples: Sequence[TaggedWords]) -> list[Rendered]:
+        return [item.rendered for item in self.items(examples)]
+
     def items(self, examples: Sequence[TaggedWords]) -> list[Item]:
         return [self.item(example) for example in examples]
 
     def item(self, example: TaggedWords) -> Item:
-        read, of_words = [], []
-        for word, tag in zip(example.words, example.tags, strict=True):
-            if tokens := len(self.tokenizer.encode(word)):  # BERT reads nothing of a lone accent
-                read.append(word)
-                of_words += [tag] + [UNREAD] * (tokens - 1)
-        rendered = self.template.render(Example(" ".join(read)), self.tokenizer, self.model.context)
+        counts = [len(self.tokenizer.encode(word)) for word in example.words]  # BERT reads nothing of a lone accent
+        text = " ".join(word for word, count in zip(example.words, counts, strict=True) if count)
+        rendered = self.template.render(Example(text), self.tokenizer, self.model.context)
+        of_words = []
+        for tag, count in zip(example.tags, counts, strict=True):
+            of_words += ([tag] + [UNREAD] * (count - 1))[:count]
         remaining = iter(of_words)
-        return Item(rendered, [next(remaining) if part == "text" else UNREAD for part in rendered.origin])
+        labels = [next(remaining) if part == "text" else UNREAD for part in rendered.origin]
+        kept = rendered.origin.count("text")  # tokens; what was cut stood at the end
+        starts = accumulate(counts, initial=0)
+        return Item(
+            rendered, labels, [count > 0 and start < kept for count, start in zip(counts, starts, strict=False)]
+        )
 
     def collate(self, items: Sequence[Item]) -> Batch:
         batch = padded([item.rendered for item in items], self.tokenizer.pad_id)
@@ -120,6 +137,16 @@ class Tagger(nn.Module):
         score = F1[self.metric](self.predictions(items), right, self.labels)
         return {self.metric: score, "loss": losses.mean().item()}
 
+    def tags(self, examples: Sequence[TaggedWords]) -> list[list[str]]:
+        """Each word's tag. A word that was not read has none, `NO_TAG`: it stands behind the cut of a text that passes
+        the context, or no token is left of it (BERT reads nothing of a lone accent)."""
+        items = self.items(examples)
+        given = [iter(row) for row in self.predictions(items)]
+        return [
+            [self.labels[next(tags)] if is_read else NO_TAG for is_read in item.is_read]
+            for item, tags in zip(items, given, strict=True)
+        ]
+
     def answers(self, examples: Sequence[TaggedWords]) -> list[str]:
-        """Each text's tags, separated by spaces."""
-        return [" ".join(self.labels[tag] for tag in row) for row in self.predictions(self.items(examples))]
+        """Each text's tags, as many as it has words, separated by spaces."""
+        return [" ".join(tags) for tags in self.tags(examples)]

@@ -76,6 +76,10 @@ class Writer(nn.Module):
     def items(self, examples: Sequence[Writing]) -> list[Item]:
         return [self.item(example) for example in examples]
 
+    def render(self, examples: Sequence[Writing]) -> list[Rendered]:
+        """The questions, which are cut where they leave an answer no room."""
+        return [self.question(example.text) for example in examples]
+
     def question(self, text: str) -> Rendered:
         return self.template.render(Example(text), self.tokenizer, self.model.context - ANSWER_ROOM)
 
@@ -103,6 +107,10 @@ class Writer(nn.Module):
 
     def write(self, examples: Sequence[Writing], batch_size: int = 64) -> list[str]:
         """The likeliest continuation of each question, up to the end of text."""
+        return [self.tokenizer.decode(row) for row in self.tokens(examples, batch_size)]
+
+    def tokens(self, examples: Sequence[Writing], batch_size: int = 64) -> list[list[int]]:
+        """The same as token ids, without the end; one of `ANSWER_ROOM` tokens has come to no end."""
         model, past = self.model, None
         if prefix := prefix_of(model):
             with evaluation(self):
@@ -111,8 +119,7 @@ class Writer(nn.Module):
         for start in range(0, len(examples), batch_size):
             prompts = [self.question(example.text).ids for example in examples[start : start + batch_size]]
             with evaluation(self):
-                rows = generate(model, prompts, ANSWER_ROOM, stop_id=self.tokenizer.end_id, past_key_values=past)
-            written += [self.tokenizer.decode(row) for row in rows]
+                written += generate(model, prompts, ANSWER_ROOM, stop_id=self.tokenizer.end_id, past_key_values=past)
         return written
 
     answers = write

@@ -24,6 +24,7 @@ from minitune.data.tokenizers import Tokenizer, load_tokenizer
 from minitune.errors import UserError
 from minitune.files import machine_memory, shared, write_safely
 from minitune.models.build import Model, config_from_dict, config_to_dict, empty_model, parameter_count, random_model
+from minitune.models.convert import PARTS
 from minitune.report import size
 from minitune.schema import check_tensors, plain_to
 
@@ -37,6 +38,7 @@ class Checkpoint:
     tokenizer: Tokenizer
     made: dict[str, Any] = field(default_factory=dict)  # seed, command, what it reached: for people to read
     name: str = ""  # where it was loaded from: bert, gpt or a folder
+    lacks: tuple[str, ...] = ()  # what no pretraining has trained of it, one of `convert.PARTS` each
 
     @property
     def kind(self) -> str:
@@ -51,6 +53,11 @@ class CheckpointFile:
     config: dict[str, Any]  # of the kind's config class, which checks it
     weights: dict[str, Tensor]
     made: dict[str, Any] = field(default_factory=dict)
+    lacks: tuple[str, ...] = field(default_factory=tuple)  # older files have none
+
+    def __post_init__(self):
+        if unknown := set(self.lacks) - set(PARTS):
+            raise UserError(f"lacks names {', '.join(unknown)}, and the parts are {', '.join(PARTS)}")
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -65,6 +72,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "weights": {name: tensor.cpu() for name, tensor in checkpoint.model.state_dict().items()},
         "made": checkpoint.made,
     }
+    if checkpoint.lacks:
+        content["lacks"] = list(checkpoint.lacks)
     # the tokenizer once the larger file is written whole, and that file into place after it: both or none
     save_tokenizer = partial(checkpoint.tokenizer.save, folder / "tokenizer.json")
     write_tensors(folder / "model.pt", "checkpoint", content, before_the_move=save_tokenizer)
@@ -82,6 +91,8 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
             f"there is no model {str(name)!r}: it is none of {', '.join(SHIPPED)}, and no folder of that name exists"
         )
     path = folder / "model.pt"
+    if not path.exists() and (folder / "config.json").exists():
+        raise UserError(f"{folder} is a folder of transformers: minitune import {folder} --out DIR makes a model of it")
     content = plain_to(CheckpointFile, read_tensors(path, "checkpoint"), str(path))
     config = config_from_dict(content.kind, content.config, f"{path}, config")
     check_size(config, content.weights, path)
@@ -96,7 +107,7 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
             f"{folder / 'tokenizer.json'} is a {tokenizer.kind} tokenizer of {len(tokenizer)} tokens, and the model "
             f"is a {model.kind} of {config.vocab_size}: put back the tokenizer that it was trained with"
         )
-    return Checkpoint(model.to(device).eval(), tokenizer, content.made, str(name))
+    return Checkpoint(model.to(device).eval(), tokenizer, content.made, str(name), content.lacks)
 
 
 def is_folder(path: Path) -> bool:
@@ -125,7 +136,8 @@ def check_size(config, weights: dict[str, Tensor], path: Path) -> None:
 def random_twin(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
     """The same model with random weights, as before its pretraining: the control of many an experiment."""
     device = next(checkpoint.model.parameters()).device
-    return Checkpoint(random_model(checkpoint.model.config, seed).to(device).eval(), checkpoint.tokenizer)
+    twin = random_model(checkpoint.model.config, seed).to(device).eval()
+    return Checkpoint(twin, checkpoint.tokenizer, lacks=checkpoint.lacks)
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -79,6 +79,7 @@ def train(
     resume: dict | None = None,
     rates: Mapping[str, float] | None = None,
     before_step: Callable[[int], None] | None = None,
+    tell: Callable[[int, History], None] | None = None,
     label: str = "training",
 ) -> History:
     """Train `module` in place and leave it in eval mode.
@@ -90,6 +91,7 @@ def train(
         save: is given the whole state now and then; `resume` takes it back, and the run ends as if never stopped.
         rates: for parameters' names, their part of the learning rate; 1 for those that are not named.
         before_step: is called with the step's number; it may freeze or unfreeze what was trainable at the start.
+        tell: is called after each look, with the number of steps done.
 
     Raises:
         UserError: nothing is trainable; the loss is no number before anything was trained.
@@ -142,6 +144,8 @@ def train(
         if evaluate and config.evaluate_every and (done % config.evaluate_every == 0 or done == config.steps):
             with evaluation(module):
                 history.scores.append((done, evaluate()))
+            if tell:
+                tell(done, history)
             score = next(iter(history.scores[-1][1].values()))
             if config.keep_best and score >= history.best():  # of equals, the longest trained
                 best = {name: p.detach().clone() for name, p in trainable.items()}

@@ -11,61 +11,29 @@ import itertools
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
-from minitune.data.batching import MaskedPairs, PackedRows, TextStore
+from minitune.data.batching import MaskedPairs, PackedRows, TextStore, encoded
 from minitune.data.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from minitune.errors import UserError
-from minitune.files import read_text, write_text
+from minitune.files import alone_in, check_can_write, write_json
 from minitune.models.build import KINDS, SIZES, Model, random_model
 from minitune.training.checkpoint import Checkpoint, read_tensors, save_checkpoint, write_tensors
 from minitune.training.loop import History, TrainConfig, evaluation, train
+from minitune.training.progress import plain_lines
+from minitune.training.run import RECIPES, Asked, Recipe, Run, check_same, read_run
 
 CONTEXT = 128
-HELD_OUT = 100  # one text of so many is kept for the held-out loss
+HELD_OUT = 100  # one text of so many, or one piece of a long text, is kept for the held-out loss
 LOOKS = 30  # how often a run looks at its progress
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model of a kind learns best, as found by trying."""
-
-    lr: float
-    batch_size: int  # rows of the whole context for GPT, pairs of texts for BERT
-    spread: float  # of the first weights
-    warmup: int = 100
-    weight_decay: float = 0.01
-
-
-RECIPES = {
-    "gpt": Recipe(lr=1.5e-3, batch_size=8, spread=0.05),
-    "bert": Recipe(lr=1.5e-3, batch_size=32, spread=0.05),
-}
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a pretraining run is, whole: the same run gives the same weights on the same machine."""
-
-    kind: str
-    size: str
-    seed: int
-    steps: int
-    threads: int
-    text: str  # what was read, and its hash
-    recipe: Recipe
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    @staticmethod
-    def from_json(text: str) -> Run:
-        values = json.loads(text)
-        return Run(**{**values, "recipe": Recipe(**values["recipe"])})
+MINUTES = 15  # if no length is given
+WORTH_TIMING = 500  # steps: of fewer, timing some would be no small part
 
 
 @dataclass
@@ -73,26 +41,31 @@ class Result:
     checkpoint: Checkpoint
     run: Run
     history: History
-    seconds: float = 0.0
-    tokens_per_step: float = 0.0
-    parameters: int = field(default=0)
+    seconds: float  # of training, up to the last save
+    tokens_per_step: float
+    parameters: int
 
 
 class Pretraining:
     """The parts of a run: its texts as tokens, its batches, its model, its held-out loss."""
 
-    def __init__(self, kind: str, size: str, texts: Sequence[str], tokenizer: Tokenizer, seed: int, recipe: Recipe):
+    def __init__(self, kind: str, size: str, texts: Iterable[str], tokenizer: Tokenizer, seed: int, recipe: Recipe):
         config_class = KINDS[kind][1]
         config = config_class(len(tokenizer), context=CONTEXT, spread=recipe.spread, **SIZES[size])
         self.model: Model = random_model(config, seed)
         self.tokenizer = tokenizer
-        ids = tokenizer.encode_many(texts)
-        longest = CONTEXT - 1 if kind == "gpt" else CONTEXT - 3
-        held_out = ids[::HELD_OUT]
-        learned = [text for index, text in enumerate(ids) if index % HELD_OUT] or ids  # one text alone is both
+        self.texts = TextStore(encoded(tokenizer, texts), CONTEXT - 1 if kind == "gpt" else CONTEXT - 3)
+        is_held_out = np.arange(len(self.texts)) % HELD_OUT == 0
+        learned = self.texts.part(~is_held_out) if len(self.texts) > 1 else self.texts  # one text alone is both
         batches = {"gpt": PackedRows, "bert": MaskedPairs}[kind]
-        self.batches = batches(TextStore(learned, longest), tokenizer, CONTEXT, recipe.batch_size, seed)
-        self.held_out = batches(TextStore(held_out, longest), tokenizer, CONTEXT, recipe.batch_size, seed)
+        self.batches = batches(learned, tokenizer, CONTEXT, recipe.batch_size, seed)
+        self.held_out = batches(self.texts.part(is_held_out), tokenizer, CONTEXT, recipe.batch_size, seed)
+
+    @property
+    def tokens_per_step(self) -> float:
+        """On the average, padding and special tokens among them."""
+        some = range(min(20, self.batches.per_epoch))
+        return statistics.mean(self.batches.batch(i)["input_ids"].numel() for i in some)
 
     def held_out_loss(self, batches: int = 10) -> float:
         """The mean loss on text that is never trained on."""
@@ -122,61 +95,91 @@ def pretrain(
     texts: Sequence[str],
     out: Path,
     *,
-    size: str = "micro",
+    size: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     resume: bool = False,
     text_name: str = "text",
     tokenizer: Tokenizer | None = None,
     watch: Callable[[Checkpoint], dict[str, float]] = lambda checkpoint: {},
     device: torch.device | str = "cpu",
     recipe: Recipe | None = None,
+    asked: Asked | None = None,
+    begin: Callable[[Pretraining, Run, float | None], None] = lambda work, run, per_step: None,
+    finish: Callable[[Result], None] = lambda result: None,
     save_seconds: float = 30.0,
 ) -> Result:
-    """Pretrain a model on `texts` and write it to the folder `out`.
+    """Pretrain a model on `texts` and write it to the folder `out`, in which nothing else may run meanwhile.
 
     Args:
+        size: of the model (default: micro).
         steps, minutes: how long, one of the two; `minutes` times the first steps and fixes a number of steps from that.
-        resume: go on from the last save in `out`; everything else must be as it was.
+        seed: of the weights and the batches (default: 0).
+        resume: go on from the last save in `out`; whatever else is given must be as it was.
         tokenizer: if it is not to be trained on these texts.
         watch: measures along the way, of the model as it is then.
+        asked: is kept with the run.
+        begin: is called before the training, with the seconds of a step if they were measured.
+        finish: is called with the finished model, to write a report for example. If it is stopped, a resumed run calls
+            it again, with the same result.
 
     Raises:
-        UserError: out of range, nothing to resume, another text than the run was started with, or a run is there.
+        UserError: out of range, nothing to resume, other settings than the run was started with, a run is there, or
+            another one goes on there at this moment.
     """
-    if kind not in KINDS:
-        raise UserError(f"there is no model {kind!r} to pretrain; choose gpt or bert")
-    if size not in SIZES:
-        raise UserError(f"there is no size {size!r}; choose one of {', '.join(SIZES)}")
-    digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
-    text = f"{text_name} ({len(texts)} texts, {digest})"
-    settings, state_file, state = out / "run.json", out / "state.pt", None
-    if resume and (out / "model.pt").exists() and not state_file.exists():
-        raise UserError(f"the run in {out} is finished: there is nothing to resume")
-    if resume:
-        run = resumed_run(settings, {"kind": kind, "text": text})
-        tokenizer = load_tokenizer(out / "tokenizer.json")
-        state = read_tensors(state_file, "pretraining") if state_file.exists() else None
-        torch.set_num_threads(run.threads)
+    check_can_write(out / "model.pt")
+    with alone_in(out):
+        settings, state_file = (
+            {"kind": kind, "size": size, "seed": seed, "steps": steps, "recipe": recipe},
+            out / "state.pt",
+        )
+        text = f"({len(texts)} texts, {digest(texts)})"
+        if resume:
+            run = resumed_run(out, settings | {"minutes": minutes}, text)
+            torch.set_num_threads(run.threads)
+            tokenizer = load_tokenizer(out / "tokenizer.json")
+            state = resumed_state(state_file, run, tokenizer)
+        else:
+            refuse_to_overwrite(out)
+            run = Run(
+                kind,
+                size or "micro",
+                seed or 0,
+                1 if steps is None else steps,
+                torch.get_num_threads(),
+                f"{text_name} {text}",
+                recipe or RECIPES.get(kind),
+                asked or Asked(),
+            )
+            tokenizer, state = tokenizer or train_tokenizer(kind, texts), None
         work = Pretraining(run.kind, run.size, texts, tokenizer, run.seed, run.recipe)
         work.model.to(device)
-    else:
-        if state_file.exists():
-            raise UserError(f"{out} holds an unfinished run: add --resume to go on with it, or choose another --out")
-        if (out / "model.pt").exists():
-            raise UserError(f"{out} holds a finished model, which stays as it is: choose another --out, or remove it")
-        recipe = recipe or RECIPES[kind]
-        tokenizer = tokenizer or train_tokenizer(kind, texts)
-        work = Pretraining(kind, size, texts, tokenizer, seed, recipe)
-        work.model.to(device)
-        if steps is None:
-            per_step = work.seconds_per_step(TrainConfig(lr=recipe.lr))
-            steps = max(1, round(60 * (15 if minutes is None else minutes) / per_step))
-        run = Run(kind, size, seed, steps, torch.get_num_threads(), text, recipe)
-        tokenizer.save(out / "tokenizer.json")
-        write_text(settings, run.to_json())
+        per_step = None
+        if not resume:
+            if steps is None or steps >= WORTH_TIMING:
+                per_step = work.seconds_per_step(TrainConfig(lr=run.recipe.lr))
+            if steps is None:
+                run = replace(run, steps=max(1, round(60 * (minutes or MINUTES) / per_step)))
+            tokenizer.save(out / "tokenizer.json")
+            write_json(out / "run.json", asdict(run))
+        begin(work, run, per_step)
+        result = learn(work, run, out, state, watch, save_seconds)
+        save_checkpoint(out, result.checkpoint)
+        finish(result)
+        state_file.unlink(missing_ok=True)  # only now: a kill before this line loses nothing
+    return result
 
+
+def learn(
+    work: Pretraining,
+    run: Run,
+    out: Path,
+    state: dict | None,
+    watch: Callable[[Checkpoint], dict[str, float]],
+    save_seconds: float,
+) -> Result:
+    """Train the model of a run to its last step, from `state` if there is one, and save the state now and then."""
     config = TrainConfig(
         steps=run.steps,
         lr=run.recipe.lr,
@@ -186,37 +189,82 @@ def pretrain(
         keep_best=False,
         seed=run.seed,
     )
-    checkpoint = Checkpoint(work.model, tokenizer)
-    started = time.perf_counter()
+    checkpoint, started = Checkpoint(work.model, work.tokenizer), time.perf_counter()
+    before = seconds = state["seconds"] if state else 0.0
+
+    def save(now: dict) -> None:
+        nonlocal seconds
+        seconds = before + time.perf_counter() - started
+        whose = {"run": run.identity, "tokenizer": digest([work.tokenizer.library.to_str()]), "seconds": seconds}
+        write_tensors(out / "state.pt", "pretraining", now | whose)
+
     history = train(
         work.model,
         work.batches.batch,
         config,
         evaluate=lambda: {"held-out loss": work.held_out_loss(), **watch(checkpoint)},
-        save=lambda state: write_tensors(state_file, "pretraining", state),
+        save=save,
         save_seconds=save_seconds,
         resume=state,
+        tell=plain_lines(f"pretraining {run.kind}", run.steps, state["step"] if state else 0),
         label=f"pretraining {run.kind}",
     )
-    seconds = time.perf_counter() - started
-    checkpoint.made = {"run": json.loads(run.to_json()), "reached": history.scores[-1][1]}
-    save_checkpoint(out, checkpoint)
-    state_file.unlink(missing_ok=True)  # only now: a kill before this line loses nothing
-    tokens = statistics.mean(work.batches.batch(i)["input_ids"].numel() for i in range(min(20, work.batches.per_epoch)))
-    return Result(checkpoint, run, history, seconds, tokens, sum(p.numel() for p in work.model.parameters()))
+    # Nothing of how the run went, such as its time, so that a resumed run ends in the same bytes; and copied, for a
+    # string that is held in two places is written once if it is one object there, and twice if it is two.
+    checkpoint.made = json.loads(json.dumps({"run": run.identity, "reached": history.scores[-1][1]}))
+    parameters = sum(p.numel() for p in work.model.parameters())
+    return Result(checkpoint, run, history, seconds, work.tokens_per_step, parameters)
 
 
-def resumed_run(settings: Path, now: dict[str, str]) -> Run:
-    if not settings.exists():
-        raise UserError(f"there is nothing to resume in {settings.parent}: it has no {settings.name}")
-    try:
-        run = Run.from_json(read_text(settings))
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{settings} is damaged ({error}); start the run anew in another folder") from None
-    for name, value in now.items():
-        if getattr(run, name) != value:
-            raise UserError(
-                f"the run in {settings.parent} was started with {name} {getattr(run, name)!r}, not {value!r}: give the "
-                "same, or choose another --out"
-            )
+def digest(texts: Iterable[str]) -> str:
+    """A short name of these very texts."""
+    sha = hashlib.sha256()
+    for index, text in enumerate(texts):
+        sha.update(("\n" * (index > 0) + text).encode())
+    return sha.hexdigest()[:16]
+
+
+def resumed_run(out: Path, given: Mapping[str, Any], text: str) -> Run:
+    """The run that goes on in `out`.
+
+    Args:
+        given: what is asked for now, None where nothing is.
+        text: number and digest of the texts.
+
+    Raises:
+        UserError: it was started otherwise, or is finished.
+    """
+    run = read_run(out)
+    check_same(out, run, given)
+    if not run.text.endswith(text):
+        raise UserError(
+            f"the run in {out} was started with text {run.text!r}, and this is another one, {text}: give the same, or "
+            "choose another --out"
+        )
+    if (out / "model.pt").exists() and not (out / "state.pt").exists():
+        raise UserError(f"the run in {out} is finished: there is nothing to resume")
     return run
+
+
+def resumed_state(path: Path, run: Run, tokenizer: Tokenizer) -> dict | None:
+    """What the last save left; None before the first.
+
+    Raises:
+        UserError: it is damaged, or was saved by another run.
+    """
+    if not path.exists():
+        return None
+    state = read_tensors(path, "pretraining")
+    if (state.get("run"), state.get("tokenizer")) != (run.identity, digest([tokenizer.library.to_str()])):
+        raise UserError(
+            f"{path} was saved by another run than the one that run.json and tokenizer.json beside it tell of: put "
+            "back the files of one run, or start anew in another --out"
+        )
+    return state
+
+
+def refuse_to_overwrite(out: Path) -> None:
+    if (out / "state.pt").exists():
+        raise UserError(f"{out} holds an unfinished run: add --resume to go on with it, or choose another --out")
+    if (out / "model.pt").exists():
+        raise UserError(f"{out} holds a finished model, which stays as it is: choose another --out, or remove it")

@@ -1,10 +1,14 @@
 """`minitune predict` and `minitune explain`: after a tune, on texts and on files."""
 
+import io
+import json
 import os
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from tests.commands.helpers import run, tune, write
+from tests.commands.helpers import REVIEWS, run, tune, write
 
 
 @pytest.mark.parametrize(("method", "kind"), [("lora+head", "bert"), ("prompt-tuning", "gpt")])
@@ -19,7 +23,7 @@ def test_tune_then_predict_then_explain(capsys, models, here, method, kind):
     assert (status, err) == (0, "") and len(first.splitlines()) == 4
     assert {line.split()[-1] for line in first.splitlines()[2:]} <= {"good", "bad"}
     assert run(capsys, "predict", "t", "the plot was dull .", "the soup was clever , ünï 猫 .")[1] == first
-    status, out, err = run(capsys, "explain", "t", "the plot was dull .")
+    status, out, err = run(capsys, "explain", "--device", "cpu", "t", "the plot was dull .")
     assert (status, err) == (0, "") and "softmax" in out
     assert ("soft prompt: a learned vector" in out) == (method == "prompt-tuning")
     assert ("likeliest words at the blank" in out) == (method != "lora+head")
@@ -36,6 +40,130 @@ def test_predict_on_a_file(capsys, tuned, here, written):
     rows = [row for _, row in read_rows(here / written)]
     assert [(row["id"], row["review"]) for row in rows] == [("1", 'the plot was "dull" , so'), ("2", "猫 ünï great")]
     assert {row["answer"] for row in rows} <= {"good", "bad"}
+    before = (here / written).read_bytes()
+    status, _, err = run(capsys, *arguments)
+    assert status == 2 and "already" in err and "--force" in err and (here / written).read_bytes() == before
+    assert run(capsys, *arguments, "--force", "--answer-column", "opinion")[0] == 0
+    assert "opinion" in (here / written).read_text(encoding="utf-8")
+
+
+def piped(monkeypatch, content):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content), isatty=lambda: False))
+
+
+@pytest.mark.parametrize("more", [[], ["-"]])
+def test_texts_from_standard_input_as_json(capsys, tuned, monkeypatch, more):
+    piped(monkeypatch, "the plot was dull .\n\n猫 great\n".encode())
+    status, out, err = run(capsys, "predict", "--json", tuned, "--probabilities", *more)
+    assert status == 0 and err == "minitune predict: empty lines that were skipped: 1\n"
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["text"] for row in rows] == ["the plot was dull .", "猫 great"] and "猫" in out
+    for row in rows:
+        assert list(row) == ["text", "answer", "cut", "probabilities"] and row["cut"] == 0
+        assert max(row["probabilities"], key=row["probabilities"].get) == row["answer"]
+
+
+def test_json_in_ascii_where_the_terminal_knows_no_more(capsys, tuned, monkeypatch):
+    written = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", written)
+    run(capsys, "predict", tuned, "猫 é", "--json")
+    written.flush()
+    assert json.loads(written.buffer.getvalue())["text"] == "猫 é"
+
+
+def test_texts_are_written_to_a_file_and_files_to_the_terminal(capsys, tuned, here):
+    status, out, _ = run(capsys, "predict", tuned, "--out", "o.csv", "the plot was dull .", "great", "--probabilities")
+    assert status == 0 and "o.csv, 2 rows with a column 'answer'" in out
+    assert (here / "o.csv").read_text().startswith("text,answer,bad,good\nthe plot was dull .,")
+    status, out, _ = run(capsys, "predict", tuned, "--data", "o.csv", "--answer-column", "opinion")
+    assert status == 0 and out.split()[:2] == ["text", "opinion"] and len(out.splitlines()) == 4
+    status, out, _ = run(capsys, "predict", tuned, "--data", "o.csv", "--answer-column", "opinion", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert list(rows[0]) == ["text", "answer", "bad", "good", "opinion", "cut"]
+
+
+def test_a_file_comes_back_as_it_was_laid_out(capsys, models, here, no_curve):
+    rows = "\n".join(f'"{place}";{text};{label}' for place, (text, label) in enumerate(REVIEWS))
+    (here / "own.csv").write_text(f"id;review;label\n{rows}\n")
+    status, _, err = run(capsys, "tune", "frozen+head", "--data", "own.csv", "--text-column", "review", "--model",
+                         models / "bert", "--shots", 1, "--set", "steps=2", "--out", "t")  # fmt: skip
+    assert status == 0, err
+    (here / "new.csv").write_bytes('id;review\n7;"a ""dull"" plot; so"\n8;é\n'.encode("latin-1"))
+    status, _, err = run(capsys, "predict", "t", "--data", "new.csv", "--out", "o.csv", "--encoding", "latin-1")
+    assert status == 0 and "semicolons" in err, "the column that was trained on is not looked for"
+    lines = (here / "o.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "id;review;answer" and lines[1].startswith('7;"a ""dull"" plot; so";') and "é" in lines[2]
+    (here / "bare.tsv").write_text('say "great\nthe plot\n')
+    arguments = ["predict", "t", "--data", "bare.tsv", "--no-header", "--no-quoting"]
+    assert run(capsys, *arguments, "--out", "o.tsv")[0] == 0
+    assert [line.split("\t")[0] for line in (here / "o.tsv").read_text().splitlines()] == ['say "great', "the plot"]
+    assert run(capsys, *arguments, "--out", "o.jsonl")[0] == 0 and '{"1": "say' in (here / "o.jsonl").read_text()
+    for option in (["--encoding", "latin-1"], ["--no-header"], ["--text-column", "x"]):
+        status, _, err = run(capsys, "predict", "t", "a text", *option)
+        assert status == 2 and f"{option[0]} belongs to --data" in err
+
+
+def test_numbers_and_tagged_words_of_ones_own(capsys, models, here, no_curve):
+    write(
+        here / "n.csv",
+        [(f"the plot was {w} .", str(n + i / 7)) for i in range(4) for w, n in (("great", 90), ("bad", 10))],
+    )
+    status, _, err = run(capsys, "tune", "frozen+number", "--data", "n.csv", "--kind", "number", "--model",
+                         models / "bert", "--shots", 4, "--set", "steps=2", "--out", "t")  # fmt: skip
+    assert status == 0, err
+    status, out, _ = run(capsys, "predict", "t", "the plot was great .", "bad", "--json")
+    assert status == 0 and all(0 < json.loads(line)["answer"] < 100 for line in out.splitlines())
+    assert "no probabilities" in run(capsys, "predict", "t", "a", "--probabilities")[2]
+    assert "answer: " in run(capsys, "explain", "t", "the plot was great .")[1]
+    row = json.dumps({"tokens": ["the", "plot", "."], "tags": ["O", "B-X", "O"]})
+    (here / "w.jsonl").write_text(f"{row}\n" * 6)
+    status, _, err = run(capsys, "tune", "frozen", "--data", "w.jsonl", "--model", models / "bert", "--shots", 2,
+                         "--set", "steps=2", "--out", "w")  # fmt: skip
+    assert status == 0, err
+    status, out, _ = run(capsys, "predict", "w", "--data", "w.jsonl", "--json")
+    assert status == 0 and all(len(json.loads(line)["answer"]) == 3 for line in out.splitlines())
+    assert "answer: " in run(capsys, "explain", "w", "the plot .")[1]
+    (here / "w.conll").write_text("the O\nplot B-X\n\nso O\n")
+    status, out, _ = run(capsys, "predict", "w", "--data", "w.conll", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["tokens"], len(row["answer"])) for row in rows] == [(["the", "plot"], 2), (["so"], 1)]
+    assert "no column 'text', only 'tokens', 'tags'" in run(capsys, "predict", "t", "--data", "w.conll")[2]
+
+
+def test_what_was_cut_is_said(capsys, tuned):
+    status, out, err = run(capsys, "predict", tuned, "great " * 50, "great")
+    assert status == 0 and len(out.splitlines()) == 4
+    assert err == (
+        "minitune predict: texts that are too long for the model: 1 of 2; 12 tokens at their ends were not read\n"
+    )
+    assert "12 tokens of the text are cut" in run(capsys, "explain", tuned, "great " * 50)[1]
+
+
+def test_columns_that_are_there_already_and_files_that_are(capsys, tuned, here):
+    write(here / "done.csv", [("a", "b")], header="text,answer")
+    (here / "folder.csv").mkdir()
+    before = (here / "done.csv").read_bytes()
+    wrong = {
+        ("--data", "done.csv", "--out", "o.csv"): "'answer' already",
+        ("--data", "done.csv", "--json"): "'answer' already",
+        ("--data", "done.csv", "--out", "done.csv", "--answer-column", "x"): "--force",
+        ("a", "--out", "folder.csv", "--force"): "it is a folder",
+        ("a", "--out", "o.csv", "--json"): "--json writes JSON Lines",
+        ("a", "--out", "o.jsonl", "--safe-csv"): "--safe-csv belongs to",
+        ("a", "--safe-csv"): "--safe-csv belongs to",
+        ("a", "-"): "stands for the lines of standard input",
+        ("\u0301",): "text 1: the model reads no token",
+    }
+    for arguments, expected in wrong.items():
+        status, out, err = run(capsys, "predict", tuned, *arguments)
+        assert (status, out) == (2, "") and expected in err and len(err.splitlines()) == 1, err
+    assert not (here / "o.csv").exists() and (here / "done.csv").read_bytes() == before
+
+
+def test_nothing_to_predict_on_a_terminal_is_a_sentence(capsys, tuned, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    status, _, err = run(capsys, "predict", tuned)
+    assert status == 2 and "a text a line on standard input" in err
 
 
 def test_a_folder_that_moved_and_a_model_that_moved(capsys, models, here, no_curve):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from minitune.data.batching import IGNORED, MaskedPairs, PackedRows, TextStore
+from minitune.data.batching import IGNORED, MaskedPairs, PackedRows, TextStore, encoded
 from minitune.errors import UserError
 from tests.conftest import LINES
 
@@ -56,6 +56,25 @@ def parts(batch, tokenizer):
 def test_a_store_cuts_long_texts_and_keeps_every_token():
     store = TextStore([[1, 2, 3, 4, 5], [6], [], [7, 8]], longest=2)
     assert [store[i].tolist() for i in range(len(store))] == [[1, 2], [3, 4], [5], [6], [7, 8]]
+    assert store.cut == 1 and store.ids.dtype == np.int32, "eight bytes a token would be twice the memory"
+
+
+def test_a_part_of_a_store_is_a_store():
+    store = TextStore(iter([[1, 2, 3], [4], [5, 6], [7]]), longest=9)
+    part = store.part(np.array([True, False, True, False]))
+    assert [part[i].tolist() for i in range(len(part))] == [[1, 2, 3], [5, 6]] and len(store) == 4
+
+
+@pytest.mark.parametrize("at_once", [1, 150, 10**6])
+def test_texts_encoded_in_turn_are_those_encoded_one_by_one(request, at_once):
+    texts = ["", "great soup", *TEXTS, " ".join(TEXTS * 40), "zq" * 12_000, "sad", ""]
+    for kind in ("gpt", "bert"):
+        tokenizer = request.getfixturevalue(f"{kind}_tokenizer")
+        found = [ids.tolist() for ids in encoded(tokenizer, texts, at_once)]
+        assert [ids for ids, text in zip(found, texts, strict=True) if "zqzq" not in text] == [
+            tokenizer.encode(text) for text in texts if "zqzq" not in text
+        ], "texts were mixed up at the border of a batch"
+        assert len(found[texts.index("zq" * 12_000)]) > 1
 
 
 @pytest.mark.parametrize("texts", [[], [[]], [[], []]])

@@ -4,7 +4,16 @@ import random
 
 import pytest
 
-from minitune.data.tokenizers import SPECIALS, Tokenizer, load_tokenizer, train_tokenizer, words_of
+from minitune.data.tokenizers import (
+    SPECIALS,
+    Tokenizer,
+    count_words,
+    load_tokenizer,
+    pieces_of,
+    split_share,
+    train_tokenizer,
+    words_of,
+)
 from minitune.errors import UserError
 from tests.conftest import LINES
 
@@ -72,6 +81,37 @@ def test_a_word_becomes_whole_when_it_is_frequent_enough(kind):
 
 def test_words_of_splits_at_white_space_and_punctuation():
     assert words_of("Don't stop, it's  7.5!") == ["Don", "'", "t", "stop", ",", "it", "'", "s", "7", ".", "5", "!"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("我喜欢abc，好。", ["我", "喜", "欢", "abc", "，", "好", "。"]),
+        ("がっこうへ 行く", ["が", "っ", "こ", "う", "へ", "行", "く"]),
+        ("ไทย ok", ["ไ", "ท", "ย", "ok"]),
+        ("한국어 영화", ["한국어", "영화"]),  # Korean is written with spaces
+        ("été à", ["été", "à"]),
+    ],
+)
+def test_where_no_spaces_are_written_a_word_is_a_character(text, words):
+    assert words_of(text) == words
+    assert count_words(text) == sum(word.isalnum() for word in words)
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_characters_that_a_token_holds_are_not_split(kind):
+    """Of Chinese, nearly every word was called split: each sentence was taken for one word."""
+    tokenizer = train_tokenizer(kind, ["我喜欢电影。", "我喜欢猫，也喜欢狗。"] * 9 + ["the film"] * 9)
+    assert split_share(["我喜欢电影", "我喜欢猫，我喜欢电影 the film"], tokenizer) == 0
+    unknown = split_share(["我喜欢鱼"], tokenizer)  # BPE may split the neighbours too
+    assert unknown == pytest.approx(1 / 4) if kind == "bert" else 1 / 4 <= unknown <= 1
+    assert split_share(["我喜欢电影 zqzq"], tokenizer) == pytest.approx(1 / 6)
+    assert split_share(["", "... !"], tokenizer) == 0
+
+
+def test_words_are_counted_without_punctuation_the_fast_way_too():
+    assert count_words("Don't stop, it's  7.5!") == 7 and count_words("Don’t stop, it’s  7.5!") == 7
+    assert count_words("") == count_words("... !") == 0
 
 
 def test_the_words_of_a_tokenizer_are_those_that_are_one_token(tokenizer):
@@ -146,6 +186,29 @@ def test_many_at_once_equal_one_by_one(tokenizer):
     assert tokenizer.encode_many(text for text in texts[:3]) == [tokenizer.encode(text) for text in texts[:3]]
 
 
+def test_pieces_join_to_the_text_and_no_piece_is_longer():
+    rng = random.Random(4)
+    for text in [*ODD, "a" * 50, " " * 50, "a" + " " * 50, *(random_text(rng) for _ in range(100))]:
+        pieces = list(pieces_of(text, 12))
+        assert "".join(pieces) == text and all(len(piece) <= 12 for piece in pieces) and all(pieces[1:])
+
+
+def test_a_text_in_pieces_has_the_tokens_of_the_whole(tokenizer):
+    """Cut behind the space, " great" becomes "great", another token."""
+    rng = random.Random(5)
+    for _ in range(100):
+        gaps = [rng.choice([" ", "  ", "\n", " \n  ", "\t "]) for _ in range(40)]
+        text = "".join(rng.choice(["great", "zqzq", "it's", "soup !", "é"]) + gap for gap in gaps)
+        spaced = tokenizer.spaced(text)
+        pieces = [tokenizer.library.encode(piece, add_special_tokens=False) for piece in pieces_of(spaced, longest=20)]
+        assert [i for piece in pieces for i in piece.ids] == tokenizer.encode(text), text
+
+
+def test_text_without_spaces_keeps_its_start(gpt_tokenizer):
+    """A text that starts with 猫 has no space there, as 猫 has none inside a text."""
+    assert gpt_tokenizer.encode("a猫")[-3:] == gpt_tokenizer.encode("猫")
+
+
 def test_decoding_leaves_special_tokens_out(tokenizer):
     ids = tokenizer.encode("great soup")
     around = [tokenizer.pad_id, ids[0], tokenizer.soft_id, *ids[1:], tokenizer.sep_id]
@@ -162,6 +225,23 @@ def test_the_same_texts_give_the_same_tokenizer(kind):
 def test_bert_can_spell_any_word_of_letters_and_digits(bert_tokenizer):
     for word in ("q2w4e6r8", "zzz", "2024", "xylophones", "a1"):
         assert bert_tokenizer.unk_id not in bert_tokenizer.encode(word)
+
+
+@pytest.mark.parametrize("text", ["我喜欢电影" * 40, "がっこうへ行く" * 40, "ภาษาไทย" * 40])
+def test_a_long_sentence_without_spaces_is_known_to_the_last_character(text):
+    """WordPiece takes a word of more than a hundred letters for unknown, whatever its vocabulary holds."""
+    tokenizer = train_tokenizer("bert", [text, "the soup", "the soup"])
+    ids = tokenizer.encode(text)
+    assert tokenizer.unk_id not in ids and len(ids) >= 200
+    assert tokenizer.encode("the soup")[0] == tokenizer.word_id("the")
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_one_long_line_makes_the_tokenizer_of_many_short_ones(kind):
+    lines = [line.replace("great", f"great{i % 7}") for i in range(700) for line in LINES]
+    long = " ".join(lines)
+    assert len(long) > 30 * 10_000
+    assert train_tokenizer(kind, [long]).library.to_str() == train_tokenizer(kind, lines).library.to_str()
 
 
 def test_only_the_specials_are_special(tokenizer):
@@ -212,6 +292,7 @@ def test_an_unknown_kind_is_refused():
 
 def test_the_constructor_sets_the_switch(gpt_tokenizer):
     gpt_tokenizer.library.encode_special_tokens = False
-    assert gpt_tokenizer.encode("<|end|>")[-1] == gpt_tokenizer.end_id
+    assert gpt_tokenizer.library.encode("<|end|>").ids == [gpt_tokenizer.end_id]
+    assert gpt_tokenizer.decode(gpt_tokenizer.encode("a <|end|>")) == "a "
     Tokenizer(gpt_tokenizer.library, "gpt")
-    assert gpt_tokenizer.end_id not in gpt_tokenizer.encode("<|end|>")
+    assert gpt_tokenizer.decode(gpt_tokenizer.encode("a <|end|>")) == "a <|end|>"

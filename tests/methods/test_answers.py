@@ -1,16 +1,14 @@
-"""Answers to a user's own texts: one by one, and for a whole file."""
-
-import csv
-import json
+"""Answers to a user's own texts: all of them, in their order, and what was not read."""
 
 import pytest
 
 from minitune.data.examples import Example
-from minitune.data.rows import read_rows
 from minitune.errors import UserError
-from minitune.methods.answers import predict_file, predict_texts, shortened
-from minitune.methods.ask import to_example
+from minitune.methods.answers import answers_to, as_table
+from minitune.methods.ask import to_example, words_as_example
 from minitune.methods.method import Method
+from minitune.methods.queries import Written, ask_rows, ask_texts, given_texts
+from minitune.methods.question import Question
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from tests import tiny
@@ -19,6 +17,8 @@ from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
 __all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
 PAIRS = {"gpt": tiny.question("gpt", is_pair=True), "bert": tiny.question("bert", is_pair=True)}
+SPANS = Question(("O", "B-X", "I-X"), "{text}", kind="spans")
+NUMBER = Question((), "{text}", kind="number", scale=(100.0, 7.0))
 TEXTS = ["great soup", "the film was awful , and the hero was dull", "猫 great ünï", 'a "dull" plot,\tnot so\ngood']
 
 
@@ -63,109 +63,108 @@ def test_what_is_no_text_for_the_question_is_one_sentence(text, question, expect
         to_example(text, question)
 
 
-# predictions
+@pytest.mark.parametrize("words", ["great soup", [], ["great", 3], None, {"great": 1}, ["great", "\ud83c"]])
+def test_what_is_no_list_of_words_is_refused(words):
+    with pytest.raises(UserError, match=r"a list of words was expected|half a character"):
+        words_as_example(words)
+    assert words_as_example(["New  York", "", " so\n"]) == TaggedWords(("New York", "", "so"), (0, 0, 0))
+
+
+# answers
+
+
+def answer(predictor, question, texts, *more):
+    return answers_to(predictor, question, ask_texts(given_texts(texts), question), *more)
 
 
 def test_a_line_for_each_text_in_its_order(kind):
     predictor = build(kind)
-    lines = predict_texts(predictor, tiny.question(kind), TEXTS).splitlines()
+    lines = as_table(answer(predictor, tiny.question(kind), TEXTS), "opinion").splitlines()
     assert len(lines) == 2 + len(TEXTS), "a text with a line break takes one line of the table"
+    assert lines[0].split() == ["text", "opinion"]
     assert [line.split()[-1] for line in lines[2:]] == predictor.answers([Example(text) for text in TEXTS])
-    assert shortened("x" * 80) == "x" * 67 + "..." and shortened("x" * 70) == "x" * 70
 
 
-def write_rows(path, rows):
-    if path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    else:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]), delimiter="," if path.suffix == ".csv" else "\t")
-            writer.writeheader()
-            writer.writerows(rows)
-
-
-@pytest.mark.parametrize("written", [".csv", ".tsv", ".jsonl"])
-@pytest.mark.parametrize("given", [".csv", ".tsv", ".jsonl"])
-def test_a_file_comes_back_whole_with_one_column_more(tmp_path, given, written):
-    predictor = build("bert")
-    rows = [{"id": str(i), "review": text, "größe": "ü || ,\t"} for i, text in enumerate(TEXTS)]
-    write_rows(tmp_path / f"in{given}", rows)
-    out = tmp_path / "deep" / f"out{written}"
-    assert predict_file(predictor, tiny.question("bert"), tmp_path / f"in{given}", out, "review") == len(TEXTS)
-    answers = predictor.answers([Example(text) for text in TEXTS])
-    expected = [{**row, "answer": answer} for row, answer in zip(rows, answers, strict=True)]
-    assert [row for _, row in read_rows(out)] == expected
-    assert [path.name for path in out.parent.iterdir()] == [out.name]
-
-
-def test_a_file_of_pairs_and_one_whose_texts_hold_the_sign_between_them(kind, tmp_path):
-    rows = [{"text": "a || b", "text_b": "great soup"}, {"text": "a dull film", "text_b": "so || slow"}]
-    write_rows(tmp_path / "in.csv", rows)
-    predictor = build(kind, "frozen+head", PAIRS[kind])
-    predict_file(predictor, PAIRS[kind], tmp_path / "in.csv", tmp_path / "out.csv", "text")
-    expected = predictor.answers([Example(row["text"], row["text_b"]) for row in rows])
-    assert [row["answer"] for _, row in read_rows(tmp_path / "out.csv")] == expected
-    write_rows(tmp_path / "single.csv", [{"text": row["text"]} for row in rows])
-    assert predict_file(build(kind), tiny.question(kind), tmp_path / "single.csv", tmp_path / "out.csv", "text") == 2
-
-
-def test_a_file_of_rows_that_differ_keeps_every_column(tmp_path):
-    (tmp_path / "in.jsonl").write_text('{"text": "great", "n": 1}\n\n{"text": "soup", "m": [2, null]}\n')
-    predict_file(build("bert"), tiny.question("bert"), tmp_path / "in.jsonl", tmp_path / "out.jsonl", "text")
-    rows = [row for _, row in read_rows(tmp_path / "out.jsonl")]
-    assert [sorted(row) for row in rows] == [["answer", "n", "text"], ["answer", "m", "text"]]
-    predict_file(build("bert"), tiny.question("bert"), tmp_path / "in.jsonl", tmp_path / "out.csv", "text")
-    assert (tmp_path / "out.csv").read_text().splitlines()[0] == "text,n,answer,m"
+def test_probabilities_are_those_of_the_scores_by_name(kind):
+    predictor = build(kind)
+    answers = answer(predictor, tiny.question(kind), TEXTS, True)
+    expected = predictor.scores([Example(text) for text in TEXTS]).softmax(dim=1)
+    for row, chances, value in zip(expected.tolist(), answers.chances, answers.values, strict=True):
+        assert list(chances.values()) == pytest.approx(row, abs=2e-6) and list(chances) == list(tiny.LABELS)
+        assert max(chances, key=chances.get) == value, "the likeliest class is not the answer"
+    lines = as_table(answers).splitlines()
+    assert lines[0].split() == ["text", "answer", *tiny.LABELS]
+    assert float(lines[2].split()[-1]) == pytest.approx(expected[0, -1].item(), abs=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        (
-            "in.csv",
-            "text,label\na,b\n ,c\n",
-            "in.csv, line 3: no text in the column 'text'; the columns are text, label",
-        ),
-        (
-            "in.csv",
-            "review,label\na,b\n",
-            "in.csv, line 2: no text in the column 'text'; the columns are review, label",
-        ),
-        ("in.csv", "text,text_b\na,b\n", r"in\.csv, line 2: this was trained on single texts"),
-        ("in.jsonl", '{"text": "a"}\n{"text": 3}\n', r"in\.jsonl, line 2: no text in the column 'text'"),
-        ("in.jsonl", '{"text": "a"}\n{"text": null}\n', r"in\.jsonl, line 2: no text"),
-        ("in.jsonl", '{"text": "a"}\n{"text": "\\ud83c"}\n', r"in\.jsonl, line 2: a text holds half a character"),
-        ("in.jsonl", '{"text": "a", "text_b": 5}\n', r"in\.jsonl, line 1: this was trained on single texts"),
-        ("in.csv", "text\n", "no rows"),
-        ("in.csv", "", "is empty"),
-        ("in.txt", "a\n", "ends in .txt"),
-    ],
+    ("question", "said"), [(TAGS, "tags"), (SPANS, "tags"), (TEXT, "a text"), (NUMBER, "a number")]
 )
-def test_a_bad_file_is_one_sentence_and_nothing_is_written(tmp_path, name, content, expected):
-    (tmp_path / name).write_text(content)
-    with pytest.raises(UserError, match=expected):
-        predict_file(build("bert"), tiny.question("bert"), tmp_path / name, tmp_path / "out.csv", "text")
-    assert not (tmp_path / "out.csv").exists()
+def test_no_probabilities_where_there_are_no_classes(question, said):
+    method = "lora+number" if question is NUMBER else "lora"
+    with pytest.raises(UserError, match=f"answers with {said}, .* leave out --probabilities"):
+        answer(build("gpt", method, question), question, TEXTS, True)
 
 
-def test_pairs_that_lack_their_second_text_are_refused_with_the_line(tmp_path):
-    (tmp_path / "in.csv").write_text("text,text_b\na,b\nc, \n")
-    with pytest.raises(UserError, match=r"line 3: this was trained on pairs of texts"):
-        predict_file(
-            build("bert", "frozen+head", PAIRS["bert"]), PAIRS["bert"], tmp_path / "in.csv", tmp_path / "o.csv", "text"
-        )
+def test_a_number_is_a_number(kind):
+    regressor = build(kind, "frozen+number", NUMBER)
+    answers = answer(regressor, NUMBER, [*TEXTS, "great soup " * 60])
+    assert answers.values == [float(n) for n in regressor.answers([q.example for q in answers.queries])]
+    assert len(set(answers.values)) > 1 and answers.cut[-1] > 0
+    assert [line.split()[-1] for line in as_table(answers).splitlines()[2:]] == [f"{n:g}" for n in answers.values]
 
 
-@pytest.mark.parametrize("name", ["out", "out.txt", "out.json", "out.xlsx"])
-def test_an_output_of_no_known_kind_is_refused_before_anything_is_read(tmp_path, name):
-    with pytest.raises(UserError, match=r"let it end in \.csv, \.tsv or \.jsonl"):
-        predict_file(build("bert"), tiny.question("bert"), tmp_path / "nowhere.csv", tmp_path / name, "text")
+def test_what_is_cut_is_counted(kind):
+    taken = 2 if kind == "bert" else 0
+    answers = answer(build(kind), tiny.question(kind), ["great soup", "great soup " * 60, "bed " * 70])
+    assert answers.cut == [0, 120 + taken - 61, 70 + taken - 61]
+    (note,) = answers.notes()
+    assert "2 of 3" in note and f"{sum(answers.cut)} tokens" in note
+    assert answer(build(kind), tiny.question(kind), TEXTS).notes() == []
 
 
-def test_tags_and_texts_are_predicted_from_files_too(tmp_path):
-    write_rows(tmp_path / "in.csv", [{"text": "great soup , zqzq"}])
-    predict_file(build("bert", "lora", TAGS), TAGS, tmp_path / "in.csv", tmp_path / "out.csv", "text")
-    ((_, row),) = read_rows(tmp_path / "out.csv")
-    assert len(row["answer"].split()) == 4 and set(row["answer"].split()) <= set(TAGS.labels)
-    predict_file(build("gpt", "lora", TEXT), TEXT, tmp_path / "in.csv", tmp_path / "out.csv", "text")
-    assert len(list(read_rows(tmp_path / "out.csv"))) == 1
+def test_the_question_of_a_writer_is_cut_where_an_answer_needs_the_room():
+    answers = answer(build("gpt", "lora", TEXT), TEXT, ["great soup " * 20, "great"])
+    assert answers.cut == [40 - (61 - 32), 0], "the context, but for the answer's 32 tokens"
+
+
+def test_answers_without_an_end_are_counted(monkeypatch):
+    writer = build("gpt", "lora", TEXT)
+    great = writer.tokenizer.word_id("great")
+    monkeypatch.setattr(writer, "tokens", lambda examples: [[great] * 32, [great] * 31, []])
+    answers = answer(writer, TEXT, ["a", "b", "c"])
+    assert answers.values == [" ".join(["great"] * 32), " ".join(["great"] * 31), ""]
+    assert [note for note in answers.notes() if note.startswith("answers that came to no end: 1 of 3")]
+
+
+def test_a_word_without_a_token_and_words_behind_the_cut_have_no_tag(kind):
+    texts = ["great \u0301 soup", "great soup " * 40]
+    answers = answer(build(kind, "lora", TAGS), TAGS, texts)
+    assert [len(tags) for tags in answers.values] == [3, 80], "a tag for each word"
+    untagged = (1 if kind == "bert" else 0) + answers.cut[1]
+    if kind == "bert":
+        assert answers.values[0][1] == "-" and "-" not in (answers.values[0][0], answers.values[0][2])
+    assert answers.notes()[1].startswith(f"words without a tag, marked -: {untagged};")
+
+
+@pytest.mark.parametrize("bad", ["\u0301", "\x01 \u200b"])
+@pytest.mark.parametrize("question", [tiny.question("bert"), TAGS])
+def test_a_text_without_a_token_is_one_sentence_with_its_place(bad, question):
+    name = "lora" if question is TAGS else "frozen+head"
+    with pytest.raises(UserError, match=r"^text 2: the model reads no token of it"):
+        answer(build("bert", name, question), question, ["great", bad, "soup"])
+
+
+def test_half_a_pair_without_a_token_is_refused_too():
+    with pytest.raises(UserError, match=r"^text 1: the model reads no token"):
+        answer(build("bert", "frozen+head", PAIRS["bert"]), PAIRS["bert"], ["great || \u0301"])
+
+
+def test_words_that_are_parted_already_keep_their_number(kind):
+    rows = [Written("in.jsonl, line 1", {"tokens": ["great", "", "New York", "zqzq"], "n": 1})]
+    tagger = build(kind, "lora", TAGS)
+    answers = answers_to(tagger, TAGS, ask_rows(rows, TAGS, "tokens", "text_b"))
+    assert len(answers.values[0]) == 4 and answers.values[0][1] == "-"
+    assert answers.values == tagger.tags([TaggedWords(("great", "", "New York", "zqzq"), (0, 0, 0, 0))])
+    with pytest.raises(UserError, match=r"in.jsonl, line 2: a list of words"):
+        ask_rows([Written("in.jsonl, line 2", {"tokens": 3})], TAGS, "tokens", "text_b")

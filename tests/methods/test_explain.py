@@ -77,6 +77,11 @@ def test_a_text_that_is_cut_says_so(kind):
     text = explain(build(kind), tiny.question(kind), "great soup " * 60)
     taken = 2 if kind == "bert" else 0
     assert f"{120 + taken - 61} tokens of the text are cut" in text
+    text = explain(build(kind), tiny.question(kind), "great " * (60 - taken) + "soup so sad")
+    assert text.count("cut") == 1 and "it passes the context: 'so sad'" in text, "what is cut is not what is told"
+    pair = tiny.question(kind, is_pair=True)
+    text = explain(build(kind, "frozen+head", pair), pair, "great soup || " + "bed " * 70)
+    assert "it passes the context: 'bed bed" in text and "soup bed" not in text
 
 
 def test_a_tagger_is_read_at_each_words_first_token(kind):

@@ -103,6 +103,26 @@ def test_tags_and_texts_are_measured_by_their_own_scores(kind, tmp_path):
             tuned.probabilities(["great soup"])
 
 
+def test_a_text_that_cannot_be_read_is_told_by_its_number(kind):
+    tuned = run(kind, "frozen+head")
+    for texts, expected in (
+        (["great", " "], "^text 2: there is an empty text"),
+        (["a", ("b", "c")], "^text 2: this was"),
+    ):
+        with pytest.raises(UserError, match=expected):
+            tuned.predict(texts)
+    if kind == "bert":
+        for ask in (tuned.predict, tuned.probabilities):
+            with pytest.raises(UserError, match=r"^text 2: the model reads no token"):
+                ask(["great", "\u0301"])
+
+
+def test_a_tagger_gives_each_word_a_tag(kind):
+    tags = Dataset("tags", TAGS.labels, tuple(TAGGED * 2), tuple(TAGGED), by_class=False)
+    tuned = run(kind, "frozen", dataset=tags, question=TAGS)
+    assert [len(tags.split()) for tags in tuned.predict(["great \u0301 soup", "great soup " * 50])] == [3, 100]
+
+
 def test_texts_that_are_cut_are_counted(tmp_path):
     long = Dataset("long", tiny.LABELS, tuple(Example("great soup " * 40, label=i % 3) for i in range(6)), TEST)
     report = report_of(run("bert", "frozen+head", dataset=long, shots=1), tmp_path)

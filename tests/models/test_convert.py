@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from minitune.models import BERT, GPT, BERTConfig, GPTConfig, generate
-from minitune.models.convert import load_transformers, translate
+from minitune.models.convert import lacking, load_transformers, translate
 from minitune.readout.head import Head
 from tests.conftest import perturbed, random_past
 
@@ -237,3 +237,52 @@ def test_another_shape_is_refused(gpt2, sizes, message):
     config = {"vocab_size": 57, "layers": 3, "width": 24, "heads": 3, "inner": 44, "context": 31} | sizes
     with pytest.raises(ValueError, match=message):
         load_transformers(GPT(GPTConfig(**config)), gpt2.state_dict())
+
+
+# what a file may have, and may lack
+
+
+def test_a_second_name_of_a_tied_tensor_must_be_the_same(gpt2, for_pretraining):
+    gpt, bert = gpt2.state_dict(), for_pretraining.state_dict()
+    twins = {"lm_head.weight": gpt, "cls.predictions.decoder.weight": bert, "cls.predictions.decoder.bias": bert}
+    for name, state in twins.items():
+        assert name in state
+        model = GPT(GPTConfig(57, layers=3, width=24, heads=3, inner=44, context=31)) if state is gpt else None
+        model = model or BERT(BERTConfig(57, layers=3, width=24, heads=3, inner=44, context=31, token_types=3))
+        load_transformers(model, state)
+        with pytest.raises(ValueError, match=rf"{name} and .* differ, and here the output is tied"):
+            load_transformers(model, state | {name: state[name] + 1})
+
+
+def test_old_names_of_norms_and_of_the_bias_are_known(for_pretraining):
+    state = {name.replace("Norm.weight", "Norm.gamma"): t for name, t in for_pretraining.state_dict().items()}
+    state = {name.replace("Norm.bias", "Norm.beta"): tensor for name, tensor in state.items()}
+    assert sum("gamma" in name for name in state) == 8
+    del state["cls.predictions.bias"]  # and its twin stays
+    config = BERTConfig(57, layers=3, width=24, heads=3, inner=44, context=31, token_types=3)
+    ours = load_transformers(BERT(config).double().eval(), state)
+    expected = our_bert(for_pretraining).state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in ours.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("model_class", "expected"),
+    [
+        ("BertForPreTraining", ()),
+        ("BertForMaskedLM", ("pooler", "next-sentence head")),
+        ("BertModel", ("MLM head", "next-sentence head")),
+        ("BertForSequenceClassification", ("MLM head", "next-sentence head")),
+        ("BertForTokenClassification", ("MLM head", "pooler", "next-sentence head")),
+        ("BertForQuestionAnswering", ("MLM head", "pooler", "next-sentence head")),
+        ("BertForNextSentencePrediction", ("MLM head",)),
+    ],
+)
+def test_what_each_model_of_the_library_lacks(model_class, expected):
+    state = reference_bert(getattr(transformers, model_class)).state_dict()
+    assert lacking("bert", state) == expected
+
+
+def test_half_of_a_part_is_not_lacking_but_damaged(for_pretraining, gpt2):
+    state = for_pretraining.state_dict()
+    del state["bert.pooler.dense.bias"]
+    assert lacking("bert", state) == () == lacking("gpt", gpt2.state_dict())

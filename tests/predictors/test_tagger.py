@@ -8,7 +8,7 @@ from minitune.errors import UserError
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
 from minitune.methods.question import Question
-from minitune.predictors.tagger import OUTSIDE, UNREAD, TaggedWords, Tagger
+from minitune.predictors.tagger import NO_TAG, OUTSIDE, UNREAD, TaggedWords, Tagger
 from minitune.prompting.template import Template
 from minitune.readout.head import TokenHead
 from minitune.training.checkpoint import random_twin
@@ -184,6 +184,35 @@ def test_a_word_that_leaves_no_token_shifts_no_other_words_tag(kind, word):
     places = {item.rendered.ids[place]: label for place, label in enumerate(item.labels) if label != UNREAD}
     t = tagger.tokenizer
     assert places[t.word_id("soup")] == 2 and places[t.word_id("film")] == 0 and places[t.word_id("great")] == 0
+
+
+def test_every_word_has_one_tag_whatever_was_read(kind, monkeypatch):
+    tagger = build(kind)
+    words = ("great", "\u0301", "zqzq", "soup") * 20
+    example = TaggedWords(words, (0,) * len(words))
+    item = tagger.item(example)
+    read = sum(item.is_read)
+    assert read == sum(label != UNREAD for label in item.labels) < 80
+    monkeypatch.setattr(tagger, "predictions", lambda items: [[n % 3 for n in range(read)]])
+    (tags,) = tagger.tags([example])
+    assert len(tags) == len(words) and tagger.answers([example]) == [" ".join(tags)]
+    assert [tag for tag in tags if tag != NO_TAG] == [LABELS[n % 3] for n in range(read)]
+    place = tags.index(NO_TAG) if kind == "bert" else 2
+    assert place == (1 if kind == "bert" else 2), "the tag of the word without a token went to another one"
+    assert set(tags[-20:]) == {NO_TAG}, "what stands behind the cut was not read"
+
+
+def test_a_word_that_is_cut_inside_is_read_at_its_first_token(kind):
+    tagger = build(kind)
+    room = 61 - (2 if kind == "bert" else 0)
+    words = ("great",) * (room - 1) + ("zqzq", "soup")
+    assert tagger.item(TaggedWords(words, (0,) * len(words))).is_read == [True] * room + [False]
+
+
+@pytest.mark.parametrize("template", ["{text} so {text}", "{mask} so"])
+def test_a_template_that_does_not_show_the_words_once_is_refused(kind, template):
+    with pytest.raises(UserError, match="in one place"):
+        build(kind, template)
 
 
 # gradients, and whether it learns

@@ -10,7 +10,8 @@ from minitune.models import build
 from minitune.training import checkpoint as checkpoints
 from minitune.training import pretrain as module
 from minitune.training.checkpoint import load_checkpoint
-from minitune.training.pretrain import LOOKS, Pretraining, Recipe, Run, pretrain
+from minitune.training.pretrain import LOOKS, Pretraining, pretrain
+from minitune.training.run import Asked, Recipe, read_run
 from tests.conftest import LINES
 
 pytestmark = [pytest.mark.lesson02, pytest.mark.lesson03]
@@ -61,7 +62,7 @@ def test_a_folder_with_everything_and_nothing_else(kind, tmp_path):
     assert loaded.made["reached"]["watched"] == 0.5 and loaded.made["reached"]["held-out loss"] > 0
     assert len(result.history.losses) == STEPS and result.parameters == sum(t.numel() for t in weights(result).values())
     assert result.history.scores[-1][0] == STEPS and len(result.history.scores) <= LOOKS
-    assert Run.from_json((tmp_path / "run" / "run.json").read_text()) == result.run
+    assert read_run(tmp_path / "run") == result.run
 
 
 def test_the_last_weights_stay_not_the_best(kind, tmp_path):
@@ -190,6 +191,59 @@ def test_learns(kind, tmp_path):
     assert last < 0.75 * first
 
 
+# the end of a run
+
+
+@pytest.mark.parametrize("at", ["report", "model"])
+def test_killed_after_the_training_it_resumes_to_the_same_model_and_the_same_report(kind, tmp_path, monkeypatch, at):
+    """The report was lost for good when the state was gone before it was written."""
+    reports = []
+
+    def report(result):
+        if not reports:
+            reports.append(result)
+            raise KeyboardInterrupt
+        reports.append(result)
+
+    whole = run(kind, tmp_path / "whole")
+    out = tmp_path / "killed"
+    if at == "model":
+        monkeypatch.setattr(module, "save_checkpoint", lambda folder, checkpoint: report("none yet"))
+    with pytest.raises(KeyboardInterrupt):
+        run(kind, out, finish=report)
+    assert (out / "state.pt").exists() and (out / "model.pt").exists() == (at == "report")
+    monkeypatch.setattr(module, "save_checkpoint", checkpoints.save_checkpoint)
+    resumed = pretrain(kind, TEXTS, out, resume=True, finish=report)
+    first, second = reports
+    assert second is resumed and not (out / "state.pt").exists()
+    if at == "report":
+        assert (first.seconds, first.history, first.run) == (second.seconds, second.history, second.run)
+    assert resumed.seconds > 0 and resumed.history.losses == whole.history.losses
+    assert (out / "model.pt").read_bytes() == (tmp_path / "whole" / "model.pt").read_bytes()
+
+
+def test_what_the_file_of_the_model_tells_is_the_same_however_the_run_went(kind, tmp_path, monkeypatch):
+    """No time, no path, no --minutes: the command of the report makes the very same file."""
+    monkeypatch.setattr(Pretraining, "seconds_per_step", lambda self, config: 0.05)
+    asked = Asked(text_file="here/my text.txt", minutes=1.0, probe="p.csv")
+    with pytest.raises(KeyboardInterrupt):
+        run(kind, tmp_path / "timed", steps=None, minutes=STEPS * 0.05 / 60, asked=asked, watch=Kill(4))
+    run(kind, tmp_path / "timed", resume=True, watch=Kill(at=None))
+    run(kind, tmp_path / "counted", watch=Kill(at=None))
+    one, two = ((tmp_path / name / "model.pt").read_bytes() for name in ("timed", "counted"))
+    assert one == two
+    assert read_run(tmp_path / "timed").asked == asked
+
+
+def test_a_long_text_is_held_out_in_pieces(tokenizer):
+    """Held out whole, one long line left nothing to learn, and was learned all the same."""
+    text = " ".join(f"{i // 1000} {i % 1000 // 100} {i % 100 // 10} {i % 10} ." for i in range(4000))
+    parts = Pretraining(tokenizer.kind, "pico", [text], tokenizer, 0, RECIPE)
+    pieces = len(parts.texts)
+    assert pieces > 500 and len(parts.held_out.store) == -(-pieces // 100)
+    assert len(parts.batches.store) + len(parts.held_out.store) == pieces
+
+
 # what is refused
 
 
@@ -198,7 +252,7 @@ def test_nothing_to_resume(kind, tmp_path):
         run(kind, tmp_path / "nowhere", resume=True)
     run(kind, tmp_path / "done", steps=2)
     with pytest.raises(UserError, match="is finished: there is nothing to resume"):
-        run(kind, tmp_path / "done", resume=True)
+        run(kind, tmp_path / "done", resume=True, steps=2)
 
 
 def test_what_stands_there_is_not_overwritten(kind, tmp_path):
@@ -223,6 +277,58 @@ def test_another_text_or_kind_is_refused(kind, tmp_path):
     run(kind, tmp_path, resume=True)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 7}, "was started with seed 3, not with 7: leave it out"),
+        ({"steps": 999}, "with steps 11, not with 999"),
+        ({"size": "nano"}, "with size 'pico', not with 'nano'"),
+        ({"minutes": 2.0, "steps": None}, "without minutes, not with 2.0"),
+        ({"recipe": Recipe(lr=0.1, batch_size=5, spread=0.1)}, "with recipe"),
+    ],
+)
+def test_other_settings_than_the_run_was_started_with_are_refused(tmp_path, change, message):
+    """A run of another size and seed "went on", and nothing was said."""
+    with pytest.raises(KeyboardInterrupt):
+        run("gpt", tmp_path, watch=Kill(3))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match=message):
+        run("gpt", tmp_path, resume=True, **change)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert not set(before) & {"model.pt"}
+
+
+@pytest.mark.parametrize("what", ["state.pt", "tokenizer.json", "run.json"])
+def test_the_state_of_another_run_is_refused(tmp_path, what):
+    for name, texts, seed in (("one", TEXTS, 3), ("two", [t.replace("great", "awful") for t in TEXTS], 4)):
+        with pytest.raises(KeyboardInterrupt):
+            run("gpt", tmp_path / name, texts=texts, seed=seed, watch=Kill(3))
+    (tmp_path / "one" / what).write_bytes((tmp_path / "two" / what).read_bytes())
+    with pytest.raises(UserError, match=r"was saved by another run|was started with"):
+        pretrain("gpt", TEXTS, tmp_path / "one", resume=True)
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path):
+    def meanwhile(work, run_, per_step):
+        with pytest.raises(UserError, match="another run is writing to"):
+            run("gpt", tmp_path)
+        with pytest.raises(UserError, match="another run is writing to"):
+            run("gpt", tmp_path, resume=True)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("gpt", tmp_path, begin=meanwhile)
+    assert len(run("gpt", tmp_path, steps=2).history.losses) == 2, "the folder is free again"
+
+
+def test_where_nothing_can_be_written_nothing_is_begun(tmp_path):
+    (tmp_path / "file").write_text("")
+    begun = []
+    with pytest.raises(UserError, match="cannot write"):
+        run("gpt", tmp_path / "file" / "out", begin=lambda *_: begun.append(1))
+    assert not begun
+
+
 @pytest.mark.parametrize("name", ["run.json", "state.pt", "tokenizer.json"])
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", None])
 def test_a_damaged_run_is_refused(tmp_path, name, content):
@@ -237,7 +343,7 @@ def test_a_damaged_run_is_refused(tmp_path, name, content):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "t5"}, "'t5'"),
+        ({"kind": "t5"}, "there is no model 't5' to pretrain"),
         ({"size": "huge"}, "there is no size 'huge'; choose one of nano, micro, mini"),
         ({"steps": 0}, "steps is 0"),
         ({"texts": []}, "text is empty"),

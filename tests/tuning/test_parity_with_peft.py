@@ -3,7 +3,6 @@ drawn anew and far from any start, it gives the same scores, the same cross-entr
 
 Where peft departs from a paper, one test pins what it does and what ours does, and how the two are related."""
 
-import math
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from minitune.readout.head import Head
 from minitune.tuning.doors import Prefix, SoftPrompt, Tuned, fold
 from minitune.tuning.lora import LoRAConfig, add_lora, lora_layers
 from minitune.tuning.lora_adapters import fold_lora, lora_off, merge_lora
+from minitune.tuning.lora_peft import Update, alpha_for, block_form
 from minitune.tuning.p_tuning import PromptEncoder, PTuningConfig, add_p_tuning, p_tuning_parameters
 from minitune.tuning.p_tuning_v2 import DeepPromptConfig, add_deep_prompt, deep_prompt_parameters
 from minitune.tuning.prefix_tuning import PrefixConfig, add_prefix, prefix_parameters
@@ -298,20 +298,16 @@ def our_matrix(model, path, matrix, gradient=False):
 
 def stacked(model, block, gradient=False):
     """Our adapters of query and value, as one of c_attn: A (2r, D), B (3D, 2r), which has no rows for the key."""
-    query, value = f"blocks.{block}.attention.query", f"blocks.{block}.attention.value"
-    a = torch.cat([our_matrix(model, query, "A", gradient), our_matrix(model, value, "A", gradient)])
-    rank = len(a) // 2
-    b = a.new_zeros(3 * WIDTH, 2 * rank)
-    b[:WIDTH, :rank] = our_matrix(model, query, "B", gradient)
-    b[2 * WIDTH :, rank:] = our_matrix(model, value, "B", gradient)
-    return a, b
+    path = f"blocks.{block}.attention"
+    own = {at: [our_matrix(model, f"{path}.{at}", matrix, gradient) for matrix in "AB"] for at in ("query", "value")}
+    return block_form({at: Update(*matrices, scale=1.0) for at, matrices in own.items()})[:2]
 
 
 def fused_pair(**changes):
     """Ours on query and value; theirs on c_attn, of rank 2r: alpha grows by 2 to keep the scale, or by sqrt(2)."""
     ours, theirs = twins("gpt")
     config = lora_on(ours, **changes)
-    alpha = config.alpha * (math.sqrt(2) if config.rank_stabilized else 2)
+    alpha = alpha_for(config.scale, 2 * config.rank, config.rank_stabilized)
     settings = their_lora(config, 2 * config.rank, alpha, ["c_attn"])
     theirs = put_peft_on(theirs, peft.LoraConfig, fan_in_fan_out=True, **settings)
     with torch.no_grad():

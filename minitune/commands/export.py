@@ -1,0 +1,52 @@
+"""`minitune export`: a tuned method for the library peft, or a checkpoint for the library transformers."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(group) -> argparse.ArgumentParser:
+    e = group.add_parser("export", help="a tuned method for peft, or a model for transformers")
+    e.add_argument(
+        "source", metavar="DIR", help="what minitune tune saved; for --transformers gpt, bert or a model's folder"
+    )
+    to = e.add_mutually_exclusive_group(required=True)
+    to.add_argument("--peft", type=Path, metavar="OUT", help="write the tuned method as an adapter of peft")
+    to.add_argument(
+        "--transformers", type=Path, metavar="OUT", help="write the model as a folder that transformers loads"
+    )
+    e.add_argument(
+        "--model", metavar="bert|gpt|DIR", help="with --peft: the model that it was trained on, if it has moved"
+    )
+    e.add_argument("--force", action="store_true", help="write into OUT even if it holds something already")
+    return e
+
+
+def run(options: argparse.Namespace) -> None:
+    from minitune.errors import UserError
+    from minitune.methods.to_peft import peft_files
+    from minitune.methods.tuned import open_tuned
+    from minitune.training.checkpoint import load_checkpoint
+    from minitune.training.tensor_file import library
+    from minitune.training.transformers_folder import transformers_files
+    from minitune.training.whole_folder import check_can_fill, write_folder
+
+    out = options.peft or options.transformers
+    check_can_fill(out, options.force)
+    library()  # refused before the work
+    if options.peft:
+        files, lines = peft_files(open_tuned(options.source, options.model), out)
+    elif options.model:
+        raise UserError("--model belongs to --peft; a model that is to be exported is named first")
+    else:
+        checkpoint = load_checkpoint(options.source)
+        files = transformers_files(checkpoint)
+        model = "GPT2LMHeadModel" if checkpoint.kind == "gpt" else "BertForPreTraining"
+        lines = [
+            f'load: {model}.from_pretrained("{out}"), and AutoTokenizer.from_pretrained("{out}")',
+            'transformers takes "[MASK]" or "<|end|>" in a text for that token; minitune reads letters there, as does '
+            "tokenizer(text, split_special_tokens=True)",
+        ]
+    write_folder(out, files)
+    print("\n".join([f"saved: {out}: {', '.join(sorted(name for name, content in files.items() if content))}", *lines]))

@@ -1,0 +1,44 @@
+"""`minitune import` of a model: a GPT-2 or a BERT that transformers saved becomes a model of minitune."""
+
+from __future__ import annotations
+
+import argparse
+
+from minitune.errors import UserError
+
+
+def run(options: argparse.Namespace) -> None:
+    from minitune.files import check_can_write
+    from minitune.training.checkpoint import save_checkpoint
+    from minitune.training.importing import WEIGHT, carry_out, check_memory, plan_import, pooler_is_new
+
+    folder, out = options.folder, options.out
+    if out.resolve() == folder.resolve():
+        raise UserError(f"--out is the folder that is read, {folder}; choose another one")
+    held = [name for name in ("model.pt", "tokenizer.json") if (out / name).exists()]
+    if held and not options.force:
+        raise UserError(f"{out} holds a {held[0]} already: choose another --out, or replace it with --force")
+    check_can_write(out / "model.pt")
+    plan = plan_import(folder)
+    print(plan)
+    check_memory(plan)
+    check_can_write(out / "model.pt", WEIGHT * plan.parameters)
+    checkpoint = carry_out(plan, options.seed or 0)
+    save_checkpoint(out, checkpoint)
+    for part in checkpoint.lacks:
+        print(f"the folder has no {part}: {WITHOUT[part]}")
+    if pooler_is_new(checkpoint):
+        print("the folder's pooler was never trained (its bias is 0): a +head reads more where the method trains it")
+    print(f"\nsaved: {out}\nuse it: minitune compare --data FILE --model {out}")
+    if plan.times_the_work > MUCH:
+        print(
+            "the learning rates by default suit the small models that are shipped; a large one wants lower: --set lr=R"
+        )
+
+
+MUCH = 5  # times the work of the shipped model: a large model
+WITHOUT = {  # what a BERT without a part cannot do
+    "MLM head": "zero-shot and verbalizers are refused, a +head reads it",
+    "pooler": "a +head is refused, but with methods that train the pooler (full, top, layerwise, gradual)",
+    "next-sentence head": "no method here needs it",
+}

@@ -1,0 +1,103 @@
+"""The weights of a model of another library: `model.safetensors` or `pytorch_model.bin`, whole or in shards.
+
+A file in shards has an index beside it, which says in which shard each tensor lies. Nothing of a file is run:
+`safetensors` holds nothing but tensors, and a `pytorch_model.bin` is read with `weights_only=True`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from minitune.errors import UserError
+from minitune.files import read_json
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+FORMATS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+
+
+def read_foreign_weights(folder: Path) -> dict[str, Tensor]:
+    """Every tensor of the folder, by the source's name, on the CPU.
+
+    Raises:
+        UserError: no file of weights, a damaged one, a shard that is missing; numbers that are not finite; only
+            safetensors, and the library is not installed.
+    """
+    tensors: dict[str, Tensor] = {}
+    for path, names in find_weights(folder).items():
+        part = read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
+        if lost := [name for name in names if name not in part]:
+            raise UserError(f"{path} lacks {lost[0]}, which the index puts there; save the model anew")
+        tensors |= part
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.dtype not in FLOATS:
+            raise UserError(f"{folder}: {name} is of {tensor.dtype}; save the model in float32, float16 or bfloat16")
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise UserError(f"{folder}: {name} has numbers that are not finite (NaN or infinity); save the model anew")
+    return tensors
+
+
+def find_weights(folder: Path) -> dict[Path, list[str]]:
+    """The files of weights, with the tensors that the index puts into each; no names = all that the file has."""
+    there = [name for name in FORMATS if any((folder / file).exists() for file in (name, f"{name}.index.json"))]
+    if not there:
+        raise UserError(f"{folder} has no weights; {' or '.join(FORMATS)} was expected, or its shards with their index")
+    if there == ["model.safetensors"] and find_spec("safetensors") is None:
+        raise UserError(
+            f"{folder} has its weights as safetensors, and the library that reads them is not installed: "
+            'pip install "minitune[real]" (in a clone: pip install -e ".[real]")'
+        )
+    chosen = there[0] if find_spec("safetensors") else "pytorch_model.bin"
+    if (folder / chosen).exists():
+        return {folder / chosen: []}
+    index = folder / f"{chosen}.index.json"
+    content = read_json(index)
+    places = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(places, dict) or not places or not all(isinstance(file, str) for file in places.values()):
+        raise UserError(f"{index} is damaged: it has no weight_map from tensors to files; save the model anew")
+    shards: dict[Path, list[str]] = {}
+    for name, file in places.items():
+        if Path(file).name != file or not file.endswith(Path(chosen).suffix):
+            raise UserError(f"{index} names the shard {file!r}; a {Path(chosen).suffix} file beside it was expected")
+        shards.setdefault(folder / file, []).append(name)
+    if missing := [path.name for path in shards if not path.exists()]:
+        raise UserError(f"{folder} lacks the shard {missing[0]} that {index.name} names; copy it there too")
+    return shards
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(f"{path} is damaged or no safetensors file ({error}); save the model anew") from None
+
+
+def read_pickled(path: Path) -> dict[str, Tensor]:
+    try:
+        if zipfile.is_zipfile(path):  # what torch.save writes, with a checksum of each part
+            with zipfile.ZipFile(path) as parts:
+                if damaged := parts.testzip():
+                    raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" in str(error):  # a name that would be imported
+            reason = "is refused: it holds more than tensors, and loading it might run code"
+        else:
+            reason = "is damaged or no file of weights"
+        raise UserError(f"{path} {reason}; save the model anew, as safetensors") from None
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, zipfile.BadZipFile) as error:
+        first_line = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path} is damaged or no file of weights ({first_line}); save the model anew") from None
+    if not isinstance(tensors, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
+    ):
+        raise UserError(f"{path} is no table of tensors by name; save the model's own state_dict there")
+    return dict(tensors)
