@@ -246,6 +246,8 @@ def read_bytes(path: Path) -> bytes:
             kind = "a folder" if path.is_dir() else "a pipe or a device"
             raise UserError(f"{path} is {kind}; a file was expected")
         return path.read_bytes()
+    except UserError:  # which is a ValueError, and says all
+        raise
     except FileNotFoundError:
         raise UserError(f"there is no file {path}; check the path") from None
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError

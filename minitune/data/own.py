@@ -52,8 +52,9 @@ def read_own(path: Path, test_path: Path | None, layout: Layout) -> Own:
     if test_path is None:
         return Own(table, columns, rows)
     test_table = read_table(test_path, layout)
+    of_reading = list(test_table.notes)
     find_columns(test_table, columns)
-    test_table.notes.clear()  # what was guessed of the first file holds for this one too
+    test_table.notes = of_reading  # what is said of the first file's columns is said
     return Own(table, columns, rows, read_labelled(test_table, columns), test_table)
 
 

@@ -125,3 +125,9 @@ def test_the_test_file_is_read_as_the_training_file_is(write):
     assert own.columns.text == "2" and own.test == [Labelled("x", None, "good", 1)], (
         "by itself the test file would have its columns the other way round"
     )
+
+
+def test_what_is_said_of_the_test_file_names_it_and_columns_are_spoken_of_once(write):
+    train, test = write("text,label,when\na,bad,1\nb,good,2\n"), write("text;label;when\nc;bad;1\n", "t.csv")
+    first, second = read_own(train, test, Layout()).notes
+    assert "not used: when" in first and second == f"{test}: the columns are separated by semicolons"

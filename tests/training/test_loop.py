@@ -441,6 +441,29 @@ def test_numbers_out_of_range_are_refused(change):
         TrainConfig(**change)
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"accumulate": 10**9}, "from 1 to 1,000"),
+        ({"steps": 10**9}, "from 1 to 10,000,000"),
+        ({"warmup": 10**9}, "from 0 to 10,000,000"),
+        ({"betas": (0.9,)}, "two numbers from 0 to below 1"),
+        ({"lr": float("inf")}, "a number above 0"),
+    ],
+)
+def test_a_number_out_of_range_is_told_what_it_must_be(change, expected):
+    with pytest.raises(UserError, match=f"it must be .*{expected}"):
+        TrainConfig(**change)
+
+
+def test_a_loss_that_is_no_number_at_once_is_not_blamed_on_the_rate(toy):
+    with torch.no_grad():
+        toy.head.weight[0, 0] = torch.nan
+    with pytest.raises(UserError, match=r"before anything was trained: the model's weights are damaged") as told:
+        train(toy, batch_at, TrainConfig(steps=4))
+    assert not isinstance(told.value, loop.Diverged), "a sweep would go on to the next rate"
+
+
 def test_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
