@@ -85,7 +85,10 @@ ROWS = {
     "a folder without a model": ("compare --model a", "no a/model.pt", {"a/x": ""}),
     "a name beyond all length": (f"compare --model {'n' * 300}", "no folder of that name"),
     "no such control": (f"{ONE} --control none", "shuffled-labels"),
-    "a control of classes": ("compare --task tags --methods frozen --control shuffled-labels", "belongs to tasks of classes or number"),
+    "a control of classes": (
+        "compare --task tags --methods frozen --control shuffled-labels",
+        "belongs to tasks of classes or number",
+    ),
     "no such device": (f"{ONE} --device tpu", "cpu"),
     "a device that is not there": (f"{ONE} --device mps", "finds no mps"),
     "a figure of no format": (f"{ONE} --plot figure.doc", ".png"),
