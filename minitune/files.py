@@ -235,23 +235,39 @@ def alone_in(folder: Path) -> Iterator[None]:
 # ---- reading ----
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Inside, a file that cannot be read is told in a sentence.
+
+    Raises:
+        UserError: it is missing, a folder, a pipe or a device, or cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError(None, f"it is {'a folder' if path.is_dir() else 'a pipe or a device'}; a file was expected")
+        yield
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}; check the path") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+
+
 def read_bytes(path: Path) -> bytes:
     """What a regular file holds.
 
     Raises:
         UserError: the file is missing, a folder, a pipe or a device, or cannot be read.
     """
-    try:
-        if path.exists() and not path.is_file():
-            kind = "a folder" if path.is_dir() else "a pipe or a device"
-            raise UserError(f"{path} is {kind}; a file was expected")
+    with readable(path):
         return path.read_bytes()
-    except UserError:  # which is a ValueError, and says all
-        raise
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}; check the path") from None
-    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
-        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def check_is_file(path: Path) -> None:
+    """Raises:
+    UserError: all that `read_bytes` raises.
+    """
+    with readable(path):
+        path.open("rb").close()
 
 
 def read_text(path: Path, encoding: str | None = None) -> str:

@@ -94,7 +94,7 @@ def test_a_target_that_is_a_folder(tmp_path):
 def test_what_cannot_be_read_is_told(tmp_path, old):
     with pytest.raises(UserError, match=r"there is no file .*gone.txt; check the path"):
         read_text(tmp_path / "gone.txt")
-    with pytest.raises(UserError, match="is a folder; a file was expected"):
+    with pytest.raises(UserError, match="it is a folder; a file was expected"):
         read_text(tmp_path)
     with pytest.raises(UserError, match="cannot read"):
         read_text(old / "below")
@@ -159,7 +159,7 @@ def test_devices_and_pipes_are_written_where_they_are(tmp_path):
     write_text(pipe, "through the pipe")
     assert os.read(reader, 100) == b"through the pipe" and pipe.is_fifo()
     os.close(reader)
-    with pytest.raises(UserError, match=r"pipe is a pipe or a device; a file was expected"):
+    with pytest.raises(UserError, match=r"pipe: it is a pipe or a device; a file was expected"):
         read_text(pipe)
 
 

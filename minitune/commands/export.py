@@ -27,8 +27,8 @@ def run(options: argparse.Namespace) -> None:
     from minitune.errors import UserError
     from minitune.methods.to_peft import peft_files
     from minitune.methods.tuned import open_tuned
+    from minitune.models.tensor_file import library
     from minitune.training.checkpoint import load_checkpoint
-    from minitune.training.tensor_file import library
     from minitune.training.transformers_folder import transformers_files
     from minitune.training.whole_folder import check_can_fill, write_folder
 

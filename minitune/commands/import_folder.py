@@ -31,7 +31,9 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    if (options.folder / "adapter_config.json").exists():
+    from minitune.methods.from_peft import is_adapter
+
+    if is_adapter(options.folder):
         if options.seed is not None:
             raise UserError("--seed belongs to models; nothing in a LoRA is drawn")
         import_adapter.run(options)

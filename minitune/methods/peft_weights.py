@@ -12,8 +12,8 @@ from torch import Tensor
 from minitune.errors import UserError
 from minitune.methods.peft_config import FILE, PeftLoRA
 from minitune.models.convert import our_layers, their_layer
+from minitune.models.tensor_file import read_safetensors
 from minitune.training.checkpoint import Checkpoint
-from minitune.training.tensor_file import read_tensor_file
 from minitune.tuning.lora import linear_layers
 from minitune.tuning.lora_peft import Update
 
@@ -33,7 +33,7 @@ def read_weights(folder: Path, file: str = WEIGHTS) -> dict[str, Tensor]:
         raise UserError(
             f"{folder} has adapter_model.bin, which may run code when it is read; save it with peft as {WEIGHTS}"
         )
-    tensors = read_tensor_file(path)
+    tensors = read_safetensors(path)
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             raise UserError(f"{path} has {name} in {tensor.dtype}; numbers with a fraction were expected")

@@ -117,12 +117,17 @@ def load_tuned(
         UserError: no such file, a damaged or foreign one, another base, or weights of other names or shapes.
     """
     content = read_tuned(folder)
+    base = base_of(folder, content, model, device)
+    return *rebuild(folder, content, base), base
+
+
+def base_of(folder: Path, content: TunedFile, model: str | None, device: torch.device | str) -> Checkpoint:
+    """The model that it was trained on, where it was or where it is now."""
     try:
-        base = load_checkpoint(model or content.base.name, device)
+        return load_checkpoint(model or content.base.name, device)
     except UserError as error:
         hint = "" if model else f" ({folder} was trained on it; if it has moved, say where with --model)"
         raise UserError(f"{error}{hint}") from None
-    return *rebuild(folder, content, base), base
 
 
 def read_tuned(folder: Path) -> TunedFile:

@@ -20,9 +20,9 @@ from minitune.errors import UserError
 from minitune.methods.peft_form import Form, form_of, head_of, how_to_feed, how_to_read
 from minitune.methods.peft_prompt import prefix_for_peft, prompt_for_peft, split_at_prompt
 from minitune.methods.tuned import TunedMethod
+from minitune.models.tensor_file import to_bytes
 from minitune.prompting.template import Part
 from minitune.training.checkpoint import fingerprint
-from minitune.training.tensor_file import to_bytes
 from minitune.training.transformers_folder import as_json
 from minitune.tuning.doors import Prefix, Tuned, fold
 from minitune.tuning.lora_peft import names_of, peft_settings, updates_for_peft

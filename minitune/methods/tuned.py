@@ -19,7 +19,7 @@ from minitune.methods.fitting import steps_for
 from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.question import Question, asked_otherwise
-from minitune.methods.saved import load_tuned, read_tuned, save_tuned
+from minitune.methods.saved import base_of, read_tuned, rebuild, save_tuned
 from minitune.methods.task_data import TaskData
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
@@ -146,7 +146,9 @@ def open_tuned(folder: str | Path, model: str | None = None, device: torch.devic
     Raises:
         UserError: no such file, a damaged or foreign one, another base.
     """
-    return TunedMethod(*load_tuned(Path(folder), model, device), made=read_tuned(Path(folder)).made)
+    content = read_tuned(Path(folder))
+    base = base_of(Path(folder), content, model, device)
+    return TunedMethod(*rebuild(Path(folder), content, base), base, made=content.made)
 
 
 def renumbered(examples: Part, labels: Sequence[str]) -> Part:

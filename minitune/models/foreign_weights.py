@@ -16,6 +16,7 @@ from torch import Tensor
 
 from minitune.errors import UserError
 from minitune.files import read_json
+from minitune.models.tensor_file import check_parts, library, read_safetensors
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 FORMATS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
@@ -47,11 +48,8 @@ def find_weights(folder: Path) -> dict[Path, list[str]]:
     there = [name for name in FORMATS if any((folder / file).exists() for file in (name, f"{name}.index.json"))]
     if not there:
         raise UserError(f"{folder} has no weights; {' or '.join(FORMATS)} was expected, or its shards with their index")
-    if there == ["model.safetensors"] and find_spec("safetensors") is None:
-        raise UserError(
-            f"{folder} has its weights as safetensors, and the library that reads them is not installed: "
-            'pip install "minitune[real]" (in a clone: pip install -e ".[real]")'
-        )
+    if there == ["model.safetensors"]:
+        library()  # a sentence where it is not installed
     chosen = there[0] if find_spec("safetensors") else "pytorch_model.bin"
     if (folder / chosen).exists():
         return {folder / chosen: []}
@@ -70,22 +68,10 @@ def find_weights(folder: Path) -> dict[Path, list[str]]:
     return shards
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(f"{path} is damaged or no safetensors file ({error}); save the model anew") from None
-
-
 def read_pickled(path: Path) -> dict[str, Tensor]:
     try:
-        if zipfile.is_zipfile(path):  # what torch.save writes, with a checksum of each part
-            with zipfile.ZipFile(path) as parts:
-                if damaged := parts.testzip():
-                    raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+        if zipfile.is_zipfile(path):  # files from before PyTorch 1.6 are none
+            check_parts(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):  # a name that would be imported

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,9 +20,10 @@ from torch import Tensor, nn
 
 from minitune.data.tokenizers import Tokenizer, load_tokenizer
 from minitune.errors import UserError
-from minitune.files import machine_memory, shared, write_safely
+from minitune.files import check_is_file, machine_memory, shared, write_safely
 from minitune.models.build import Model, config_from_dict, config_to_dict, empty_model, parameter_count, random_model
 from minitune.models.convert import PARTS
+from minitune.models.tensor_file import check_parts
 from minitune.report import size
 from minitune.schema import check_tensors, plain_to
 
@@ -175,13 +174,12 @@ def read_tensors(path: Path, what: str) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, damaged, of another sort or version, or asks to run code.
     """
+    if not path.exists():
+        raise UserError(f"there is no {path}; expected a {what} of minitune there")
+    check_is_file(path)
     try:
         check_parts(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"there is no {path}; expected a {what} of minitune there") from None
-    except PermissionError:
-        raise UserError(f"cannot read {path}: permission denied") from None
     except pickle.UnpicklingError as error:
         if "Unsupported" in str(error) or "weights_only" in str(error).lower():
             reason = "it holds more than tensors and plain values, and loading it might run code"
@@ -199,22 +197,6 @@ def read_tensors(path: Path, what: str) -> dict[str, Any]:
             f"{path} is of version {version!r}; this minitune reads version {VERSIONS[what]}: make it again"
         )
     return content
-
-
-def check_parts(path: Path) -> None:
-    """See that a file is an archive as torch.save writes it, before anything of it is unpacked.
-
-    Raises:
-        OSError, zipfile.BadZipFile, ...: it is none, a part is damaged, or a part is packed and could be of any size.
-    """
-    if path.exists() and not path.is_file():
-        raise OSError("it is no regular file")
-    with zipfile.ZipFile(path) as parts:
-        for part in parts.infolist():
-            if part.compress_type != zipfile.ZIP_STORED or part.file_size > os.path.getsize(path):
-                raise zipfile.BadZipFile(f"its part {part.filename} is packed")
-        if damaged := parts.testzip():  # reads each part against its checksum
-            raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
 def first_line(error: Exception) -> str:

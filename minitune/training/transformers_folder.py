@@ -21,8 +21,8 @@ from minitune.data.tokenizers import Tokenizer
 from minitune.models.bert import BERTConfig
 from minitune.models.convert import PARTS, translate_back
 from minitune.models.gpt import GPTConfig
+from minitune.models.tensor_file import to_bytes
 from minitune.training.checkpoint import Checkpoint
-from minitune.training.tensor_file import to_bytes
 
 
 def transformers_files(checkpoint: Checkpoint) -> dict[str, bytes]:

@@ -2,13 +2,13 @@
 
 import json
 import os
+import sys
 
 import pytest
 import torch
 
 from minitune.errors import UserError
-from minitune.models import foreign_weights
-from minitune.models.foreign_weights import read_foreign_weights
+from minitune.models.foreign_weights import FORMATS, read_foreign_weights
 
 STATE = {"a.weight": torch.arange(12.0).view(3, 4), "b": torch.tensor([0.5, -2.0]), "c": torch.tensor([3])}
 
@@ -35,7 +35,7 @@ def same(found, expected=STATE):
     return set(found) == set(expected) and all(torch.equal(found[name], t) for name, t in expected.items())
 
 
-@pytest.mark.parametrize("name", foreign_weights.FORMATS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_one_file_and_shards_hold_the_same(tmp_path, name):
     (tmp_path / "one").mkdir()
     save(STATE, tmp_path / "one" / name)
@@ -56,7 +56,8 @@ def test_safetensors_come_first(tmp_path):
 
 
 def test_without_the_library_pickled_weights_are_read_and_safetensors_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(foreign_weights, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(UserError, match=r'not installed: pip install "minitune\[real\]"'):
         read_foreign_weights(tmp_path)
@@ -79,7 +80,7 @@ def test_a_file_that_asks_to_run_code_is_refused_and_runs_nothing(tmp_path):
     assert not (tmp_path / "trace").exists()
 
 
-@pytest.mark.parametrize("name", foreign_weights.FORMATS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_a_damaged_file_is_refused(tmp_path, name):
     save(STATE, tmp_path / name)
     whole = (tmp_path / name).read_bytes()
@@ -93,7 +94,7 @@ def test_a_damaged_file_is_refused(tmp_path, name):
             read_foreign_weights(tmp_path)
 
 
-@pytest.mark.parametrize("name", foreign_weights.FORMATS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_shards_that_do_not_fit_their_index_are_refused(tmp_path, name):
     first, second = shards(tmp_path, name)
     save({"other": STATE["b"]}, tmp_path / second)

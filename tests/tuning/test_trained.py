@@ -184,7 +184,7 @@ def test_the_formulas_hold_for_other_sizes(tokenizer):
 def test_the_formulas_say_what_the_papers_say_at_the_usual_proportions(tokenizer):
     """The feed-forward layer is four times as wide as the model: only the formulas are asked, nothing is built."""
     d = 128
-    config = replace(make(tokenizer).config, width=d, inner=4 * d, layers=2)
+    config = replace(make(tokenizer).config, width=d, heads=4, inner=4 * d, layers=2)
     count_of = {name: formula(config) for name, (_, formula, _) in METHODS.items()}
     assert count_of["lora"] == 2 * 2 * 3 * 2 * d, "r (in + out), for two layers a block"
     assert count_of["prompt"] == 3 * d and count_of["prefix flat"] == 3 * 2 * 2 * d
