@@ -4,8 +4,12 @@ the bare matrix products of a step, which nothing in PyTorch can outrun.
 
 from __future__ import annotations
 
+import itertools
+import random
 import statistics
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,8 +17,9 @@ from torch import Tensor
 from minitune.bench.measure import Figure, in_turn, ratio, threads
 from minitune.bench.memory import peak_memory
 from minitune.bench.models import CONFIGS, is_installed, training_step, transformers_model
+from minitune.data.texts import read_texts
 from minitune.models.build import random_model
-from minitune.training.pretrain import CONTEXT
+from minitune.training.pretrain import CONTEXT, pretrain
 
 GPT_ROWS, BERT_ROWS, BERT_LENGTH = 8, 32, 36  # a batch as in pretraining
 
@@ -97,3 +102,37 @@ def steps(kind: str, count: int) -> None:
     with threads(count):
         for _ in range(20):
             step()
+
+
+# ---- a text of one's own ----
+
+OWN_TEXT = 20_000_000  # characters
+SHAPES = {"lines": 20, "one line": 10**9}  # words a line
+
+
+def own_text_figures(seconds: float) -> list[Figure]:
+    """The memory of a whole run on a large text: what is read and cut into tokens counts, whatever shape it has."""
+    return [
+        Figure(f"gpt nano, {OWN_TEXT / 1e6:.0f} MB of text in {shape}", "peak memory", found, "bytes")
+        for shape, found in ((shape, peak_memory(run_on_text, words, OWN_TEXT)) for shape, words in SHAPES.items())
+    ]
+
+
+def run_on_text(words_a_line: int, characters: int) -> None:
+    """A few steps on a text of drawn words, frequent and rare ones, in a folder that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "text.txt"
+        write_drawn_text(path, words_a_line, characters)
+        pretrain("gpt", read_texts(path, "gpt"), Path(folder) / "run", size="nano", steps=5)
+
+
+def write_drawn_text(path: Path, words_a_line: int, characters: int) -> None:
+    rng = random.Random(0)
+    words = ["".join(rng.choices("etaoinshrdlu", k=rng.randint(2, 9))) for _ in range(5_000)]
+    shares = list(itertools.accumulate(1 / rank for rank in range(1, len(words) + 1)))  # Zipf's law
+    written = placed = 0
+    with path.open("w", encoding="utf-8") as file:
+        while written < characters:
+            for word in rng.choices(words, cum_weights=shares, k=1_000):
+                placed += 1
+                written += file.write(word + ("\n" if placed % words_a_line == 0 else " "))

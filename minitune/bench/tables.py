@@ -14,7 +14,7 @@ from tqdm import tqdm
 from minitune.bench.generation import generation_figures
 from minitune.bench.measure import Figure, threads
 from minitune.bench.models import CONFIGS
-from minitune.bench.pretraining import pretraining_figures
+from minitune.bench.pretraining import own_text_figures, pretraining_figures
 from minitune.bench.readers import SETTINGS
 from minitune.bench.tuning import forward_figures, head_figures, step_figures
 from minitune.report import table
@@ -42,6 +42,7 @@ TABLES = {
         },
         [
             *(partial(pretraining_figures, kind, count) for kind in CONFIGS for count in THREADS),
+            own_text_figures,
             *(partial(generation_figures, rows) for rows in (1, 16)),
         ],
     ),

@@ -1,5 +1,7 @@
 """The work of pretraining that is timed, and its row."""
 
+from collections import Counter
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -68,3 +70,22 @@ def test_the_row(monkeypatch, with_reference):
     expected = {"tokens/s": 8 * 128 / 2, "of bare products": 0.5, "peak memory": 7.0}
     expected |= {"times transformers": 0.5} if with_reference else {}
     assert {figure.measure: figure.value for figure in figures} == expected, "a rate is the other's time by ours"
+
+
+@pytest.mark.parametrize("words", [20, 10**9])
+def test_a_drawn_text_has_its_size_and_its_shape(tmp_path, words):
+    bench.write_drawn_text(tmp_path / "text.txt", words, 30_000)
+    text = (tmp_path / "text.txt").read_text()
+    assert 30_000 <= len(text) < 40_000 and text.count("\n") == len(text.split()) // words
+    counts = Counter(text.split()).most_common()
+    assert counts[0][1] > 20 * counts[-1][1], "words are not equally frequent in any text"
+
+
+def test_the_memory_of_a_run_on_a_text_is_measured(monkeypatch):
+    ran = []
+    monkeypatch.setattr(bench, "peak_memory", lambda work, *arguments: ran.append(arguments) or 5e8)
+    monkeypatch.setattr(bench, "OWN_TEXT", 20_000)
+    figures = bench.own_text_figures(1.0)
+    assert [(figure.measure, figure.unit) for figure in figures] == [("peak memory", "bytes")] * 2
+    for arguments in ran:
+        bench.run_on_text(*arguments)
