@@ -15,6 +15,7 @@ from minitune.models import BERT, GPT, BERTConfig, GPTConfig
 
 torch.set_num_threads(1)
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.fsync = lambda descriptor: None  # the tests write thousands of files; that each is synced, test_files.py sees to
 
 ROOMS = [
     "models",
