@@ -21,7 +21,8 @@ from matplotlib import pyplot as plt
 
 import minitune
 from minitune.course.lessons import is_fast, show, show_table
-from minitune.data.tokenizers import train_tokenizer, words_of
+from minitune.data.tokenizers import train_tokenizer
+from minitune.data.words import words_of
 from minitune.world.tasks import TASKS, load_split
 from minitune.world.world import World
 

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minitune.data.tokenizers import Tokenizer, pieces_of
+from minitune.data.tokenizers import Tokenizer
+from minitune.data.words import pieces_of
 from minitune.errors import UserError
 
 IGNORED = -100  # a label that no loss counts

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from minitune.data.tokenizers import Tokenizer, split_share
+from minitune.data.tokenizers import Tokenizer
+from minitune.data.words import UNSPACED, words_of
 from minitune.errors import UserError
 
 
@@ -154,3 +156,18 @@ def report_texts(texts: Sequence[str], tokenizer: Tokenizer, context: int) -> Te
         unknown=sum(ids.count(tokenizer.unk_id) for ids in encoded) if tokenizer.unk_id is not None else 0,
         split_words=split_share(texts, tokenizer),
     )
+
+
+def split_share(texts: Sequence[str], tokenizer: Tokenizer) -> float:
+    """The share of the words that take more than one token, or are unknown.
+
+    A character of a script without spaces is whole where one token holds it, alone or among its neighbours.
+    """
+    counts = Counter(word for text in texts for word in words_of(text) if any(map(str.isalnum, word)))
+    spaced = {word: count for word, count in counts.items() if not re.match(UNSPACED, word)}
+    split = sum(count for word, count in spaced.items() if tokenizer.is_split(word))
+    if characters := counts.total() - sum(spaced.values()):
+        ids = Counter(i for ids in tokenizer.encode_many(texts) for i in ids)
+        whole = {i: sum(map(str.isalnum, re.findall(UNSPACED, tokenizer.decode([i])))) for i in ids}
+        split += characters - sum(whole[i] * count for i, count in ids.items())
+    return split / max(1, counts.total())

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minitune.data.tokenizers import count_words, pieces_of
+from minitune.data.words import count_words, pieces_of
 from minitune.errors import UserError
 from minitune.files import read_text
 

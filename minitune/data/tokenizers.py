@@ -16,22 +16,18 @@ from __future__ import annotations
 
 import re
 import string
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Library
 
 from minitune.data.specials import SPECIALS, role_of, roles_of
+from minitune.data.words import UNSPACED, pieces_of, with_space
 from minitune.errors import UserError
 from minitune.files import read_text, write_text
 
 LARGEST = 4096  # tokens
-LONGEST_PIECE = 10_000  # characters: what the library makes of a text takes many times its size
-# Thai and Lao; Burmese; Khmer; the signs, letters and ideographs of Chinese and Japanese
-UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-UNSPACED += "\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
 
 
 class Tokenizer:
@@ -139,62 +135,6 @@ class Tokenizer:
 
     def save(self, path: Path) -> None:
         write_text(path, self.library.to_str(pretty=False))
-
-
-def words_of(text: str) -> list[str]:
-    """The words and punctuation marks of a text, before any tokenizer splits them.
-
-    A word is what stands between white space and punctuation. In a script that is written without spaces (Chinese,
-    Japanese, Thai, Lao, Burmese, Khmer) it is a character: where its words end, only a dictionary could tell.
-    """
-    found = [word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(text)]
-    if not re.search(UNSPACED, text):
-        return found
-    return [part for word in found for part in re.findall(f"{UNSPACED}|(?:(?!{UNSPACED}).)+", word, re.DOTALL)]
-
-
-def count_words(text: str) -> int:
-    """How many words a text has, as `words_of` parts them, its punctuation marks left out."""
-    if text.isascii():  # the same, ten times as fast
-        return len(re.findall("[A-Za-z0-9]+", text))
-    return sum(any(map(str.isalnum, word)) for piece in pieces_of(text) for word in words_of(piece))
-
-
-def split_share(texts: Sequence[str], tokenizer: Tokenizer) -> float:
-    """The share of the words that take more than one token, or are unknown.
-
-    A character of a script without spaces is whole where one token holds it, alone or among its neighbours.
-    """
-    counts = Counter(word for text in texts for word in words_of(text) if any(map(str.isalnum, word)))
-    spaced = {word: count for word, count in counts.items() if not re.match(UNSPACED, word)}
-    split = sum(count for word, count in spaced.items() if tokenizer.is_split(word))
-    if characters := counts.total() - sum(spaced.values()):
-        ids = Counter(i for ids in tokenizer.encode_many(texts) for i in ids)
-        whole = {i: sum(map(str.isalnum, re.findall(UNSPACED, tokenizer.decode([i])))) for i in ids}
-        split += characters - sum(whole[i] * count for i, count in ids.items())
-    return split / max(1, counts.total())
-
-
-def with_space(text: str) -> str:
-    """The space that GPT's text starts with, where its script is written with spaces."""
-    return text if not text or re.match(UNSPACED, text) else " " + text
-
-
-def pieces_of(text: str, longest: int = LONGEST_PIECE) -> Iterator[str]:
-    """Parts of a text that join to it again, none longer than `longest` characters.
-
-    A cut falls where white space begins: there every tokenizer of ours cuts too, and the tokens are those of the whole
-    text. Only a run without white space that is longer than a piece is cut inside.
-    """
-    start = 0
-    while len(text) - start > longest:
-        cut = max(text.rfind(space, start + 1, start + longest) for space in " \n")
-        while cut > start and text[cut - 1].isspace():
-            cut -= 1
-        end = cut if cut > start else start + longest
-        yield text[start:end]
-        start = end
-    yield text[start:]
 
 
 def has_byte_level(library: Library) -> bool:

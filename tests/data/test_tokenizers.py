@@ -4,16 +4,14 @@ import random
 
 import pytest
 
+from minitune.data.examples import split_share
 from minitune.data.tokenizers import (
     SPECIALS,
     Tokenizer,
-    count_words,
     load_tokenizer,
-    pieces_of,
-    split_share,
     train_tokenizer,
-    words_of,
 )
+from minitune.data.words import count_words, pieces_of, words_of
 from minitune.errors import UserError
 from tests.conftest import LINES
 
