@@ -1,6 +1,7 @@
 """How files are written so that nothing is lost, and how what cannot be read is told."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -149,10 +150,32 @@ def test_a_mode_and_a_link_stay(old):
     assert link.is_symlink() and old.read_text() == "through the link"
 
 
+def device(folder, name, minor):
+    """A device in a folder of the test's own. (A mistake would replace the system's, where the test runs as root.)"""
+    path = folder / name
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, minor))
+        path.open("wb").close()
+    except OSError:
+        pytest.skip("making a device needs root")
+    return path
+
+
 @posix
-def test_devices_and_pipes_are_written_where_they_are(tmp_path):
-    write_text(Path("/dev/null"), "text")
-    assert not Path("/dev/null").is_file(), "the device was replaced by a file"
+def test_a_device_is_written_where_it_is(tmp_path):
+    null = device(tmp_path, "null", 3)
+    write_text(null, "text")
+    assert null.is_char_device(), "the device was replaced by a file"
+
+
+@posix
+def test_a_full_disk_is_called_so(tmp_path):
+    with pytest.raises(UserError, match=r"cannot write .*full: No space left on device; free some space"):
+        write_text(device(tmp_path, "full", 7), "text")
+
+
+@posix
+def test_a_pipe_is_written_where_it_is(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -207,7 +230,6 @@ def test_an_output_that_can_be_written_leaves_no_trace(old):
     check_can_write(old)
     check_can_write(old.with_name("new"))
     check_can_write(old.parent / "a" / "b" / "new")
-    check_can_write(Path(os.devnull))
     assert list(old.parent.iterdir()) == [old] and old.read_text() == "what stood here"
     with pytest.raises(UserError, match="bytes are needed on the disk"):
         check_can_write(old, bytes_needed=10**18)

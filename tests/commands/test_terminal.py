@@ -58,6 +58,12 @@ def test_a_control_character_in_a_name_does_not_reach_the_terminal(capsys, here)
     assert status == 2 and "\\x1b[31m" in err and "\x1b" not in err
 
 
+def test_a_control_character_that_is_printed_does_not_reach_the_terminal(capsys):
+    with outlets():
+        print("a label of \x1b[31m")
+    assert capsys.readouterr().out == "a label of \\x1b[31m\n"
+
+
 def command(*arguments, **options):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.Popen([sys.executable, "-m", "minitune", *arguments], **pipes)
