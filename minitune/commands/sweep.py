@@ -31,14 +31,14 @@ def add(group) -> argparse.ArgumentParser:
         type=list_of(above_zero, "numbers above 0"),
         default="1e-4,3e-4,1e-3,3e-3,1e-2,3e-2",
         metavar="LIST",
-        help="default: %(default)s",
+        help="learning rates (default: %(default)s)",
     )
-    s.add_argument("--shots", type=one_or_all, default=16, metavar="K|all", help="examples a class (default: 16)")
+    s.add_argument("--shots", type=one_or_all, default=16, metavar="K|all", help="examples a class, of numbers and tags in all (default: 16)")
     s.add_argument("--seeds", type=one_or_more, default=3, metavar="N", help="how many draws of them (default: 3)")
     s.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"
     )
-    s.add_argument("--json", type=Path, metavar="FILE", help="write the scores there too")
+    s.add_argument("--json", type=Path, metavar="FILE", help="write the scores there too, as JSON")
     return s
 
 
