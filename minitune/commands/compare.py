@@ -14,7 +14,9 @@ USUAL = (1, 4, 16, 64)  # examples a class, or in all
 def add(group) -> argparse.ArgumentParser:
     c = group.add_parser("compare", help="methods side by side on a few examples of a task or of your own file")
     add_data(c)
-    c.add_argument("--methods", metavar="LIST|all", help="what@asked+read, separated by commas (default: some that suit)")
+    c.add_argument(
+        "--methods", metavar="LIST|all", help="what@asked+read, separated by commas (default: some that suit)"
+    )
     c.add_argument(
         "--shots",
         type=list_of(one_or_all, "whole numbers or all"),
@@ -25,9 +27,15 @@ def add(group) -> argparse.ArgumentParser:
     c.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"
     )
-    c.add_argument("--control", metavar="shuffled-labels|random-weights|irrelevant-template", help="take away what a method may learn from")
+    c.add_argument(
+        "--control",
+        metavar="shuffled-labels|random-weights|irrelevant-template",
+        help="take away what a method may learn from",
+    )
     c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too, as JSON")
-    c.add_argument("--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="the figure (default: %(default)s)")
+    c.add_argument(
+        "--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="the figure (default: %(default)s)"
+    )
     return c
 
 

@@ -33,7 +33,13 @@ def add(group) -> argparse.ArgumentParser:
         metavar="LIST",
         help="learning rates (default: %(default)s)",
     )
-    s.add_argument("--shots", type=one_or_all, default=16, metavar="K|all", help="examples a class, of numbers and tags in all (default: 16)")
+    s.add_argument(
+        "--shots",
+        type=one_or_all,
+        default=16,
+        metavar="K|all",
+        help="examples a class, of numbers and tags in all (default: 16)",
+    )
     s.add_argument("--seeds", type=one_or_more, default=3, metavar="N", help="how many draws of them (default: 3)")
     s.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"

@@ -39,7 +39,9 @@ def add(group) -> argparse.ArgumentParser:
         help="examples a class, of numbers and tags in all (default: 16)",
     )
     t.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as often as you like")
-    t.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the draw and of all that is random (default: 0)")
+    t.add_argument(
+        "--seed", type=whole_number, default=0, metavar="N", help="of the draw and of all that is random (default: 0)"
+    )
     t.add_argument("--out", type=Path, metavar="DIR", help="default: runs/METHOD-TASK-MODEL-SHOTS-SEED")
     t.add_argument("--force", action="store_true", help="replace the tuned method that is in --out")
     return t
