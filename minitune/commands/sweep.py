@@ -74,8 +74,10 @@ def run(options: argparse.Namespace) -> None:
     found = sweep(dataset, base, question, methods, sorted(options.rates), options.shots, options.seeds)
     of = "" if options.data else f", world {options.world}"
     score = f"{KINDS[question.kind].metric} on dev" + ", the test rows untouched" * bool(options.data)
-    print(f"\n{data.name}, {base.kind} {options.model}{of}, {options.seeds} draw{'s' * (options.seeds > 1)}, {score}\n")
-    print(sweep_table(found))
+    model = base.kind if options.model == base.kind else f"{base.kind} {options.model}"
+    examples = f"{options.shots or 'all'} examples" + " a class" * dataset.by_class
+    print(f"\n{data.name}, {model}{of}, {examples}, {options.seeds} draw{'s' * (options.seeds > 1)}, {score}\n")
+    print(f"{sweep_table(found)}\n\n(*: the best, of equals the lowest)")
     if options.json:
         scores = [[None if math.isnan(score) else score for score in s.scores] for s in found]  # NaN is no JSON
         rows = [{"method": s.method, "rate": s.rate, "scores": kept} for s, kept in zip(found, scores, strict=True)]

@@ -62,7 +62,7 @@ def compare_table(rows: Sequence[Row], metric: str = "accuracy", by_class: bool 
         )
     if any(row.error is not None for row in rows):
         errors = [
-            [name, *(plain(row.error) for row in rows if row.method == name)]
+            [name, *(plain(row.error, 4) for row in rows if row.method == name)]
             for name in dict.fromkeys(row.method for row in rows)
         ]
         notes.append("The mean absolute error:\n\n" + table(header[: 1 + len(groups)], errors))
@@ -106,7 +106,7 @@ def one_table(rows: Sequence[Row], metric: str) -> str:
         "method": lambda row: row.method,
         f"{metric}{of}": lambda row: with_interval(row, metric),
         f"difference to {first.method}{of}": lambda row: "" if row is first else difference(row, first),
-        "mean absolute error": lambda row: "" if row.error is None else plain(row.error),
+        "mean absolute error": lambda row: "" if row.error is None else plain(row.error, 4),
         "balanced accuracy": lambda row: "" if row.balanced is None else f"{row.balanced:.3f}",
         "trainable": lambda row: f"{row.trainable:,}",
         "seconds to train": lambda row: f"{row.seconds:.1f}",

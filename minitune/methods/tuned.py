@@ -187,7 +187,7 @@ def tuning_report(tuned: TunedMethod, tested: int) -> str:
         ["loss on test", f"{made['test']['loss']:.3f}"],
     ]
     if "mean absolute error" in made["test"]:
-        rows.insert(5, ["mean absolute error on test", plain(made["test"]["mean absolute error"])])
+        rows.insert(5, ["mean absolute error on test", plain(made["test"]["mean absolute error"], 4)])
     if "balanced accuracy" in made["test"]:
         rows.insert(5, ["mean accuracy of the classes on test", f"{made['test']['balanced accuracy']:.3f}"])
     if cut := sum(item.rendered.cut > 0 for item in tuned.predictor.items(learned.train)):
