@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from minitune.report import T_QUANTILES, interval, shortened, size, table, width
+from minitune.report import T_QUANTILES, interval, plain, shortened, size, table, width
 
 
 def test_an_interval_by_hand():
