@@ -77,9 +77,9 @@ def size(count: float) -> str:
     return f"{count:.0f} B"
 
 
-def plain(number: float) -> str:
-    """A number for people: six digits, and no power of ten where it is not needed: 131313.25 -> 131313."""
-    return f"{number:.0f}" if 1e6 <= abs(number) < 1e15 else f"{number:.6g}"
+def plain(number: float, digits: int = 6) -> str:
+    """A number for people, of so many digits, and no power of ten where it is not needed: 131313.25 -> 131313."""
+    return f"{number:.0f}" if 10**digits <= abs(number) < 1e15 else f"{number:.{digits}g}"
 
 
 def in_figure(text: str) -> str:

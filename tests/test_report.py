@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from minitune.report import T_QUANTILES, interval, shortened, size, table, width
+from minitune.report import T_QUANTILES, interval, plain, shortened, size, table, width
 
 
 def test_an_interval_by_hand():
@@ -74,3 +74,7 @@ def test_rows_of_another_width_are_refused():
 )
 def test_sizes_for_people(count, shown):
     assert size(count) == shown
+
+
+def test_a_number_has_so_many_digits_and_no_power_of_ten():
+    assert [plain(n, 4) for n in (31.9928, 6.85341, 1234567.8, 0.5)] == ["31.99", "6.853", "1234568", "0.5"]

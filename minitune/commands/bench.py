@@ -10,8 +10,8 @@ from minitune.commands.options import above_zero
 
 def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("bench", help="speed and memory on this machine, as ratios taken in one run")
-    p.add_argument("--seconds", type=above_zero, default=10.0, help="for each measurement (default: 10)")
-    p.add_argument("--json", type=Path, metavar="FILE", help="write every figure there too")
+    p.add_argument("--seconds", type=above_zero, default=10.0, metavar="S", help="for each measurement (default: 10)")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write every figure there too, as JSON")
     return p
 
 

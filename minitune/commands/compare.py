@@ -8,25 +8,34 @@ from pathlib import Path
 from minitune.commands.options import add_data, data_asked_for, list_of, one_or_all, one_or_more, split_list
 from minitune.errors import UserError
 
+USUAL = (1, 4, 16, 64)  # examples a class, or in all
+
 
 def add(group) -> argparse.ArgumentParser:
     c = group.add_parser("compare", help="methods side by side on a few examples of a task or of your own file")
     add_data(c)
-    c.add_argument("--methods", metavar="LIST|all", help="what@asked+read, separated by commas")
+    c.add_argument(
+        "--methods", metavar="LIST|all", help="what@asked+read, separated by commas (default: some that suit)"
+    )
     c.add_argument(
         "--shots",
         type=list_of(one_or_all, "whole numbers or all"),
-        default="1,4,16,64",
         metavar="LIST",
-        help="examples a class (of numbers and tags: in all), one number or several (default: %(default)s)",
+        help="examples a class, of numbers and tags in all (default: as many of 1,4,16,64 as there are rows for)",
     )
     c.add_argument("--seeds", type=one_or_more, default=5, metavar="N", help="how many draws of them (default: 5)")
     c.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"
     )
-    c.add_argument("--control", metavar="shuffled-labels|random-weights|irrelevant-template")
-    c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
-    c.add_argument("--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="default: %(default)s")
+    c.add_argument(
+        "--control",
+        metavar="shuffled-labels|random-weights|irrelevant-template",
+        help="take away what a method may learn from",
+    )
+    c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too, as JSON")
+    c.add_argument(
+        "--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="the figure (default: %(default)s)"
+    )
     return c
 
 
@@ -48,20 +57,21 @@ def run(options: argparse.Namespace) -> None:
     for path in filter(None, (options.plot, options.json)):
         check_can_write(path)
     checkpoint = load_checkpoint(options.model, device)
-    data = data_asked_for(options, max((n for n in options.shots if n), default=None))
+    data = data_asked_for(options, max((n for n in options.shots or () if n), default=None))
     kind = KINDS[data.question.kind]
     dataset, question = data.for_model(checkpoint)
     question = asked_otherwise(question, options.template, options.label_words, checkpoint, kind.is_choice)
     methods = chosen or (all_methods(question.kind) if options.methods == "all" else list(kind.default))
     if options.data:
         print("\n".join([*describe(data, checkpoint), *words_asked(question, methods, checkpoint.kind)]))
+    shots = options.shots or usual_shots(dataset)
     methods = those_that_can(methods, question, checkpoint, named=bool(chosen))
     for method in parse_all(methods, options.set):
         method.check(question)
         method.template(question, checkpoint.kind)  # refused now, not after the others have trained
 
-    rows = compare(dataset, checkpoint, question, methods, options.shots, options.seeds, options.control, options.set)
-    examples = f"{', '.join(map(many, options.shots))} examples" + " a class" * data.dataset.by_class
+    rows = compare(dataset, checkpoint, question, methods, shots, options.seeds, options.control, options.set)
+    examples = f"{', '.join(map(many, shots))} examples" + " a class" * data.dataset.by_class
     draws = f"{options.seeds} draws" if options.seeds > 1 else "1 draw: no interval"
     title = f"{data.name}, {checkpoint.kind}, {examples}, {draws}"
     title += f", control: {options.control}" if options.control else ""
@@ -73,6 +83,22 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(f"saved: {options.json}")
     print(f"\nfigure: {options.plot}")
+
+
+def usual_shots(dataset) -> list[int]:
+    """The usual numbers of examples, as far as there are rows for them; which are left out is printed."""
+    from collections import Counter
+
+    counts = Counter(example.label for example in dataset.pool) if dataset.by_class else {None: len(dataset.pool)}
+    there_are = min(counts.values())
+    fitting = [n for n in USUAL if n <= there_are]
+    if left_out := [n for n in USUAL if n > there_are]:
+        print(
+            f"for {' or '.join(map(str, left_out))} examples{' a class' * dataset.by_class} it has too few rows beside "
+            f"its test: {', '.join(map(str, fitting))} {'are' if len(fitting) > 1 else 'is'} compared (--shots asks "
+            "for others)"
+        )
+    return fitting
 
 
 def those_that_can(methods: list[str], question, checkpoint, named: bool) -> list[str]:

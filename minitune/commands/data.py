@@ -11,7 +11,7 @@ from minitune.errors import UserError
 
 def add(group) -> argparse.ArgumentParser:
     d = group.add_parser("data", help="write the toy world of a seed, or prove what it promises")
-    d.add_argument("--seed", type=whole_number, default=0, help="of the world (default: 0)")
+    d.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the world (default: 0)")
     d.add_argument("--out", type=Path, metavar="DIR", help="default: runs/world-SEED")
     d.add_argument("--prove", action="store_true", help="measure every promise of the world, as a table")
     d.add_argument("--force", action="store_true", help="write into a folder that is there")

@@ -10,9 +10,9 @@ from minitune.commands.options import whole_number
 
 def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("lesson", help="run a lesson, or list them")
-    p.add_argument("number", type=whole_number, nargs="?", metavar="N")
+    p.add_argument("number", type=whole_number, nargs="?", metavar="N", help="which; without it they are listed")
     p.add_argument("--fast", action="store_true", help="in seconds: shows that it runs, not what it finds")
-    p.add_argument("--figures", type=Path, metavar="DIR", help="where figures go; default: runs/figures")
+    p.add_argument("--figures", type=Path, metavar="DIR", help="where figures go (default: runs/figures)")
     return p
 
 

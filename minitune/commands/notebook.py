@@ -10,7 +10,7 @@ from minitune.commands.options import whole_number
 
 def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("notebook", help="write a lesson as a Jupyter notebook")
-    p.add_argument("number", type=whole_number, metavar="N")
+    p.add_argument("number", type=whole_number, metavar="N", help="which lesson")
     p.add_argument("--out", type=Path, default=Path("runs/notebooks"), metavar="DIR", help="default: %(default)s")
     p.add_argument("--force", action="store_true", help="replace a notebook that was edited")
     return p

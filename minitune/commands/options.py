@@ -74,7 +74,9 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--kind", metavar="classes|number|tags", help="of its labels; guessed, and said, where not given")
     own.add_argument("--label-column", metavar="C", help="default: label; of tags: tags")
     add_layout(own)
-    parser.add_argument("--model", default="bert", metavar="bert|gpt|DIR")
+    parser.add_argument(
+        "--model", default="bert", metavar="bert|gpt|DIR", help="a shipped one, or a folder of one (default: bert)"
+    )
     parser.add_argument("--template", help='how the question is asked, as in "{text} it was {mask} ."')
     parser.add_argument("--label-words", metavar="WORDS", help='as in "positive=great,good;negative=bad"')
     add_device(parser)
@@ -107,7 +109,7 @@ def layout_asked_for(options: argparse.Namespace, label_column: str | None = Non
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps")
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: a GPU if there is one")
 
 
 def data_asked_for(options: argparse.Namespace, shots: int | None, folder: Path | None = None):

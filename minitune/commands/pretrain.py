@@ -12,15 +12,15 @@ from minitune.errors import UserError
 
 def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("pretrain", help="make a GPT or a BERT from text")
-    p.add_argument("kind", metavar="gpt|bert")
+    p.add_argument("kind", metavar="gpt|bert", help="which kind of model")
     p.add_argument("--text", type=Path, metavar="FILE", help="any plain text instead of the toy world, a text a line")
     p.add_argument("--paragraphs", action="store_true", default=None, help="the lines between blank ones are a text")
     p.add_argument("--encoding", metavar="NAME", help="of --text, if it is neither UTF-8 nor UTF-16 with its mark")
-    p.add_argument("--size", metavar="nano|micro|mini", help="default: micro")
+    p.add_argument("--size", metavar="nano|micro|mini", help="of the model (default: micro)")
     length = p.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=above_zero, metavar="M", help="about so long (default: 15)")
     length.add_argument("--steps", type=one_or_more, metavar="N", help="exactly so long")
-    p.add_argument("--seed", type=whole_number, help="of the weights and the batches (default: 0)")
+    p.add_argument("--seed", type=whole_number, metavar="N", help="of the weights and the batches (default: 0)")
     p.add_argument("--world", type=whole_number, metavar="SEED", help="which toy world (default: 0)")
     p.add_argument(
         "--unjoined", action="store_true", default=None, help="a toy world whose sentences join no opinions (lesson 3)"

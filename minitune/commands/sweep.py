@@ -31,14 +31,20 @@ def add(group) -> argparse.ArgumentParser:
         type=list_of(above_zero, "numbers above 0"),
         default="1e-4,3e-4,1e-3,3e-3,1e-2,3e-2",
         metavar="LIST",
-        help="default: %(default)s",
+        help="learning rates (default: %(default)s)",
     )
-    s.add_argument("--shots", type=one_or_all, default=16, metavar="K|all", help="examples a class (default: 16)")
+    s.add_argument(
+        "--shots",
+        type=one_or_all,
+        default=16,
+        metavar="K|all",
+        help="examples a class, of numbers and tags in all (default: 16)",
+    )
     s.add_argument("--seeds", type=one_or_more, default=3, metavar="N", help="how many draws of them (default: 3)")
     s.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"
     )
-    s.add_argument("--json", type=Path, metavar="FILE", help="write the scores there too")
+    s.add_argument("--json", type=Path, metavar="FILE", help="write the scores there too, as JSON")
     return s
 
 
@@ -68,8 +74,10 @@ def run(options: argparse.Namespace) -> None:
     found = sweep(dataset, base, question, methods, sorted(options.rates), options.shots, options.seeds)
     of = "" if options.data else f", world {options.world}"
     score = f"{KINDS[question.kind].metric} on dev" + ", the test rows untouched" * bool(options.data)
-    print(f"\n{data.name}, {base.kind} {options.model}{of}, {options.seeds} draw{'s' * (options.seeds > 1)}, {score}\n")
-    print(sweep_table(found))
+    model = base.kind if options.model == base.kind else f"{base.kind} {options.model}"
+    examples = f"{options.shots or 'all'} examples" + " a class" * dataset.by_class
+    print(f"\n{data.name}, {model}{of}, {examples}, {options.seeds} draw{'s' * (options.seeds > 1)}, {score}\n")
+    print(f"{sweep_table(found)}\n\n(*: the best, of equals the lowest)")
     if options.json:
         scores = [[None if math.isnan(score) else score for score in s.scores] for s in found]  # NaN is no JSON
         rows = [{"method": s.method, "rate": s.rate, "scores": kept} for s, kept in zip(found, scores, strict=True)]

@@ -39,7 +39,9 @@ def add(group) -> argparse.ArgumentParser:
         help="examples a class, of numbers and tags in all (default: 16)",
     )
     t.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as often as you like")
-    t.add_argument("--seed", type=whole_number, default=0, help="of the draw and of all that is random")
+    t.add_argument(
+        "--seed", type=whole_number, default=0, metavar="N", help="of the draw and of all that is random (default: 0)"
+    )
     t.add_argument("--out", type=Path, metavar="DIR", help="default: runs/METHOD-TASK-MODEL-SHOTS-SEED")
     t.add_argument("--force", action="store_true", help="replace the tuned method that is in --out")
     return t
@@ -64,7 +66,8 @@ def run(options: argparse.Namespace) -> None:
     if options.data:
         needs_blank = KINDS[data.question.kind].needs_blank(method.read)
         question = asked_otherwise(data.for_model(base)[1], options.template, options.label_words, base, needs_blank)
-        print("\n".join([*describe(data, base), *words_asked(question, [method.name], base.kind)]))
+        asked = words_asked(question, [method.name], base.kind) if question.label_words else []  # else it is refused
+        print("\n".join([*describe(data, base), *asked]))
     out = options.out or default_folder(method.name, data.name, base.name, options.shots, options.seed)
     check_is_free(out, options.force)
     curve = out / "curve.png"
@@ -77,7 +80,8 @@ def run(options: argparse.Namespace) -> None:
         path = tuned.save(out)
     finally:  # what was measured is shown, whatever the disk says
         print(tuning_report(tuned, len(data.test)))
-    print(f'\nstored: {stored(tuned, path)}\nuse it: minitune predict {shlex.quote(str(out))} "a text"')
+    example = "a text || another text" if data.question.is_pair else "a text"
+    print(f'\nstored: {stored(tuned, path)}\nuse it: minitune predict {shlex.quote(str(out))} "{example}"')
     plot_curve(tuned.learned.history, f"{method.name} on {data.name}", curve)
     print(f"curve: {curve}")
 

@@ -34,7 +34,7 @@ def reference(rows: Sequence[Row]) -> Row:
 
 def compare_table(rows: Sequence[Row], metric: str = "accuracy", by_class: bool = True) -> str:
     """At one number of examples every measure; at several, the score at each, methods down and examples across. Below
-    it, which methods are no better than a baseline.
+    it, which methods are not clearly better than a baseline.
 
     Args:
         by_class: so many examples of each class; else in all.
@@ -62,7 +62,7 @@ def compare_table(rows: Sequence[Row], metric: str = "accuracy", by_class: bool 
         )
     if any(row.error is not None for row in rows):
         errors = [
-            [name, *(plain(row.error) for row in rows if row.method == name)]
+            [name, *(plain(row.error, 4) for row in rows if row.method == name)]
             for name in dict.fromkeys(row.method for row in rows)
         ]
         notes.append("The mean absolute error:\n\n" + table(header[: 1 + len(groups)], errors))
@@ -70,20 +70,22 @@ def compare_table(rows: Sequence[Row], metric: str = "accuracy", by_class: bool 
 
 
 def no_better(rows: Sequence[Row]) -> list[str]:
-    """Which methods are no better than which baseline, as sentences with their rule.
+    """Which methods are not clearly better than which baseline, as sentences with their rule.
 
     The rule: the mean is less than `NEAR` above the baseline's; or, with several draws, the 95% interval of the paired
     difference contains 0.
     """
     told = []
+    several = len(by_shots(rows)) > 1
     for baseline in dict.fromkeys(row.method for row in rows if row.method in BASELINES):
-        near = [
-            f"{row.method}" + f" at {many(row.shots)}" * (len(by_shots(rows)) > 1)
-            for group in by_shots(rows)
-            for row in group
-            if row.method not in BASELINES and is_near(row, next(r for r in group if r.method == baseline))
-        ]
-        told += [f"No better than {baseline}: {', '.join(near)}"] if near else []
+        near: dict[str, list[str]] = {}  # by method, the numbers of examples
+        for group in by_shots(rows):
+            beside = next(row for row in group if row.method == baseline)
+            for row in group:
+                if row.method not in BASELINES and is_near(row, beside):
+                    near.setdefault(row.method, []).append(many(row.shots))
+        which = [name + f" at {', '.join(at)}" * several for name, at in near.items()]
+        told += [f"Not clearly better than {baseline}: {('; ' if several else ', ').join(which)}"] if near else []
     if told:
         rule = f"the mean is less than {NEAR:g} above it"
         rule += ", or the 95% interval of the difference holds 0" if len(rows[0].draws) > 1 else ""
@@ -104,7 +106,7 @@ def one_table(rows: Sequence[Row], metric: str) -> str:
         "method": lambda row: row.method,
         f"{metric}{of}": lambda row: with_interval(row, metric),
         f"difference to {first.method}{of}": lambda row: "" if row is first else difference(row, first),
-        "mean absolute error": lambda row: "" if row.error is None else plain(row.error),
+        "mean absolute error": lambda row: "" if row.error is None else plain(row.error, 4),
         "balanced accuracy": lambda row: "" if row.balanced is None else f"{row.balanced:.3f}",
         "trainable": lambda row: f"{row.trainable:,}",
         "seconds to train": lambda row: f"{row.seconds:.1f}",

@@ -42,7 +42,14 @@ def fit(
     dev_items = predictor.items(dev) if dev else []
     evaluate = (lambda: predictor.measure(dev_items)) if dev else None
     history = train(
-        predictor, batches.batch, config, evaluate=evaluate, rates=rates, before_step=before_step, label=method.name
+        predictor,
+        batches.batch,
+        config,
+        evaluate=evaluate,
+        rates=rates,
+        before_step=before_step,
+        label=method.name,
+        keep_by_loss=predictor.kept_by_loss,
     )
     for parameter in chosen.values():  # a short gradual unfreezing does not come to the last layer
         parameter.requires_grad_(True)

@@ -43,7 +43,8 @@ def file_data(
     else:
         data = label_data(path, test_path, shots or 1, layout, kind)
     if found := repeated(data.dataset):
-        note = f"{found} of the {len(data.test)} test examples stand in the training rows too, word for word: their"
+        stand, its = ("stands", "its") if found == 1 else ("stand", "their")
+        note = f"{found} of the {len(data.test)} test examples {stand} in the training rows too, word for word: {its}"
         data = replace(data, notes=(*data.notes, f"{note} score is no measure of what is new"))
     return data
 

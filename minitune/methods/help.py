@@ -13,6 +13,8 @@ from minitune.methods.what import WHAT
 from minitune.report import table
 from minitune.training.loop import TrainConfig
 
+BY_CASE = ("steps=", "lr=", "evaluate_every=", "seed=")  # settings without one default; the seed is an option
+
 
 def method_help(name: str) -> str:
     """What a method is, and every setting that --set takes, with its default.
@@ -24,8 +26,9 @@ def method_help(name: str) -> str:
     what = WHAT[method.what]
     lines = [f"{method.name}: lesson {what.lesson}, {what.paper}; trains {formula(method.what)}", ""]
     lines += ["--set, of the method:"] + [f"  {line}" for line in settings_of(method.settings) or ["nothing"]]
-    lines += ["--set, of the training (steps: by default 10 epochs, from 100 to 1000; lr: as in the table below):"]
-    lines += [f"  {line}" for line in settings_of(TrainConfig()) if not line.startswith("lr=")]
+    lines += ["--set, of the training (steps: by default 10 epochs, from 100 to 1000; lr: as in the table below;"]
+    lines += ["evaluate_every: by default a tenth of the steps):"]
+    lines += [f"  {line}" for line in settings_of(TrainConfig()) if not line.startswith(BY_CASE)]
     return "\n".join([*lines, "", rates_table([method.what])])
 
 

@@ -179,12 +179,15 @@ def tuning_report(tuned: TunedMethod, tested: int) -> str:
         ["training examples / dev / test", f"{len(learned.train)} / {len(learned.dev)} / {tested}"],
         ["steps, learning rate", f"{made['training']['steps']}, {made['training']['lr']:g}"],
         ["seconds", f"{learned.seconds:.1f}"],
-        [f"{score} on dev, best look", f"{history.best():.3f}" if history.scores else "none: no dev set"],
+        [
+            f"{score} on dev, best look",
+            f"{history.best(tuned.predictor.kept_by_loss):.3f}" if history.scores else "none: no dev set",
+        ],
         [f"{score} on test", f"{value:.3f}"],
         ["loss on test", f"{made['test']['loss']:.3f}"],
     ]
     if "mean absolute error" in made["test"]:
-        rows.insert(5, ["mean absolute error on test", plain(made["test"]["mean absolute error"])])
+        rows.insert(5, ["mean absolute error on test", plain(made["test"]["mean absolute error"], 4)])
     if "balanced accuracy" in made["test"]:
         rows.insert(5, ["mean accuracy of the classes on test", f"{made['test']['balanced accuracy']:.3f}"])
     if cut := sum(item.rendered.cut > 0 for item in tuned.predictor.items(learned.train)):

@@ -42,6 +42,8 @@ class Classifier(nn.Module):
         labels: the classes' names, in the order of the scores; not needed for scoring.
     """
 
+    kept_by_loss = False
+
     def __init__(
         self,
         model: Model | Tuned | Untied,

@@ -20,6 +20,7 @@ class Predictor(Protocol):
     """The face that training, comparing and the commands see; beside it each is an `nn.Module`."""
 
     reads_words: bool  # whether the answer is read from the model's own word scores
+    kept_by_loss: bool  # whether the weights with the lowest dev loss stay, not those with the highest score
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean over the batch: -> ()."""

@@ -156,7 +156,7 @@ def write_report(out: Path, result: Result, reached: dict[str, float], measured:
         "minutes": f"{result.seconds / 60:.1f}",
         "held-out loss": f"{history.scores[-1][1]['held-out loss']:.3f}",
         **{name: f"{value:.3f}" for name, value in reached.items()},
-        **{name: "{:.3f} [{:.2f}, {:.2f}]".format(*interval(draws)) for name, draws in measured.items()},
+        **{name: accuracy(draws) for name, draws in measured.items()},
     }
     return table([f"{result.run.kind}, {result.run.size}", ""], [[name, value] for name, value in facts.items()])
 
@@ -196,3 +196,9 @@ def plot_report(result: Result, curve: list[list[float]], path: Path) -> None:
         right.set_axis_off()
     write_safely(path, lambda file: figure.savefig(file, dpi=120, format="png"))
     plt.close(figure)
+
+
+def accuracy(draws: Sequence[float]) -> str:
+    """The mean, with its interval as far as an accuracy can lie in it."""
+    mean, low, high = interval(draws)
+    return f"{mean:.3f} [{max(0.0, low):.2f}, {min(1.0, high):.2f}]"

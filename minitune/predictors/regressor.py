@@ -24,6 +24,7 @@ class Regressor(nn.Module):
     """Reads the number of a text, or of a pair. An item's label is the number's distance from the mean, in spreads."""
 
     reads_words = False
+    kept_by_loss = True  # a rank correlation is blind to how far the numbers are off
 
     def __init__(self, model: Model | Tuned | Untied, tokenizer: Tokenizer, template: Template, readout: FreeNumber):
         super().__init__()

@@ -64,6 +64,7 @@ class Tagger(nn.Module):
     """
 
     reads_words = False
+    kept_by_loss = False
 
     def __init__(
         self,

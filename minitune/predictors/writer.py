@@ -51,6 +51,7 @@ class Writer(nn.Module):
     """
 
     reads_words = True
+    kept_by_loss = False
 
     def __init__(
         self,

@@ -59,9 +59,10 @@ def verbalizer(label_words: Mapping[str, Sequence[str]], labels: Sequence[str], 
     if unknown:
         raise UserError(f"label words are given for {unknown}, and the labels are {list(labels)}")
     owner: dict[int, str] = {}
+    example = ";".join(f"{label}=..." for label in labels[:2])
     for label in labels:
         if not label_words.get(label):
-            raise UserError(f"the class {label!r} has no label word; give each class one, as in {label}=word")
+            raise UserError(f"the class {label!r} has no label word; give each class one, as in {example!r}")
         for word in label_words[label]:
             token = tokenizer.word_id(word)
             if owner.get(token) == label:

@@ -60,7 +60,7 @@ class Plan:
             ["parameters", f"{self.parameters:,}"],
             ["memory of the model", f"{size(weights)}, and {size(AT_ONCE * weights)} while it is read"],
             ["memory to tune it in full", f"{size(full)}, and what a batch takes"],
-            ["work for each token", f"{self.times_the_work:,.0f} times that of the shipped {self.kind}"],
+            ["work for each token", f"{rounded(self.times_the_work)} times that of the shipped {self.kind}"],
         ]
         if t.unnamed:
             rows.insert(4, ["rows that no token had", f"{t.unnamed:,}, kept under names of their own"])
@@ -117,3 +117,8 @@ def pooler_is_new(checkpoint: Checkpoint) -> bool:
     """Whether a BERT's pooler is there and no training has ever moved it: every bias is still 0. So it is with models
     that read a text by the mean of its tokens."""
     return checkpoint.kind == "bert" and "pooler" not in checkpoint.lacks and not checkpoint.model.pooler.bias.any()
+
+
+def rounded(times: float) -> str:
+    """Whole from 10 on: below that two digits tell more from less."""
+    return f"{times:,.0f}" if times >= 10 else f"{times:.2g}"

@@ -63,9 +63,17 @@ class History:
     losses: list[float] = field(default_factory=list)  # of every step
     scores: list[tuple[int, dict[str, float]]] = field(default_factory=list)  # (step, what `evaluate` said)
 
-    def best(self) -> float:
-        """The highest score so far: of each look, the first number counts."""
-        return max(next(iter(look.values())) for _, look in self.scores)
+    def best(self, by_loss: bool = False) -> float:
+        """The highest score so far: of each look, the first number counts; by loss, that of the lowest loss."""
+        return first(max((look for _, look in self.scores), key=lowest_loss if by_loss else first))
+
+
+def first(look: Mapping[str, float]) -> float:
+    return next(iter(look.values()))
+
+
+def lowest_loss(look: Mapping[str, float]) -> float:
+    return -look["loss"]
 
 
 def train(
@@ -81,6 +89,7 @@ def train(
     before_step: Callable[[int], None] | None = None,
     tell: Callable[[int, History], None] | None = None,
     label: str = "training",
+    keep_by_loss: bool = False,
 ) -> History:
     """Train `module` in place and leave it in eval mode.
 
@@ -88,6 +97,7 @@ def train(
         batch_at: the batch with a given number. Being a function of the number alone, it needs no state to resume.
         evaluate: measures on dev data, by name. The first is the score, higher = better; the weights that
             score best are those that stay (unless `config.keep_best` is off).
+        keep_by_loss: those with the lowest "loss" stay instead.
         save: is given the whole state now and then; `resume` takes it back, and the run ends as if never stopped.
         rates: for parameters' names, their part of the learning rate; 1 for those that are not named.
         before_step: is called with the step's number; it may freeze or unfreeze what was trainable at the start.
@@ -102,19 +112,20 @@ def train(
         raise UserError("there is nothing to train: every parameter is frozen")
     device = next(iter(trainable.values())).device
     optimizer = make_optimizer(module, config, rates)
-    history, best, first = History(), None, 0
+    history, best, start = History(), None, 0
+    worth = lowest_loss if keep_by_loss else first
     if resume:
         optimizer.load_state_dict(resume["optimizer"])
         module.load_state_dict(resume["module"])
         history = History(resume["losses"], [tuple(pair) for pair in resume["scores"]])
-        best, first = resume["best"], resume["step"]
+        best, start = resume["best"], resume["step"]
         torch.set_rng_state(resume["rng"])
     else:
         torch.manual_seed(config.seed)
 
     train_mode(module)
     saved_at = time.monotonic()
-    bar = tqdm(range(first, config.steps), label, config.steps, initial=first, disable=None, leave=False)
+    bar = tqdm(range(start, config.steps), label, config.steps, initial=start, disable=None, leave=False)
     for step in bar:
         if before_step:
             before_step(step)
@@ -146,8 +157,8 @@ def train(
                 history.scores.append((done, evaluate()))
             if tell:
                 tell(done, history)
-            score = next(iter(history.scores[-1][1].values()))
-            if config.keep_best and score >= history.best():  # of equals, the longest trained
+            looks = [worth(look) for _, look in history.scores]
+            if config.keep_best and looks[-1] >= max(looks):  # of equals, the longest trained
                 best = {name: p.detach().clone() for name, p in trainable.items()}
         if save and (time.monotonic() - saved_at > save_seconds or done == config.steps):
             save(training_state(module, optimizer, history, best, done))

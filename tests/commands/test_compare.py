@@ -31,6 +31,16 @@ def test_compare_leaves_out_verbalizers_without_words_and_says_why(capsys, model
     assert "zero-shot" not in out.partition("accuracy")[2] and "frozen+head" in out
 
 
+def test_without_shots_those_that_the_file_has_rows_for_are_compared(capsys, models, here):
+    given = ["compare", "--data", "reviews.csv", "--model", models / "bert", "--seeds", 1, "--set", "steps=2"]
+    status, out, err = run(capsys, *given, "--methods", "frozen+head", "--json", "rows.json")
+    assert (status, err) == (0, "") and "for 16 or 64 examples a class" in out and "1, 4 are compared" in out
+    assert "24 rows, 12 of them for the test" in out, "half of the rows must stay for the test"
+    assert {row["shots"] for row in json.loads((here / "rows.json").read_text())["rows"]} == {1, 4}
+    status, _, err = run(capsys, *given, "--methods", "frozen+head", "--shots", "1,64")
+    assert status == 2 and "lower --shots" in err, "numbers that were asked for are refused, not left out"
+
+
 def test_the_same_command_gives_the_same_scores(capsys, models, here):
     for name in ("a.json", "b.json"):
         compare_own(capsys, models, "--methods", "full+head", "--json", name)

@@ -9,7 +9,8 @@ def test_sweep_prints_a_table_and_writes_json(capsys, here, monkeypatch):
     few_rows(monkeypatch, 40)
     arguments = ["--rates", "0.01,1e-3", "--shots", "2", "--seeds", "2", "--set", "steps=2", "--json", "s.json"]
     status, out, err = run(capsys, "sweep", "frozen+head, lora", *arguments)
-    assert (status, err) == (0, "") and out.count("*") == 2
+    assert (status, err) == (0, "") and out.count("*") == 3, "two stars, and what they say"
+    assert "sentiment, bert, world 0, 2 examples a class, 2 draws" in out
     result = json.loads((here / "s.json").read_text())
     assert [(row["method"], row["rate"], len(row["scores"])) for row in result["rows"]] == [
         ("frozen+head", 0.001, 2),

@@ -191,10 +191,16 @@ def test_one_draw_claims_no_interval():
         ([0.51], True),
     ],
 )
-def test_what_is_no_better_than_a_baseline_is_called_so(draws, near):
+def test_what_is_not_clearly_better_than_a_baseline_is_called_so(draws, near):
     table = compare_table([Row("majority", 4, [0.5] * len(draws)), Row("a", 4, draws)])
-    assert ("No better than majority: a\n" in table) is near
+    assert ("Not clearly better than majority: a\n" in table) is near
     assert ("the mean is less than 0.02 above it" in table) is near, "the rule must be stated"
+
+
+def test_what_is_not_clearly_better_at_several_numbers_of_examples_is_named_once():
+    rows = [Row("majority", 4, [0.5]), Row("a", 4, [0.5]), Row("b", 4, [0.9])]
+    rows += [Row("majority", 8, [0.5]), Row("a", 8, [0.5]), Row("b", 8, [0.5])]
+    assert "majority: a at 4, 8; b at 8\n" in compare_table(rows)
 
 
 def test_a_correlation_may_lie_below_zero(tmp_path):

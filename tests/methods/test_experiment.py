@@ -28,6 +28,7 @@ class Fake(nn.Module):
     """Its one weight grows by each step, so that its value says at which step the weights were kept."""
 
     reads_words = False
+    kept_by_loss = False
 
     def __init__(self):
         super().__init__()
@@ -121,6 +122,19 @@ def test_the_weights_that_stay_are_those_that_did_best_on_dev(fakes):
     kept = fakes[0][0].kept
     assert kept[-1] == kept[1], "the test measured other weights than those of the best look at dev"
     assert len(set(kept[:4])) == 4
+
+
+def test_of_numbers_the_weights_with_the_lowest_dev_loss_stay(fakes, monkeypatch):
+    monkeypatch.setattr(Fake, "kept_by_loss", True)
+    losses = iter((0.5, 0.9, 0.2, 0.4, 1.0))
+    monkeypatch.setattr(Fake, "measure", with_loss(Fake.measure, losses))
+    run()
+    kept = fakes[0][0].kept
+    assert kept[-1] == kept[2], "the weights that stay are not those of the look with the lowest loss"
+
+
+def with_loss(measure, losses):
+    return lambda self, items: {**measure(self, items), "loss": next(losses)}
 
 
 def test_the_score_that_is_reported_is_the_tests(fakes):

@@ -140,7 +140,7 @@ def test_learns_through_the_model(gpt, hidden):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"good": ["great"]}, "the class 'bad' has no label word; give each class one, as in bad=word"),
+        ({"good": ["great"]}, "the class 'bad' has no label word; give each class one, as in 'bad=...;good=...'"),
         ({"good": ["great"], "bad": []}, "'bad' has no label word"),
         ({"good": ["great"], "bad": ["awful"], "fair": ["soup"]}, r"given for \['fair'\], and the labels are"),
         ({"good": ["great", "soup"], "bad": ["soup"]}, "'soup' stands for 'bad' and for 'good'"),

@@ -486,3 +486,5 @@ def test_precision_is_mixed_on_a_gpu_alone(gpt, ids):
 
 def test_the_best_of_a_history():
     assert History(scores=[(1, {"a": 0.2, "b": 9.0}), (2, {"a": 0.4, "b": 1.0})]).best() == 0.4
+    looks = [(1, {"a": 0.4, "loss": 9.0}), (2, {"a": 0.2, "loss": 1.0})]
+    assert History(scores=looks).best(by_loss=True) == 0.2, "the score of the look with the lowest loss"
