@@ -66,10 +66,10 @@ def run(options: argparse.Namespace) -> None:
         question = asked_otherwise(data.for_model(base)[1], options.template, options.label_words, base, needs_blank)
         print("\n".join([*describe(data, base), *words_asked(question, [method.name], base.kind)]))
     out = options.out or default_folder(method.name, data.name, base.name, options.shots, options.seed)
-    check_is_free(out, options.force)
     curve = out / "curve.png"
     for path in (out / FILE, curve):
         check_can_write(path)
+    check_is_free(out, options.force)
     tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words)
     tuned.made["test"] = judge(tuned.predictor, data.test)
     tuned.made["columns"] = {"text": options.text_column, "text_b": options.text_b_column}  # predict looks for them
