@@ -49,7 +49,7 @@ def write_safely(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """
     opened = Watched()
     try:
-        target = path.resolve()
+        target = place_of(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_file():
             with open(target, "wb") as opened.file:
@@ -65,6 +65,18 @@ def write_safely(path: Path, write: Callable[[BinaryIO], None]) -> None:
             f"cannot write {path}: {reason.strerror or reason}; free some space or choose another folder (what stood "
             "there is unharmed)"
         ) from error
+
+
+def place_of(path: Path) -> Path:
+    """Where `path` leads, behind all links.
+
+    Raises:
+        OSError: its links lead in a circle, or no file can have that name.
+    """
+    try:
+        return path.resolve()
+    except (RuntimeError, ValueError) as error:  # a circle, as older Pythons tell it; a zero byte
+        raise OSError(None, f"no file can be there ({error})") from None
 
 
 def replace(target: Path, write: Callable[[BinaryIO], None], opened: Watched) -> None:
@@ -152,7 +164,7 @@ def check_can_write(path: Path, bytes_needed: int = 0) -> None:
             name is too long, the disk has less room than `bytes_needed`.
     """
     try:
-        target = path.resolve()
+        target = place_of(path)
         if target.is_dir():
             raise IsADirectoryError(None, "it is a folder, and a file was expected")
         if target.exists() and not target.is_file():

@@ -86,7 +86,8 @@ def run(arguments: Sequence[str] | None) -> int:
 
 
 def complain(sentence: str, before: str = "") -> None:
-    print(f"{before}minitune {printable(sentence)}", file=sys.stderr)
+    one_line = printable(sentence).replace("\n", "\\n")  # a file's name may hold a line break
+    print(f"{before}minitune {one_line}", file=sys.stderr)
 
 
 def is_lack_of_memory(error: Exception) -> bool:

@@ -13,12 +13,12 @@ def run(options: argparse.Namespace) -> None:
     from minitune.training.importing import WEIGHT, carry_out, check_memory, plan_import, pooler_is_new
 
     folder, out = options.folder, options.out
-    if out.resolve() == folder.resolve():
+    check_can_write(out / "model.pt")
+    if out.exists() and folder.exists() and out.samefile(folder):
         raise UserError(f"--out is the folder that is read, {folder}; choose another one")
     held = [name for name in ("model.pt", "tokenizer.json") if (out / name).exists()]
     if held and not options.force:
         raise UserError(f"{out} holds a {held[0]} already: choose another --out, or replace it with --force")
-    check_can_write(out / "model.pt")
     plan = plan_import(folder)
     print(plan)
     check_memory(plan)

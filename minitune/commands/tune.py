@@ -69,10 +69,10 @@ def run(options: argparse.Namespace) -> None:
         asked = words_asked(question, [method.name], base.kind) if question.label_words else []  # else it is refused
         print("\n".join([*describe(data, base), *asked]))
     out = options.out or default_folder(method.name, data.name, base.name, options.shots, options.seed)
-    check_is_free(out, options.force)
     curve = out / "curve.png"
     for path in (out / FILE, curve):
         check_can_write(path)
+    check_is_free(out, options.force)
     tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words)
     tuned.made["test"] = judge(tuned.predictor, data.test)
     tuned.made["columns"] = {"text": options.text_column, "text_b": options.text_b_column}  # predict looks for them

@@ -26,7 +26,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # of each setting: wha
     "steps": (lambda n: 1 <= n <= LONGEST, f"a whole number from 1 to {LONGEST:,}"),
     "lr": (lambda rate: 0 < rate < math.inf, "a number above 0"),
     "warmup": (lambda n: 0 <= n <= LONGEST, f"a whole number from 0 to {LONGEST:,}"),
-    "weight_decay": (lambda decay: 0 <= decay < math.inf, "a number from 0 on"),
+    "weight_decay": (lambda decay: 0 <= decay <= 1000, "a number from 0 to 1,000"),
     "betas": (lambda b: len(b) == 2 and all(0 <= x < 1 for x in b), "two numbers from 0 to below 1, as in 0.9,0.98"),
     "clip": (lambda norm: norm > 0, "a number above 0"),
     "accumulate": (lambda n: 1 <= n <= 1000, "a whole number from 1 to 1,000"),

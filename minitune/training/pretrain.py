@@ -24,10 +24,12 @@ from minitune.data.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from minitune.errors import UserError
 from minitune.files import alone_in, check_can_write, write_json
 from minitune.models.build import KINDS, SIZES, Model, random_model
+from minitune.schema import plain_to
 from minitune.training.checkpoint import Checkpoint, read_tensors, save_checkpoint, write_tensors
 from minitune.training.loop import History, TrainConfig, evaluation, train
 from minitune.training.progress import plain_lines
 from minitune.training.run import RECIPES, Asked, Recipe, Run, check_same, read_run
+from minitune.training.state import StateFile, check_state
 
 CONTEXT = 128
 HELD_OUT = 100  # one text of so many, or one piece of a long text, is kept for the held-out loss
@@ -175,7 +177,7 @@ def learn(
     work: Pretraining,
     run: Run,
     out: Path,
-    state: dict | None,
+    state: StateFile | None,
     watch: Callable[[Checkpoint], dict[str, float]],
     save_seconds: float,
 ) -> Result:
@@ -189,8 +191,10 @@ def learn(
         keep_best=False,
         seed=run.seed,
     )
+    if state:
+        check_state(state, work.model, config, str(out / "state.pt"))
     checkpoint, started = Checkpoint(work.model, work.tokenizer), time.perf_counter()
-    before = seconds = state["seconds"] if state else 0.0
+    before = seconds = state.seconds if state else 0.0
 
     def save(now: dict) -> None:
         nonlocal seconds
@@ -205,8 +209,8 @@ def learn(
         evaluate=lambda: {"held-out loss": work.held_out_loss(), **watch(checkpoint)},
         save=save,
         save_seconds=save_seconds,
-        resume=state,
-        tell=plain_lines(f"pretraining {run.kind}", run.steps, state["step"] if state else 0),
+        resume=vars(state) if state else None,
+        tell=plain_lines(f"pretraining {run.kind}", run.steps, state.step if state else 0),
         label=f"pretraining {run.kind}",
     )
     # Nothing of how the run went, such as its time, so that a resumed run ends in the same bytes; and copied, for a
@@ -246,7 +250,7 @@ def resumed_run(out: Path, given: Mapping[str, Any], text: str) -> Run:
     return run
 
 
-def resumed_state(path: Path, run: Run, tokenizer: Tokenizer) -> dict | None:
+def resumed_state(path: Path, run: Run, tokenizer: Tokenizer) -> StateFile | None:
     """What the last save left; None before the first.
 
     Raises:
@@ -254,8 +258,8 @@ def resumed_state(path: Path, run: Run, tokenizer: Tokenizer) -> dict | None:
     """
     if not path.exists():
         return None
-    state = read_tensors(path, "pretraining")
-    if (state.get("run"), state.get("tokenizer")) != (run.identity, digest([tokenizer.library.to_str()])):
+    state = plain_to(StateFile, read_tensors(path, "pretraining"), str(path))
+    if (state.run.identity, state.tokenizer) != (run.identity, digest([tokenizer.library.to_str()])):
         raise UserError(
             f"{path} was saved by another run than the one that run.json and tokenizer.json beside it tell of: put "
             "back the files of one run, or start anew in another --out"

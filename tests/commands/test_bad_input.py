@@ -317,6 +317,20 @@ ROWS = {
     "a seed in words": ("data --seed first", "whole number"),
     "a seed below 0": ("data --seed -1", "whole number|expected one argument"),
     "seconds of nothing": ("bench --seconds 0", "above 0"),
+    # ---- names that no file can have
+    "a tuned folder behind a circle of links": (TUNE.replace("--out t", "--out LOOP"), "cannot write"),
+    "a model behind a circle of links": (f"{NANO} --out LOOP", "cannot write", {"mine.txt": "a text\n" * 9}),
+    "a table behind a circle of links": (f"{ONE} --json LOOP", "cannot write"),
+    "a notebook behind a circle of links": ("notebook 1 --out LOOP", "cannot write"),
+    "an import behind a circle of links": ("import B --out LOOP", "cannot write"),
+    "a zero byte for the table": (f"{ONE} --json 'a\0b'", "cannot write"),
+    "a zero byte for the tuned folder": (TUNE.replace("--out t", "--out 'a\0b'"), "cannot write"),
+    "a zero byte for the notebook": ("notebook 1 --out 'a\0b'", "cannot write"),
+    "a long name for the tuned folder": (TUNE.replace("--out t", f"--out {'n' * 300}"), "cannot write"),
+    "a long name for the notebook": (f"notebook 1 --out {'n' * 300}", "cannot write"),
+    "a line break in a file's name": (f"compare {DATA} 'a\nb.csv'", r"there is no file a\\nb\.csv"),
+    "a line break in a setting": (f"{TUNE} --set 'rank=a\nb'", "whole number"),
+    "a decay beyond all measure": (f"{TUNE} --set weight_decay=1e30", "from 0 to 1,000"),
 }
 
 
@@ -333,6 +347,7 @@ def test_one_sentence_and_nothing_written(capsys, models, tuned, here, name):
     for link, target in {"B": models / "bert", "G": models / "gpt", "T": tuned}.items():
         with contextlib.suppress(FileExistsError):
             (here / link).symlink_to(target)
+    (here / "LOOP").symlink_to("LOOP")
     before = tree(here), tree(tuned)
     status, _, err = run(capsys, *shlex.split(command))
     assert status == 2 and "Traceback" not in err, err
