@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 import statistics
 import unicodedata
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
+
+from minitune.writing import write_safely
 
 # 97.5% quantiles of Student's t for 1, 2, 3, ... degrees of freedom; beyond them the normal distribution's.
 T_QUANTILES = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145)
@@ -84,7 +88,21 @@ def plain(number: float, digits: int = 6) -> str:
 
 def in_figure(text: str) -> str:
     """A user's text as matplotlib shows it: between two dollars it would read mathematics."""
-    return text.replace("$", r"\$")
+    return one_line(text).replace("$", r"\$")
+
+
+def save_figure(figure, path: Path) -> None:
+    """Write a matplotlib figure, whole or not at all, in the format that the path's ending names; and close it.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    from matplotlib import pyplot
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that the font lacks
+        write_safely(path, lambda file: figure.savefig(file, dpi=120, format=path.suffix[1:]))
+    pyplot.close(figure)
 
 
 def duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ from minitune.files import PACKAGE
 
 FLOORS = (  # from the lowest. A room knows the rooms below it, none above it, and none beside it on its floor
     ("errors",),
-    ("files",),
+    ("files", "writing"),
     ("report", "schema"),
     ("models",),
     ("data",),

@@ -17,7 +17,7 @@ def add(group) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     from minitune.bench.tables import as_json, as_text, bench
-    from minitune.files import check_can_write, write_json
+    from minitune.writing import check_can_write, write_json
 
     if options.json:
         check_can_write(options.json)

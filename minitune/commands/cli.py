@@ -30,7 +30,7 @@ from minitune.commands import (
     tune,
 )
 from minitune.commands.options import Parser
-from minitune.commands.terminal import outlets, printable
+from minitune.commands.terminal import one_sentence, outlets
 from minitune.errors import UserError
 
 COMMANDS = (
@@ -86,8 +86,7 @@ def run(arguments: Sequence[str] | None) -> int:
 
 
 def complain(sentence: str, before: str = "") -> None:
-    one_line = printable(sentence).replace("\n", "\\n")  # a file's name may hold a line break
-    print(f"{before}minitune {one_line}", file=sys.stderr)
+    print(f"{before}minitune {one_sentence(sentence)}", file=sys.stderr)
 
 
 def is_lack_of_memory(error: Exception) -> bool:

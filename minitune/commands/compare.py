@@ -40,7 +40,6 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.files import check_can_write, try_all, write_json
     from minitune.methods.compare import compare
     from minitune.methods.compare_report import check_figure_path, compare_json, compare_table, many, plot
     from minitune.methods.file_report import describe, words_asked
@@ -49,6 +48,7 @@ def run(options: argparse.Namespace) -> None:
     from minitune.methods.question import asked_otherwise
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
+    from minitune.writing import check_can_write, try_all, write_json
 
     device = pick_device(options.device)
     chosen = [] if options.methods in (None, "all") else split_list(options.methods)

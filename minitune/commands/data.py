@@ -19,9 +19,9 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.files import check_can_write
     from minitune.world.folder import write_whole_world
     from minitune.world.proofs import prove, report
+    from minitune.writing import check_can_write
 
     if options.prove:
         checks = prove(options.seed)

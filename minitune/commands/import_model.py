@@ -8,9 +8,9 @@ from minitune.errors import UserError
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.files import check_can_write
     from minitune.training.checkpoint import save_checkpoint
     from minitune.training.importing import WEIGHT, carry_out, check_memory, plan_import, pooler_is_new
+    from minitune.writing import check_can_write
 
     folder, out = options.folder, options.out
     check_can_write(out / "model.pt")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from minitune.commands.terminal import one_sentence
 from minitune.errors import UserError
 
 LAYOUT = ("text_column", "text_b_column", "no_header", "no_quoting", "encoding")  # of `add_layout`
@@ -53,7 +54,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str):
         meant = self.meant_by(message)
         hint = f"; did you mean {meant}?" if meant else ""
-        self.exit(2, f"{self.prog}: {message}{hint}; {self.prog} --help lists what it takes\n")
+        sentence = f"{self.prog}: {message}{hint}; {self.prog} --help lists what it takes"
+        self.exit(2, f"{one_sentence(sentence)}\n")
 
     def meant_by(self, message: str) -> str:
         """The options that an unknown one, which `message` names, is a part of or nearly is."""

@@ -45,12 +45,12 @@ def threads(text: str) -> int:
 def run(options: argparse.Namespace) -> None:
     import torch
 
-    from minitune.files import check_can_write
     from minitune.methods.gain import gain, probe_data
     from minitune.predictors.pretraining import pretrain_and_report, reading_of
     from minitune.training.loop import pick_device
     from minitune.training.pretrain import refuse_to_overwrite
     from minitune.training.run import check_model
+    from minitune.writing import check_can_write
 
     check_model(options.kind, options.size)
     device, out = pick_device(options.device), options.out or Path("runs") / options.kind

@@ -49,7 +49,6 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.files import check_can_write, write_json
     from minitune.methods.file_report import describe
     from minitune.methods.kinds import KINDS
     from minitune.methods.method import parse_all
@@ -58,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
     from minitune.world.folder import world_folder
+    from minitune.writing import check_can_write, write_json
 
     if options.world and options.data:
         raise UserError("--world belongs to the tasks of the toy world, and --data was given; leave one of them out")

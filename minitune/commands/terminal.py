@@ -21,6 +21,15 @@ def printable(text: str) -> str:
     return text.translate(CONTROL)
 
 
+LONGEST = 1_000  # characters of a sentence: a label or a template in it may be of any length
+
+
+def one_sentence(text: str) -> str:
+    """`text` as it can stand in one line of a terminal, its middle left out where it is very long."""
+    line = printable(text).replace("\n", "\\n")
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+
+
 class Outlet(io.TextIOBase):
     """A stream that may fail: the first failure is kept in `failure`, and nothing is written from then on.
 

@@ -48,7 +48,6 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.files import check_can_write
     from minitune.methods.curve import plot_curve
     from minitune.methods.experiment import judge
     from minitune.methods.file_report import describe, words_asked
@@ -59,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
     from minitune.methods.tuned import stored, tune, tuning_report
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
+    from minitune.writing import check_can_write
 
     method = Method.parse(options.method, options.set)
     base = load_checkpoint(options.model, pick_device(options.device))

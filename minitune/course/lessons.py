@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minitune.errors import UserError
-from minitune.files import check_can_write, read_bytes, read_text, shared, write_safely, write_text
+from minitune.files import read_bytes, read_text, shared
 from minitune.report import table
+from minitune.writing import check_can_write, write_safely, write_text
 
 
 @dataclass(frozen=True)

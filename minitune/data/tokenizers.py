@@ -25,7 +25,8 @@ from tokenizers import Tokenizer as Library
 from minitune.data.specials import SPECIALS, role_of, roles_of
 from minitune.data.words import UNSPACED, pieces_of, with_space
 from minitune.errors import UserError
-from minitune.files import read_text, write_text
+from minitune.files import read_text
+from minitune.writing import write_text
 
 LARGEST = 4096  # tokens
 

@@ -11,11 +11,11 @@ from typing import Any
 from minitune.data.rows import DELIMITERS
 from minitune.data.written import Form, cell, delimited, json_line
 from minitune.errors import UserError
-from minitune.files import check_can_write, write_text
 from minitune.methods.answers import ANSWER, Answers, shown
 from minitune.methods.ask import placed
 from minitune.methods.queries import Query
 from minitune.methods.question import Question
+from minitune.writing import check_can_write, write_text
 
 CUT, CHANCES = "cut", "probabilities"  # what stands beside the answer in JSON
 JSON_LINES = ".jsonl"

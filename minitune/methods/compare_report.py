@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minitune.errors import UserError
-from minitune.files import write_safely
 from minitune.methods.baselines import BASELINES, Row
-from minitune.report import in_figure, interval, plain, size, table
+from minitune.report import in_figure, interval, plain, save_figure, size, table
 
 FIGURE_FORMATS = (".png", ".pdf", ".svg")
 LOWEST = {"rank correlation": -1.0}  # a score; of the others 0
@@ -164,12 +163,10 @@ def plot(rows: Sequence[Row], title: str, path: Path, metric: str = "accuracy", 
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
 
     figure = plot_one(rows, metric) if len(by_shots(rows)) == 1 else plot_curves(rows, metric, by_class)
     figure.axes[0].set_title(in_figure(title), fontsize=11)
-    write_safely(path, lambda file: figure.savefig(file, dpi=120, format=path.suffix[1:]))
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 def plot_one(rows: Sequence[Row], metric: str):

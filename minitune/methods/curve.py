@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minitune.files import write_safely
-from minitune.report import in_figure
+from minitune.report import in_figure, save_figure
 from minitune.training.loop import History
 
 
@@ -35,5 +34,4 @@ def plot_curve(history: History, title: str, path: Path) -> None:
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=9, loc="center right")
     axes.grid(alpha=0.3)
-    write_safely(path, lambda file: figure.savefig(file, dpi=120, format="png"))
-    plt.close(figure)
+    save_figure(figure, path)

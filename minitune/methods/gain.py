@@ -26,7 +26,10 @@ def probe_data(path: Path) -> TaskData:
     Raises:
         UserError: whatever is wrong with the file; it has no classes.
     """
-    data = file_data(path)
+    try:
+        data = file_data(path)
+    except UserError as error:
+        raise UserError(f"--probe reads the columns text and label of a file: {error}") from None
     if data.question.kind != "classes":
         raise UserError(f"{path} has no classes, and --probe measures with classes; give a file of texts and labels")
     test = data.test if len(data.test) <= TESTED else random.Random(0).sample(list(data.test), TESTED)

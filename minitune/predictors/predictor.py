@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from minitune.prompting.template import Rendered
-from minitune.training.loop import Batch, evaluation
+from minitune.training.loop import Batch, Diverged, evaluation
 
 
 class Item(Protocol):
@@ -59,7 +59,11 @@ class ExampleBatches:
 def over(
     predictor: Predictor, items: Sequence[Item], function: Callable[[Batch], Tensor], batch_size: int = 128
 ) -> Tensor:
-    """`function(batch)` of all items, in eval mode and without gradients, in the items' order: (N, ...)."""
+    """`function(batch)` of all items, in eval mode and without gradients, in the items' order: (N, ...).
+
+    Raises:
+        Diverged: a result is no number.
+    """
     order = sorted(range(len(items)), key=lambda i: len(items[i].rendered.ids))  # like lengths together: no padding
     device = next(predictor.parameters()).device
     parts = []
@@ -67,7 +71,10 @@ def over(
         for start in range(0, len(order), batch_size):
             batch = predictor.collate([items[i] for i in order[start : start + batch_size]])
             parts.append(function({name: tensor.to(device) for name, tensor in batch.items()}))
-    return torch.cat(parts)[torch.tensor(order, device=device).argsort()]
+    found = torch.cat(parts)
+    if found.is_floating_point() and found.isnan().any():
+        raise Diverged("the model's scores are no numbers (NaN): lower the learning rate, or restore a damaged model")
+    return found[torch.tensor(order, device=device).argsort()]
 
 
 def padded(rendered: Sequence[Rendered], pad_id: int) -> Batch:

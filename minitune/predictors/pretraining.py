@@ -10,10 +10,10 @@ from pathlib import Path
 
 from minitune.data.texts import counted, read_texts
 from minitune.data.tokenizers import Tokenizer, train_tokenizer
-from minitune.files import read_text, write_safely, write_text
+from minitune.files import read_text
 from minitune.predictors.plan import millions, plan
 from minitune.predictors.probes import Probes, news_loss
-from minitune.report import interval, table
+from minitune.report import interval, save_figure, table
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.pretrain import Pretraining, Result, pretrain
 from minitune.training.run import Asked, Run
@@ -21,6 +21,7 @@ from minitune.world.entropy import news_and_its_surprise
 from minitune.world.folder import world_folder
 from minitune.world.tasks import load_split
 from minitune.world.world import World
+from minitune.writing import write_text
 
 NEWS = 500  # reports that the loss is compared with the grammar's entropy on
 WHOLE_WORDS = 180  # a word of the world that occurs so often is one token; the rarest label words stay split
@@ -194,8 +195,7 @@ def plot_report(result: Result, curve: list[list[float]], path: Path) -> None:
         right.legend(frameon=False, fontsize=8)
     else:
         right.set_axis_off()
-    write_safely(path, lambda file: figure.savefig(file, dpi=120, format="png"))
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 def accuracy(draws: Sequence[float]) -> str:

@@ -20,12 +20,13 @@ from torch import Tensor, nn
 
 from minitune.data.tokenizers import Tokenizer, load_tokenizer
 from minitune.errors import UserError
-from minitune.files import check_is_file, machine_memory, shared, write_safely
+from minitune.files import check_is_file, machine_memory, shared
 from minitune.models.build import Model, config_from_dict, config_to_dict, empty_model, parameter_count, random_model
 from minitune.models.convert import PARTS
 from minitune.models.tensor_file import check_parts
 from minitune.report import size
 from minitune.schema import check_tensors, plain_to
+from minitune.writing import write_safely
 
 VERSIONS = {"checkpoint": 1, "tuned method": 2, "pretraining": 2}
 SHIPPED = ("bert", "gpt")

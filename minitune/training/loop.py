@@ -168,6 +168,8 @@ def train(
         with torch.no_grad():
             for name, parameter in trainable.items():
                 parameter.copy_(best[name])
+    if not all(parameter.isfinite().all() for parameter in trainable.values()):
+        raise Diverged(f"the last step made weights that are no numbers: lower the learning rate (it is {config.lr})")
     module.eval()
     return history
 

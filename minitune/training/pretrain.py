@@ -22,7 +22,6 @@ import torch
 from minitune.data.batching import MaskedPairs, PackedRows, TextStore, encoded
 from minitune.data.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from minitune.errors import UserError
-from minitune.files import alone_in, check_can_write, write_json
 from minitune.models.build import KINDS, SIZES, Model, random_model
 from minitune.schema import plain_to
 from minitune.training.checkpoint import Checkpoint, read_tensors, save_checkpoint, write_tensors
@@ -30,6 +29,7 @@ from minitune.training.loop import History, TrainConfig, evaluation, train
 from minitune.training.progress import plain_lines
 from minitune.training.run import RECIPES, Asked, Recipe, Run, check_same, read_run
 from minitune.training.state import StateFile, check_state
+from minitune.writing import alone_in, check_can_write, write_json
 
 CONTEXT = 128
 HELD_OUT = 100  # one text of so many, or one piece of a long text, is kept for the held-out loss

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from minitune.errors import UserError
-from minitune.files import check_can_write, new_temporary
+from minitune.writing import check_can_write, new_temporary
 
 
 def check_can_fill(folder: Path, force: bool) -> None:

@@ -9,10 +9,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from minitune.files import PACKAGE, read_text, shared, write_text
+from minitune.files import PACKAGE, read_text, shared
 from minitune.world.task_rows import Row
 from minitune.world.tasks import SPLITS, TASKS
 from minitune.world.world import World
+from minitune.writing import write_text
 
 SAMPLE = 2_000  # documents
 STAMP = "made-by"

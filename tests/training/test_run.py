@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 
 from minitune.errors import UserError
-from minitune.files import write_json
 from minitune.training.run import RECIPES, Asked, Recipe, Run, check_same, read_run
+from minitune.writing import write_json
 
 pytestmark = [pytest.mark.lesson02, pytest.mark.lesson03]
 RUN = Run("bert", "nano", 7, 40, 2, "mine.txt (3 texts, ab)", Recipe(lr=0.01, batch_size=5, spread=0.1), Asked(world=3))

@@ -20,7 +20,8 @@ VALUES += [torch.zeros(2), torch.tensor(nan), torch.tensor(3.0, dtype=torch.floa
 def paths(content, path=()):
     """To each part of the content; of many parameters and of a list's parts the first is enough."""
     parts = content.items() if isinstance(content, dict) else enumerate(content)
-    for key, part in list(parts)[: None if len(path) < 1 or len(content) > 4 else 1]:
+    is_of_many = isinstance(content, list) or path in (("module",), ("optimizer", "state"))
+    for key, part in list(parts)[: 1 if is_of_many else None]:
         yield (*path, key)
         if isinstance(part, dict | list):
             yield from paths(part, (*path, key))

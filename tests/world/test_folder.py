@@ -6,11 +6,12 @@ from itertools import islice
 
 import pytest
 
-from minitune.files import shared, write_text
+from minitune.files import shared
 from minitune.world import folder
 from minitune.world.folder import as_csv, as_jsonl
 from minitune.world.tasks import load_split
 from minitune.world.world import World
+from minitune.writing import write_text
 
 pytestmark = pytest.mark.lesson01
 
