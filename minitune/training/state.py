@@ -71,7 +71,8 @@ def check_optimizer(state: Mapping[str, Any], module: nn.Module, config: TrainCo
             raise wrong(place, group, f"a mapping of {', '.join(expected)}")
         for name, value in expected.items():
             found = group[name]
-            if type(found) is not type(value) or (name != "lr" and found != value):  # lr is set anew at each step
+            differs = repr(found) != repr(value)  # a tensor in its place has no truth value
+            if type(found) is not type(value) or (name != "lr" and differs):  # lr is set anew at each step
                 raise wrong(f"{place}, {name}", found, repr(value))
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     moments = state["state"]

@@ -308,7 +308,7 @@ ROWS = {
     "a damaged adapter": ("import a --out o --model B", "adapter_config.json", {"a/adapter_config.json": "[]"}),
     "export to nowhere": ("export T", "--peft"),
     "export to both": ("export T --peft o --transformers p", "not allowed"),
-    "export of nothing": ("export nowhere --peft o", "nowhere/tuned.pt"),
+    "export of nothing": ("export nowhere --peft o", r"nowhere/tuned.pt|minitune\[real\]"),
     "export into a full folder": ("export T --peft a", "a holds x already.*--force", {"a/x": ""}),
     # ---- the course
     "no such lesson": ("lesson 99", "no lesson 99"),
