@@ -14,6 +14,7 @@ from minitune.methods.saved import FILE, load_tuned, read_tuned, save_tuned
 from minitune.training.checkpoint import load_checkpoint, read_tensors, save_checkpoint
 from tests import tiny
 
+pytestmark = pytest.mark.thorough
 VALUES = [None, True, -1, 0, 3, 2**70, -2.5, 1e400, float("nan"), "", "text", "\ud83c", b"bytes", [], [None], [3], {}]
 VALUES += [{"a": 3}, {3: "a"}, torch.zeros(2), torch.tensor(float("nan")), torch.zeros(2, dtype=torch.complex64)]
 

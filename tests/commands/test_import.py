@@ -125,8 +125,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(capsys, here):
 # every command takes it
 
 
-@pytest.mark.parametrize("kind", ["gpt", "bert"])
-@pytest.mark.parametrize("read", ["head", "verbalizer"])
+@pytest.mark.parametrize(("kind", "read"), [("gpt", "verbalizer"), ("bert", "head")])
 @pytest.mark.parametrize(
     "what", ["full", "frozen", "lora", "prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2"]
 )
@@ -143,7 +142,7 @@ def test_tune_predict_and_explain(capsys, foreign, here, no_curve, kind, read, w
     status, out, _ = run(capsys, "explain", "t", "a <mask> and <|endoftext|> .")
     assert status == 0 and ("likeliest words" in out) == (read == "verbalizer")
     tokens = out.partition("likeliest words")[0]
-    assert tokens.count("<mask>") == (kind == "bert" and read == "verbalizer"), "a text became the blank"
+    assert "<mask>" not in tokens, "a text became the blank"
     tuned = minitune.open("t")
     assert tuned.predict(["the plot was dull ."])[0] in ("good", "bad")
 

@@ -13,6 +13,7 @@ from minitune.training.pretrain import pretrain
 from minitune.training.run import read_run
 from tests.training.test_pretrain import TEXTS, Kill, run, tiny  # noqa: F401, a fixture
 
+pytestmark = pytest.mark.thorough
 VALUES = [None, True, -1, 0, 9, 2**70, -2.5, nan, "text", [], [None], [3.0], {}, {3: "a"}]
 VALUES += [torch.zeros(2), torch.tensor(nan), torch.tensor(3.0, dtype=torch.float64)]
 

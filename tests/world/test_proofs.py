@@ -9,6 +9,7 @@ from minitune.world.proofs import Check, prove, report
 pytestmark = pytest.mark.lesson01
 
 
+@pytest.mark.thorough
 def test_the_proofs_hold():
     """Reading a part of its text."""
     checks = prove(seed=11, documents=10_000)
