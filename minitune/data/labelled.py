@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from minitune.data.rows import Layout, Table
+from minitune.data.words import has_half_character
 from minitune.errors import UserError
 
 SECOND_TEXT = 3  # words on average: a column like this may be a second text
@@ -127,7 +128,7 @@ def as_text(value: Any, column: str, where: str) -> str:
     """
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{where}: the column {column!r} is empty or no text; fill it or remove the row")
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if has_half_character(value):
         raise UserError(
             f"{where}: the column {column!r} holds half a character (a lone surrogate like \\ud83c); write it whole "
             "or remove it"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minitune.data.rows import Layout, Table, read_table
+from minitune.data.words import has_half_character
 from minitune.errors import UserError
 from minitune.files import read_text
 
@@ -91,7 +92,7 @@ def checked(word: object, path: Path, line: int) -> str:
     """Raises:
     UserError: an empty token, or one that is no text.
     """
-    if not isinstance(word, str) or not word.strip() or any("\ud800" <= letter <= "\udfff" for letter in word):
+    if not isinstance(word, str) or not word.strip() or has_half_character(word):
         raise UserError(f"{path}, line {line}: {word!r} is no token and no tag; a text was expected")
     return word.strip()
 

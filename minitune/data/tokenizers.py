@@ -23,7 +23,7 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 from tokenizers import Tokenizer as Library
 
 from minitune.data.specials import SPECIALS, role_of, roles_of
-from minitune.data.words import UNSPACED, pieces_of, with_space
+from minitune.data.words import UNSPACED, has_half_character, pieces_of, with_space
 from minitune.errors import UserError
 from minitune.files import read_text
 from minitune.writing import write_text
@@ -80,7 +80,7 @@ class Tokenizer:
         Raises:
             UserError: it holds half a character (a lone surrogate), which no encoding can write.
         """
-        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        if has_half_character(text):
             raise UserError(
                 f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
             )

@@ -13,6 +13,11 @@ UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u
 UNSPACED += "\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
 
 
+def has_half_character(text: str) -> bool:
+    """Whether a lone surrogate such as \\ud83c stands in it, which no encoding can write."""
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def words_of(text: str) -> list[str]:
     """The words and punctuation marks of a text, before any tokenizer splits them.
 

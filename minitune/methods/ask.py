@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from minitune.data.examples import Example
+from minitune.data.words import has_half_character
 from minitune.errors import UserError
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
@@ -74,7 +75,7 @@ def check_whole(text: str) -> None:
     """Raises:
     UserError: a lone surrogate.
     """
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if has_half_character(text):
         raise UserError("a text holds half a character (a lone surrogate like \\ud83c); write it whole or remove it")
 
 
