@@ -23,7 +23,8 @@ from minitune.methods.settings import apply_settings, parted
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
-from minitune.prompting.template import Part, Template
+from minitune.prompting.slots import Part
+from minitune.prompting.template import Template
 from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
