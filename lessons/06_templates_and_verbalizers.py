@@ -57,8 +57,8 @@ for x in middles:
 box(axes, 0.3, 2.0, 11.7, 1.4, "BERT, as it was pretrained", "frozen")
 blank = middles[7]
 arrow(axes, (blank, 3.4), (blank, 3.9))
-for place, (word, chance) in enumerate((("terrible", "0.61"), ("bad", "0.20"), ("great", "0.02"), ("good", "0.01"))):
-    box(axes, blank - 3.6 + 1.8 * place, 3.9, 1.8, 0.8, f"{word} {chance}", "read")
+for place, word in enumerate(("terrible", "bad", "great", "good")):
+    box(axes, blank - 3.6 + 1.8 * place, 3.9, 1.8, 0.8, word, "read")
 for x, name in ((blank - 1.8, "negative"), (blank + 1.8, "positive")):
     arrow(axes, (x, 4.7), (x, 5.2))
     box(axes, x - 1.4, 5.2, 2.8, 0.8, name, "read")
@@ -178,7 +178,7 @@ def after_question(text: str) -> Tensor:
     return gpt.model.logits(gpt.model(torch.tensor([ids])).hidden[0, -1]).log_softmax(dim=-1)
 
 
-gpt_ids = [[gpt.tokenizer.word_id(word) for word in WORDS[label]] for label in data.labels]
+gpt_ids = torch.tensor([[gpt.tokenizer.word_id(word) for word in WORDS[label]] for label in data.labels])  # (C, W)
 right = [after_question(e.text)[gpt_ids].logsumexp(dim=-1).argmax().item() == e.label for e in test]
 print(f"GPT, zero-shot: {sum(right) / len(test):.3f}")
 
@@ -340,7 +340,7 @@ def blanks_of(examples: Sequence[Example]) -> Tensor:
     return over(packaged, items, lambda batch: model.logits(packaged.read(batch)).log_softmax(dim=-1))
 
 
-log_p, prior = blanks_of(test), blanks_of(data.train[:300]).exp().mean(dim=0)  # (N, V), (V,)
+log_p, prior = blanks_of(test), blanks_of(data.pool[:300]).exp().mean(dim=0)  # (N, V), (V,)
 
 
 def accuracy_of(words: list[list[int]], is_weighed: bool) -> float:
