@@ -13,7 +13,8 @@ something else in the blank, and each word is read where it fits:
     GPT     the word's tokens but the last, one variation for each such beginning; token j is what follows the j - 1
             before it, so that this is the word's own probability, scored in full
 
-A template of BERT that has m > 1 blanks of its own takes words of exactly m tokens, one for each blank.
+A template of BERT that has m > 1 blanks of its own takes words of exactly m tokens, one for each blank. For words of one
+token and a template with one blank all this is the plain verbalizer, up to a constant that is the same for all classes.
 
 Schick and Schütze 2021, "It's Not Just Size That Matters", section 3.1 (several masks; arXiv 2009.07118), guess the
 likeliest token first and put it in; Brown et al. 2020, section 2.4 (GPT-3's answers, divided by their length; arXiv
@@ -22,13 +23,17 @@ likeliest token first and put it in; Brown et al. 2020, section 2.4 (GPT-3's ans
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from minitune.data.tokenizers import Tokenizer
+from minitune.errors import UserError
 from minitune.models.build import Model
 from minitune.readout.losses import cross_entropy
+from minitune.readout.verbalizer import Verbalizer, apart, chosen_words
 
 Word = tuple[int, ...]  # its tokens
 
@@ -110,3 +115,40 @@ class Phrases(nn.Module):
         of_tokens = log_p[:, self.places, self.tokens]  # (B, C, W, L)
         used = self.used.to(of_tokens.dtype)
         return (of_tokens * used).sum(dim=-1)
+
+
+def word_reader(
+    label_words: Mapping[str, Sequence[str]], labels: Sequence[str], tokenizer: Tokenizer, blanks: int = 1
+) -> Verbalizer | Phrases:
+    """The read-out that suits these words, in the order of `labels`: the plain verbalizer where each is one token and the
+    template has one blank.
+
+    Args:
+        blanks: of the template.
+
+    Raises:
+        UserError: as of `chosen_words` and `tokens_of`.
+    """
+    words, weights = apart(chosen_words(label_words, labels, partial(tokens_of, tokenizer=tokenizer, blanks=blanks)))
+    if blanks < 2 and all(len(word) == 1 for of_class in words for word in of_class):
+        return Verbalizer([[token for (token,) in of_class] for of_class in words], weights)
+    return Phrases(words, tokenizer.mask_id if tokenizer.kind == "bert" else None, blanks, weights)
+
+
+def tokens_of(word: str, tokenizer: Tokenizer, blanks: int = 1) -> Word:
+    """Raises:
+    UserError: the word has no token, or one that the tokenizer does not know; or not one for each of several blanks.
+    """
+    ids = tokenizer.encode(word)
+    pieces = " + ".join(tokenizer.tokens(ids)) or "nothing"
+    if not ids or tokenizer.unk_id in ids:
+        raise UserError(
+            f"the label word {word!r} cannot be read at a blank: for the {tokenizer.kind} tokenizer it becomes {pieces}; "
+            "choose a word whose letters it knows"
+        )
+    if blanks > 1 and len(ids) != blanks:
+        raise UserError(
+            f"the label word {word!r} does not fit the template: it becomes {pieces}, and the template has {blanks} "
+            f"blanks, one for each token; take words of {blanks} tokens, or a template with one {{mask}}"
+        )
+    return tuple(ids)
