@@ -82,6 +82,9 @@ class Classifier(nn.Module):
             loss = loss + self.readout.between(hidden, label)
         return loss
 
+    def log_chance(self, batch: Batch) -> Tensor:
+        return self(batch).log_softmax(dim=-1).gather(1, batch["label"][:, None])[:, 0]  # (B, C) -> (B,)
+
     def calibrate(self) -> None:
         """Measure what a calibrated read-out takes off: once everything else has been trained and chosen."""
         if isinstance(self.readout, Calibrated):
