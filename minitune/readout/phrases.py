@@ -13,8 +13,8 @@ something else in the blank, and each word is read where it fits:
     GPT     the word's tokens but the last, one variation for each such beginning; token j is what follows the j - 1
             before it, so that this is the word's own probability, scored in full
 
-A template of BERT that has m > 1 blanks of its own takes words of exactly m tokens, one for each blank. For words of one
-token and a template with one blank all this is the plain verbalizer, up to a constant that is the same for all classes.
+A template of BERT that has m > 1 blanks of its own takes words of exactly m tokens, one for each blank. With words of
+one token and one blank all this is the plain verbalizer, up to a constant that is the same for all classes.
 
 Schick and Schütze 2021, "It's Not Just Size That Matters", section 3.1 (several masks; arXiv 2009.07118), guess the
 likeliest token first and put it in; Brown et al. 2020, section 2.4 (GPT-3's answers, divided by their length; arXiv
@@ -120,8 +120,8 @@ class Phrases(nn.Module):
 def word_reader(
     label_words: Mapping[str, Sequence[str]], labels: Sequence[str], tokenizer: Tokenizer, blanks: int = 1
 ) -> Verbalizer | Phrases:
-    """The read-out that suits these words, in the order of `labels`: the plain verbalizer where each is one token and the
-    template has one blank.
+    """The read-out that suits these words, in the order of `labels`: the plain verbalizer where each is one token and
+    the template has one blank.
 
     Args:
         blanks: of the template.
@@ -143,7 +143,7 @@ def tokens_of(word: str, tokenizer: Tokenizer, blanks: int = 1) -> Word:
     pieces = " + ".join(tokenizer.tokens(ids)) or "nothing"
     if not ids or tokenizer.unk_id in ids:
         raise UserError(
-            f"the label word {word!r} cannot be read at a blank: for the {tokenizer.kind} tokenizer it becomes {pieces}; "
+            f"the label word {word!r} cannot be read at a blank: the {tokenizer.kind} tokenizer makes it {pieces}; "
             "choose a word whose letters it knows"
         )
     if blanks > 1 and len(ids) != blanks:

@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from minitune.data.examples import Example
+from minitune.errors import UserError
 from minitune.models.build import random_model
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import ExampleBatches
 from minitune.prompting.template import Template
-from minitune.readout.phrases import Phrases, fill_for
+from minitune.readout.phrases import Phrases, fill_for, word_reader
 from minitune.readout.verbalizer import Verbalizer
 from minitune.training.loop import TrainConfig, train
 from tests.conftest import make_bert, make_gpt
@@ -218,3 +219,43 @@ def test_a_frozen_model_reads_each_example_once(tokenizer):
     read = classifier.collate(classifier.items(EXAMPLES))
     assert set(read) == {"hidden", "label"}
     torch.testing.assert_close(classifier(read), classifier(changing), rtol=0, atol=1e-10)
+
+
+# which words are read how, and which not at all
+
+
+def test_words_of_one_token_at_one_blank_are_read_by_the_plain_verbalizer(tokenizer):
+    plain = word_reader({"good": ["great:3", "soup"], "bad": ["awful"]}, ["bad", "good"], tokenizer)
+    great, soup, awful = (tokenizer.word_id(word) for word in ("great", "soup", "awful"))
+    assert isinstance(plain, Verbalizer) and plain.ids.tolist() == [[awful, awful], [great, soup]]
+    assert plain.weights.tolist() == [[1, 0], [3, 1]]
+    several = word_reader({"good": ["so great:3", "soup"], "bad": ["awful"]}, ["bad", "good"], tokenizer)
+    assert isinstance(several, Phrases)
+    torch.testing.assert_close(several.shares, torch.tensor([[1, 0], [0.75, 0.25]], dtype=torch.float64))
+    assert several.tokens[1, 0, : len(tokenizer.encode("so great"))].tolist() == tokenizer.encode("so great")
+
+
+def test_the_first_piece_of_a_word_does_not_stand_for_it(tokenizer):
+    """Two words that begin alike are two words: by their first pieces the classes would be one."""
+    words = {"good": ["great soup"], "bad": ["great bread"]}
+    readout = word_reader(words, ["bad", "good"], tokenizer)
+    model = (make_gpt if tokenizer.kind == "gpt" else make_bert)(len(tokenizer), context=48)
+    scores = Classifier(model, tokenizer, Template.parse("{text} it was {mask}"), readout).scores(EXAMPLES)
+    assert (scores[:, 0] - scores[:, 1]).abs().min() > 1e-4, "words are read by their first pieces, which are the same"
+
+
+@pytest.mark.parametrize(
+    ("words", "blanks", "message"),
+    [
+        ({"good": ["great"], "bad": [" "]}, 1, "' ' cannot be read at a blank: .* makes it nothing"),
+        ({"good": ["great soup"], "bad": ["great  soup"]}, 1, "stands for 'bad' and for 'good'|stands for 'good'"),
+        ({"good": ["great soup", "Great soup"], "bad": ["awful"]}, 1, "'Great soup' is given twice"),
+        ({"good": ["great soup"], "bad": ["awful"]}, 2, "'awful' does not fit the template: .* has 2 blanks"),
+        ({"good": ["great soup"], "bad": ["it was awful"]}, 2, r"it \+ was \+ awful, .* take words of 2 tokens"),
+        ({"good": ["猫 soup"], "bad": ["awful"]}, 1, r"'猫 soup' cannot be read at a blank: .* \[UNK\] \+ soup"),
+        ({"good": ["great soup:0"], "bad": ["awful"]}, 1, "'great soup:0' has the weight 0"),
+    ],
+)
+def test_words_that_cannot_be_read(words, blanks, message, bert_tokenizer):
+    with pytest.raises(UserError, match=message):
+        word_reader(words, ["bad", "good"], bert_tokenizer, blanks)
