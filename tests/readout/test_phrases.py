@@ -12,7 +12,7 @@ from minitune.models.build import random_model
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import ExampleBatches
 from minitune.prompting.template import Template
-from minitune.readout.phrases import Phrases, fill_for, word_reader
+from minitune.readout.phrases import Phrases, fills_for, word_reader
 from minitune.readout.verbalizer import Verbalizer
 from minitune.training.loop import TrainConfig, train
 from tests.conftest import make_bert, make_gpt
@@ -79,11 +79,13 @@ def test_a_batch_has_a_row_for_each_variation(tokenizer):
 
 
 def test_what_stands_in_the_blank():
-    assert [fill_for(word, MASK) for word in ((7,), (7, 8), (7, 8, 9))] == [(4,), (4, 4), (4, 4, 4)]
+    message = "each token of BERT's is guessed with those before it in their places, and with no other"
+    assert fills_for((7,), MASK) == [(4,)]
+    assert fills_for((7, 8, 9), MASK) == [(4, 4, 4), (7, 4, 4), (7, 8, 4)], message
     message = "GPT is given what comes before the token that it says: all of the word but its last token"
-    assert [fill_for(word, None) for word in ((7,), (7, 8), (7, 8, 9))] == [(), (7,), (7, 8)], message
-    assert fill_for((7, 8), MASK, blanks=2) is None, "the template has a blank for each token"
-    assert Phrases(WORDS, MASK).fills == ((4,), (4, 4), (4, 4, 4)), "one variation for each length"
+    assert fills_for((7,), None) == [()] and fills_for((7, 8, 9), None) == [(7, 8)] * 3, message
+    assert fills_for((7, 8), MASK, blanks=2) == [None] * 2, "the template has a blank for each token"
+    assert Phrases([[(7,), (8, 9)], [(8, 5)]], MASK).fills == ((4,), (4, 4), (8, 4)), "what is the same is read once"
     assert Phrases(WORDS).fills == ((), (8,), (10, 11), (14,), (16,)), "one variation for each beginning"
     assert Phrases([[(7, 8)], [(7, 9)]]).fills == ((7,),), "two words that begin alike are read together"
 
@@ -91,10 +93,12 @@ def test_what_stands_in_the_blank():
 def test_the_mean_over_tokens_then_the_weighted_mean_over_words():
     p = torch.tensor([[0.5, 0.25, 0.125, 0.125], [0.1, 0.2, 0.3, 0.4]], dtype=torch.float64)  # of each place
     readout = Phrases([[(0,), (1, 3)], [(2,)]], MASK, weights=[[3.0, 1.0], [7.0]])
-    one, two = p.log(), p.flip(0).log()  # the variations with one blank and with two
-    scores = readout(torch.stack([one, two])[None], Scores()).exp()  # (1, 2, 2, 4)
-    # (0,): one blank, 0.5. (1, 3): two blanks, sqrt(0.2 * 0.125). (2,): one blank, 0.125
-    expected = torch.tensor([[(3 * 0.5 + math.sqrt(0.2 * 0.125)) / 4, 0.125]], dtype=torch.float64)
+    nothing = torch.zeros(2, 4, dtype=torch.float64)
+    # [MASK]; [MASK] [MASK], read at the first place; 1 [MASK], read at the second
+    variations = torch.stack([p.log(), p.flip(0).log(), torch.stack([nothing[0], p.log()[1]])])
+    scores = readout(variations[None], Scores()).exp()  # (1, 3, 2, 4) -> (1, 2)
+    # (0,): 0.5. (1, 3): sqrt(0.2 * 0.4). (2,): 0.125
+    expected = torch.tensor([[(3 * 0.5 + math.sqrt(0.2 * 0.4)) / 4, 0.125]], dtype=torch.float64)
     torch.testing.assert_close(scores, expected, rtol=1e-12, atol=0)
 
 
@@ -162,6 +166,7 @@ def test_scores_equal_a_loop_over_words_and_tokens(template, tokenizer):
                     else:
                         row = classifier.template.render(example, t, 48, [t.mask_id] * len(ids)).ids
                         first = row.index(t.mask_id)
+                        row[first : first + j] = ids[:j]
                         logits = model.logits(model(torch.tensor([row])).hidden[0, first + j])
                     log_p.append(logits.log_softmax(-1)[token].item())
                 chances.append(math.exp(sum(log_p) / len(log_p)))
@@ -180,12 +185,18 @@ def test_equals_the_plain_verbalizer_for_words_of_one_token(tokenizer):
 
 
 def test_a_template_with_a_blank_for_each_token(bert_tokenizer):
-    """The same sentence, whether the template has two blanks or its one blank holds two."""
-    words = [["was great"], ["great soup"]]
-    two = build(bert_tokenizer, words, "{text} it was {mask} {mask} .")
-    one = build(bert_tokenizer, words, "{text} it was {mask} .")
-    assert two.readout.fills == (None,) and one.readout.fills == ((bert_tokenizer.mask_id,) * 2,)
-    assert torch.equal(two.scores(EXAMPLES), one.scores(EXAMPLES))
+    """Wherever the blanks stand; all are guessed at once."""
+    words, t = [["was great"], ["great soup"]], bert_tokenizer
+    classifier = build(t, words, "{mask} : {text} it was {mask} .")
+    assert classifier.readout.fills == (None,)
+    for example, scores in zip(EXAMPLES, classifier.scores(EXAMPLES), strict=True):
+        row = classifier.template.render(example, t, 48).ids
+        first, last = 1, len(row) - 3  # [CLS] [MASK] : ... it was [MASK] . [SEP]
+        assert row[first] == row[last] == t.mask_id
+        hidden = classifier.model(torch.tensor([row])).hidden[0, [first, last]]
+        log_p = classifier.model.logits(hidden).log_softmax(-1)  # (2, V)
+        expected = torch.stack([log_p[[0, 1], t.encode(word)].mean() for (word,) in words])
+        torch.testing.assert_close(scores.double(), expected, rtol=0, atol=1e-5)
 
 
 # gradients
@@ -198,8 +209,9 @@ def test_gradients_reach_the_places_that_are_read_and_no_other(mask_id):
     assert torch.autograd.gradcheck(lambda x: readout(x, Scores()), hidden)
     readout(hidden, Scores()).square().sum().backward()
     moved = (hidden.grad != 0).any(dim=-1).all(dim=0)  # (K, L)
-    lengths = [1, 2, 3] if mask_id else [1, 2, 3, 2, 2]  # of the words that each variation reads
-    assert moved.sum(dim=1).tolist() == lengths and hidden.grad.isfinite().all()
+    read = [1] * 8 if mask_id else [1, 2, 3, 2, 2]  # places, of each variation
+    assert moved.sum(dim=1).tolist() == read
+    assert hidden.grad.isfinite().all()
 
 
 # does it learn?
