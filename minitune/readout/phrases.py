@@ -15,8 +15,8 @@ something else in the blank:
 
 (To read all tokens at m [MASK]s would be cheaper. But of "mag ##n ##i ##fice ##n ##t" our BERT then finds no piece
 likely, for none knows of the others: lesson 6 measures it.) A template of BERT that has m > 1 blanks of its own takes
-words of exactly m tokens, one for each blank, all guessed at once. With words of one token and one blank all this is the
-plain verbalizer, up to a constant that is the same for all classes.
+words of exactly m tokens, one for each blank, all guessed at once. With words of one token and one blank all this is
+the plain verbalizer, up to a constant that is the same for all classes.
 
 Schick and Schütze 2021, "It's Not Just Size That Matters", section 3 (arXiv 2009.07118): as many masks as the word has
 tokens, filled one after the other, the surest first; Brown et al. 2020, section 2.4 (GPT-3's answers, divided by their
