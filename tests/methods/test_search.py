@@ -54,11 +54,17 @@ def test_a_search_sees_the_draw_and_never_the_test(searches):
     assert search.template.blanks == 1 and search.checkpoint is tiny.checkpoint("bert")
 
 
-def test_label_words_are_searched_with_the_template_that_was_found(searches):
+def test_label_words_come_first_for_triggers_and_demonstrations_need_them(searches):
     learned = learn(
         Method.parse("frozen@found+searched"), tiny.checkpoint("gpt"), tiny.question("gpt"), DATA, 2, seed=0
     )
-    assert [str(search.template) for search in searches] == ["{text} it was {mask}", "{text} so {mask}"]
+    of_words, of_a_template = searches
+    assert str(of_words.template) == "{text} it was {mask}" and of_words.question.label_words != FOUND
+    assert of_a_template.question.label_words == FOUND, (
+        "a template is searched for with other words than it is used with"
+    )
+    readout = of_a_template.make_readout(of_a_template.question)
+    assert readout.ids.tolist() == [[tiny.checkpoint("gpt").tokenizer.word_id(words[0])] for words in FOUND.values()]
     assert str(learned.predictor.template) == "{text} so {mask}" and learned.question.label_words == FOUND
 
 
