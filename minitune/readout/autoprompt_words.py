@@ -29,14 +29,14 @@ from minitune.schema import in_range
 
 @dataclass(frozen=True)
 class AutoPromptWordsConfig:
-    words: int = 3  # a class
+    words_each: int = 3  # words of a class
     penalty: float = 1.0  # how strongly the classifier's weights are kept small
 
     def __post_init__(self):
         in_range(
             "autoprompt",
             {
-                "words": (self.words, self.words >= 1, "1 or more"),
+                "words_each": (self.words_each, self.words_each >= 1, "1 or more"),
                 "penalty": (self.penalty, self.penalty > 0, "a number above 0"),
             },
         )
@@ -64,7 +64,7 @@ def autoprompt_words(
     check_every_class(labels, classes)
     weight, bias = logistic_regression(features, labels, len(classes), config.penalty)
     of_words = output[list(allowed)].double() @ weight.T + bias  # (A, D) -> (A, C)
-    return share_out(of_words.log_softmax(dim=1).T, allowed, config.words, classes)
+    return share_out(of_words.log_softmax(dim=1).T, allowed, config.words_each, classes)
 
 
 @torch.enable_grad()

@@ -2,14 +2,14 @@ r"""LM-BFF's label words: try whole combinations, one word for each class, and k
 
     1.  for each class the k words with the highest mean logit at the blank of that class's training examples
     2.  all combinations of them, one word a class, none twice: at most k^C of them
-    3.  the `keep` combinations with the highest zero-shot accuracy on the training examples
+    3.  the `judged` combinations with the highest zero-shot accuracy on the training examples
     4.  of these the one that is best on the dev set
 
 The other searches judge a word alone; a combination is judged as it will be used. But few examples tell few
 combinations apart: with one example of each of two classes an accuracy is 0, 0.5 or 1, and thousands of combinations
 have 1. Among equal ones we take the surest, with the lowest cross-entropy on the same examples, and count the equals.
 
-k^C grows fast: a hundred words for each of 5 classes make 10^10. No more than `most` combinations are tried, so k is
+k^C grows fast: a hundred words for each of 5 classes make 10^10. No more than `tried` combinations are tried, so k is
 lowered to the largest number that keeps to it (6 for 5 classes), and the result says so. The paper fine-tunes on each
 combination that it keeps before the dev set judges it; here they are judged as they are.
 
@@ -33,17 +33,17 @@ AT_ONCE = 2_000_000  # scores that are held at once
 
 @dataclass(frozen=True)
 class LMBFFWordsConfig:
-    candidates: int = 100  # k, words a class
-    most: int = 10_000  # combinations that are tried
-    keep: int = 100  # combinations that the dev set judges
+    likeliest: int = 100  # k, words of a class
+    tried: int = 10_000  # combinations, at most
+    judged: int = 100  # combinations that the dev set judges
 
     def __post_init__(self):
         in_range(
             "lm-bff",
             {
-                "candidates": (self.candidates, self.candidates >= 1, "1 or more"),
-                "most": (self.most, 1 <= self.most <= 10_000_000, "1 to 10,000,000"),
-                "keep": (self.keep, self.keep >= 1, "1 or more"),
+                "likeliest": (self.likeliest, self.likeliest >= 1, "1 or more"),
+                "tried": (self.tried, 1 <= self.tried <= 10_000_000, "1 to 10,000,000"),
+                "judged": (self.judged, self.judged >= 1, "1 or more"),
             },
         )
 
@@ -93,24 +93,27 @@ def lm_bff_words(
         allowed: the ids of the words that may stand for a class, whole words alone.
 
     Raises:
-        UserError: a class without a training example, or without one on dev; no combination of different words.
+        UserError: a class without a training example; dev examples of one class only; no combination of different
+            words.
     """
     check_every_class(labels, classes)
-    if dev_labels is not None:
-        check_every_class(dev_labels, classes, "dev")
-    wanted = min(config.candidates, len(allowed))
-    per_class = min(wanted, words_within(config.most, len(classes)))
+    if dev_labels is not None and len(only := dev_labels.unique()) < 2:
+        raise UserError(
+            f"all dev examples are of the class {classes[int(only[0])]!r}, so they cannot choose words that tell "
+            "classes apart; add examples of another class"
+        )
+    per_class = min(config.likeliest, len(allowed), words_within(config.tried, len(classes)))
     candidates = likeliest_words(logits, labels, len(classes), allowed, per_class)
-    tried = combinations(candidates)
-    if not len(tried):
+    every = combinations(candidates)
+    if not len(every):
         raise UserError(
             f"the {per_class} likeliest words of each of {len(classes)} classes make no combination of different words "
-            f"within {config.most:,}: raise most, or search with petal"
+            f"within {config.tried:,}: raise tried, or search with petal"
         )
-    on_train = judge(tried, logits, labels)
+    on_train = judge(every, logits, labels)
     if dev_logits is None:
         return LMBFFWords(tuple(on_train.words[0].tolist()), per_class, on_train, None)
-    on_dev = judge(on_train.first(config.keep).words, dev_logits, dev_labels)
+    on_dev = judge(on_train.first(config.judged).words, dev_logits, dev_labels)
     return LMBFFWords(tuple(on_dev.words[0].tolist()), per_class, on_train, on_dev)
 
 

@@ -9,7 +9,7 @@ is how much better "w is said for y and for no other class" explains the example
 makes up for classes of unequal size. We divide by N_r, which changes no order within a class and makes the scores of
 classes of unequal size comparable: the mean log odds over y's examples minus the mean over the others.
 
-A word that is hardly ever said can have a large ratio, and no say at the blank. So only the `candidates` words with the
+A word that is hardly ever said can have a large ratio, and no say at the blank. So only the `ranked` words with the
 highest sum_{x of y} log p(w | x) are ranked: in the paper 1,000 of a model's 50,000, one in fifty.
 
 Schick, Schmid and Schütze 2020, "Automatically Identifying Words That Can Serve as Labels for Few-Shot Text
@@ -32,24 +32,24 @@ LEAST = 1e-12  # probabilities of 0 and 1 have no finite log odds; beyond +-27.6
 
 @dataclass(frozen=True)
 class PetalConfig:
-    words: int = 3  # a class
-    candidates: int = 0  # the likeliest words of a class, which are ranked; 0 = one allowed word in fifty
+    words_each: int = 3  # words of a class
+    ranked: int = 0  # the likeliest words of a class, which are ranked; 0 = one allowed word in fifty
 
     def __post_init__(self):
-        is_enough = self.candidates == 0 or self.candidates >= self.words
-        enough = f"0, or at least {self.words}, the words of a class,"
+        is_enough = self.ranked == 0 or self.ranked >= self.words_each
+        enough = f"0, or at least {self.words_each}, the words of a class,"
         in_range(
             "petal",
             {
-                "words": (self.words, self.words >= 1, "1 or more"),
-                "candidates": (self.candidates, is_enough, enough),
+                "words_each": (self.words_each, self.words_each >= 1, "1 or more"),
+                "ranked": (self.ranked, is_enough, enough),
             },
         )
 
-    def ranked(self, allowed: int, classes: int) -> int:
+    def of(self, allowed: int, classes: int) -> int:
         """How many words of a class are ranked. Where nothing is set no less than twice what all classes take, so that
         a class has words left when the others have theirs."""
-        return self.candidates or max(allowed // 50, 2 * self.words * classes)
+        return self.ranked or max(allowed // 50, 2 * self.words_each * classes)
 
 
 def petal_words(
@@ -68,10 +68,10 @@ def petal_words(
     check_every_class(labels, classes)
     of_allowed = log_p[:, list(allowed)].double()  # (N, V) -> (N, A)
     scores = torch.stack([likelihood_ratio(of_allowed, labels == label) for label in range(len(classes))])  # (C, A)
-    count = config.ranked(len(allowed), len(classes))
+    count = config.of(len(allowed), len(classes))
     for label, row in enumerate(scores):
         row[~likeliest(of_allowed[labels == label], count)] = -torch.inf
-    return share_out(scores, allowed, config.words, classes)
+    return share_out(scores, allowed, config.words_each, classes)
 
 
 def likelihood_ratio(log_p: Tensor, is_positive: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from minitune.errors import UserError
 Words = list[list[tuple[int, float]]]  # for each class its words, best first: (id, score)
 
 
-def check_every_class(labels: Tensor, classes: Sequence[str], purpose: str = "training") -> None:
+def check_every_class(labels: Tensor, classes: Sequence[str]) -> None:
     """See that each class has an example to find its words on.
 
     Raises:
@@ -28,7 +28,7 @@ def check_every_class(labels: Tensor, classes: Sequence[str], purpose: str = "tr
     for place, name in enumerate(classes):
         if place not in present:
             raise UserError(
-                f"the class {name!r} has no {purpose} example, so no words can be searched for it; give it one, or "
+                f"the class {name!r} has no training example, so no words can be searched for it; give it one, or "
                 "words of your own with --label-words and +verbalizer"
             )
 

@@ -174,7 +174,7 @@ def test_a_class_without_an_example_is_named(features, output):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"words": 0}, "words is 0; 1 or more"), ({"penalty": 0.0}, "penalty is 0.0; a number above 0")],
+    [({"words_each": 0}, "words_each is 0; 1 or more"), ({"penalty": 0.0}, "penalty is 0.0; a number above 0")],
 )
 def test_settings_out_of_range(settings, message):
     with pytest.raises(UserError, match=message):

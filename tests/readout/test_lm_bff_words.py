@@ -51,7 +51,7 @@ def slow(words, logits, labels):
 
 def test_one_word_for_each_class_and_all_that_was_tried(logits, dev_logits):
     found = lm_bff_words(
-        logits, LABELS, dev_logits, DEV_LABELS, CLASSES, range(14), LMBFFWordsConfig(candidates=5, keep=7)
+        logits, LABELS, dev_logits, DEV_LABELS, CLASSES, range(14), LMBFFWordsConfig(likeliest=5, judged=7)
     )
     assert len(found.words) == 3 and all(isinstance(word, int) for word in found.words)
     assert found.per_class == 5 and found.on_train.words.shape[1] == 3 and len(found.on_train.words) <= 5**3
@@ -105,7 +105,7 @@ def test_each_class_s_words_are_likely_in_its_own_examples(logits):
 
 def test_the_order_of_the_examples_does_not_matter(logits, dev_logits):
     order = torch.tensor([4, 8, 0, 3, 7, 1, 5, 2, 6])
-    config = LMBFFWordsConfig(candidates=5)
+    config = LMBFFWordsConfig(likeliest=5)
     one = lm_bff_words(logits, LABELS, dev_logits, DEV_LABELS, CLASSES, range(14), config)
     other = lm_bff_words(logits[order], LABELS[order], dev_logits, DEV_LABELS, CLASSES, range(14), config)
     assert one.words == other.words and one.on_train.tied == other.on_train.tied
@@ -113,7 +113,7 @@ def test_the_order_of_the_examples_does_not_matter(logits, dev_logits):
 
 def test_no_word_stands_for_two_classes_and_none_is_found_that_is_not_allowed(logits, dev_logits):
     allowed = [1, 4, 5, 6, 9]
-    found = lm_bff_words(logits, LABELS, dev_logits, DEV_LABELS, CLASSES, allowed, LMBFFWordsConfig(candidates=50))
+    found = lm_bff_words(logits, LABELS, dev_logits, DEV_LABELS, CLASSES, allowed, LMBFFWordsConfig(likeliest=50))
     assert all(len(set(words)) == 3 and set(words) <= set(allowed) for words in found.on_train.words.tolist())
     assert len(found.on_train.words) == 5 * 4 * 3, "some combination is left out, or tried twice"
 
@@ -138,7 +138,7 @@ def test_equals_a_loop_over_all_combinations(logits, dev_logits):
         kept, key=lambda words: (-slow(words, dev_logits, DEV_LABELS)[0], slow(words, dev_logits, DEV_LABELS)[1])
     )
     found = lm_bff_words(
-        logits, LABELS, dev_logits, DEV_LABELS, CLASSES, range(14), LMBFFWordsConfig(candidates=5, keep=6)
+        logits, LABELS, dev_logits, DEV_LABELS, CLASSES, range(14), LMBFFWordsConfig(likeliest=5, judged=6)
     )
     assert found.words == best
     assert [tuple(words) for words in found.on_train.words[:6].tolist()] == kept
@@ -147,7 +147,7 @@ def test_equals_a_loop_over_all_combinations(logits, dev_logits):
 
 
 def test_the_ties_at_the_top_are_counted(logits):
-    found = lm_bff_words(logits, LABELS, None, None, CLASSES, range(14), LMBFFWordsConfig(candidates=6))
+    found = lm_bff_words(logits, LABELS, None, None, CLASSES, range(14), LMBFFWordsConfig(likeliest=6))
     accuracies = [slow(words, logits, LABELS)[0] for words in found.on_train.words.tolist()]
     assert found.on_train.tied == sum(accuracy == max(accuracies) for accuracy in accuracies) > 1
     assert found.on_dev is None and found.words == tuple(found.on_train.words[0].tolist())
@@ -175,7 +175,7 @@ def test_the_dev_set_decides_among_what_training_keeps(logits, dev_logits):
     """On dev everything is the other way round: bad is said with the word that training has for good."""
     turned = dev_logits.clone()
     turned[:, [4, 6]] = dev_logits[:, [6, 4]] * 3
-    config = LMBFFWordsConfig(candidates=6, keep=10_000)
+    config = LMBFFWordsConfig(likeliest=6, judged=10_000)
     found = lm_bff_words(logits, LABELS, turned, DEV_LABELS, CLASSES, range(14), config)
     alone = lm_bff_words(logits, LABELS, None, None, CLASSES, range(14), config)
     assert found.words != alone.words, "the dev set is not looked at"
@@ -193,18 +193,18 @@ def test_a_class_without_an_example_is_named(logits, dev_logits):
 
 
 def test_a_dev_set_of_one_class_is_refused(logits, dev_logits):
-    with pytest.raises(UserError, match="the class 'bad' has no dev example"):
+    with pytest.raises(UserError, match="all dev examples are of the class 'good'"):
         lm_bff_words(logits, LABELS, dev_logits, torch.full((6,), 2), CLASSES, range(14), LMBFFWordsConfig())
 
 
 def test_no_combination_of_different_words(logits):
     with pytest.raises(UserError, match="the 1 likeliest words of each of 3 classes make no combination"):
-        lm_bff_words(logits * 0, LABELS, None, None, CLASSES, range(14), LMBFFWordsConfig(candidates=1))
+        lm_bff_words(logits * 0, LABELS, None, None, CLASSES, range(14), LMBFFWordsConfig(likeliest=1))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"candidates": 0}, "candidates is 0"), ({"most": 0}, "most is 0; 1 to"), ({"keep": 0}, "keep is 0")],
+    [({"likeliest": 0}, "likeliest is 0"), ({"tried": 0}, "tried is 0; 1 to"), ({"judged": 0}, "judged is 0")],
 )
 def test_settings_out_of_range(settings, message):
     with pytest.raises(UserError, match=message):

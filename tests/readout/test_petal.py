@@ -41,7 +41,7 @@ def slow_ratios(log_p, label, words):
 
 @pytest.mark.parametrize("words", [1, 4])
 def test_so_many_words_for_each_class(log_p, words):
-    found = petal_words(log_p, LABELS, CLASSES, range(23), PetalConfig(words, candidates=23))
+    found = petal_words(log_p, LABELS, CLASSES, range(23), PetalConfig(words, ranked=23))
     assert [len(of_class) for of_class in found] == [words] * 3
     assert all(isinstance(word, int) and isinstance(score, float) for of_class in found for word, score in of_class)
 
@@ -75,7 +75,7 @@ def test_probabilities_of_zero_and_one_give_no_nan():
     certain = torch.full((3, 5), -torch.inf)
     certain[0, 0] = certain[1, 1] = certain[2, 2] = 0.0  # one-hot
     assert log_odds(certain).isfinite().all(), "log(1 - p) of p = 1, or log p of p = 0, is infinite: sums become NaN"
-    found = petal_words(certain, torch.tensor([0, 1, 2]), CLASSES, range(5), PetalConfig(1, candidates=5))
+    found = petal_words(certain, torch.tensor([0, 1, 2]), CLASSES, range(5), PetalConfig(1, ranked=5))
     assert ids_of(found) == [[0], [1], [2]]
 
 
@@ -102,7 +102,7 @@ def test_the_order_of_the_examples_does_not_matter(log_p):
 
 def test_no_word_stands_for_two_classes_and_none_is_found_that_is_not_allowed(log_p):
     allowed = [1, 3, 4, 8, 9, 12, 15, 17, 20, 22]
-    found = ids_of(petal_words(log_p, LABELS, CLASSES, allowed, PetalConfig(3, candidates=10)))
+    found = ids_of(petal_words(log_p, LABELS, CLASSES, allowed, PetalConfig(3, ranked=10)))
     flat = [word for of_class in found for word in of_class]
     assert len(set(flat)) == len(flat) == 9 and set(flat) <= set(allowed)
 
@@ -147,16 +147,16 @@ def test_only_the_likeliest_words_of_the_class_are_ranked():
     """Word 3 has by far the best ratio for the first class, and is hardly ever said."""
     p = torch.tensor([[0.50, 0.30, 0.19, 1e-2], [0.30, 0.50, 0.20, 1e-9]], dtype=torch.float64)
     labels = torch.tensor([0, 1])
-    every = petal_words(p.log(), labels, ("a", "b"), range(4), PetalConfig(1, candidates=4))
-    likely = petal_words(p.log(), labels, ("a", "b"), range(4), PetalConfig(1, candidates=2))
+    every = petal_words(p.log(), labels, ("a", "b"), range(4), PetalConfig(1, ranked=4))
+    likely = petal_words(p.log(), labels, ("a", "b"), range(4), PetalConfig(1, ranked=2))
     assert ids_of(every) == [[3], [1]] and ids_of(likely) == [[0], [1]]
     assert likeliest(p.log(), 2).tolist() == [True, True, False, False]
 
 
 @pytest.mark.parametrize(("allowed", "classes", "count"), [(50_000, 2, 1000), (1098, 2, 21), (1098, 5, 30)])
 def test_one_word_in_fifty_is_ranked_but_enough_for_all_classes(allowed, classes, count):
-    assert PetalConfig(3).ranked(allowed, classes) == count
-    assert PetalConfig(3, candidates=17).ranked(allowed, classes) == 17
+    assert PetalConfig(3).of(allowed, classes) == count
+    assert PetalConfig(3, ranked=17).of(allowed, classes) == 17
 
 
 # does it find what is there?
@@ -171,7 +171,7 @@ def test_planted_words_are_found_in_a_linear_world():
     centres = torch.stack([output[pair].mean(dim=0) for pair in planted])  # (C, D)
     hidden = centres[labels] + 0.3 * torch.randn(18, 200, generator=generator)
     log_p = (hidden @ output.T).log_softmax(dim=1)
-    found = ids_of(petal_words(log_p, labels, CLASSES, range(60), PetalConfig(2, candidates=10)))
+    found = ids_of(petal_words(log_p, labels, CLASSES, range(60), PetalConfig(2, ranked=10)))
     assert [sorted(words) for words in found] == [sorted(words) for words in planted]
 
 
@@ -191,7 +191,7 @@ def test_too_few_words_for_all_classes(log_p, allowed, left):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"words": 0}, "words is 0; 1 or more"), ({"candidates": 2}, "candidates is 2; 0, or at least 3")],
+    [({"words_each": 0}, "words_each is 0; 1 or more"), ({"ranked": 2}, "ranked is 2; 0, or at least 3")],
 )
 def test_settings_out_of_range(settings, message):
     with pytest.raises(UserError, match=message):

@@ -27,8 +27,8 @@ def test_what_is_no_candidate_is_never_taken():
 
 @pytest.mark.parametrize(
     ("labels", "classes", "message"),
-    [([0, 0], ("a", "b"), "'b' has no dev example"), ([0, 0], ("a",), "there are not two of them here")],
+    [([0, 0], ("a", "b"), "'b' has no training example"), ([0, 0], ("a",), "there are not two of them here")],
 )
 def test_every_class_needs_examples(labels, classes, message):
     with pytest.raises(UserError, match=message):
-        check_every_class(torch.tensor(labels), classes, "dev")
+        check_every_class(torch.tensor(labels), classes)
