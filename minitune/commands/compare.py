@@ -115,9 +115,12 @@ def those_that_can(methods: list[str], question, checkpoint, named: bool) -> lis
     from minitune.methods.method import Method
 
     if not question.label_words and KINDS[question.kind].is_choice:
-        methods = [name for name in methods if not Method.parse(name).reads_the_blank]
+        methods = [name for name in methods if not Method.parse(name).needs_label_words]
         if not methods:
-            raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
+            raise UserError(
+                "every method asked for needs label words; give them with --label-words, let +petal search for "
+                "them, or ask for +head"
+            )
     if named:
         return methods
     misses = {name: Method.parse(name).misses(question, checkpoint) for name in methods}

@@ -88,6 +88,11 @@ class Method:
     def reads_the_blank(self) -> bool:
         return READ[self.read].at_the_blank
 
+    @property
+    def needs_label_words(self) -> bool:
+        """Whether words for the classes must be given: the answer is read by them, and none are searched for."""
+        return self.reads_the_blank and not READ[self.read].search
+
     def template(self, question: Question, model_kind: str) -> Template:
         """How the question is asked. A soft prompt is put before the task's own template; in a user's, the number of
         placeholders is the prompt's length.
@@ -189,6 +194,11 @@ class Method:
             raise UserError(f"{self.name} reads words at a blank, and this task has none; take another method")
         if self.is_calibrated and not kind.is_choice:
             raise UserError(f"{self.name}: calibration is of classes, and this task has none; leave +calibrated out")
+        if READ[self.read].search and question.kind != "classes":
+            raise UserError(
+                f"{self.name} searches for words that stand for classes, and this task has no classes; write "
+                f"{self.what} alone"
+            )
         if kind.read_by and "+" in self.name and not self.name.endswith(f"+{kind.read_by}"):
             raise UserError(f"{self.name}: this task is read by {kind.read_by}; write {self.what} alone")
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from minitune.errors import UserError
+from minitune.methods import label_search
 from minitune.methods.question import Question
 from minitune.methods.search import SearchFor
+from minitune.readout.autoprompt_words import AutoPromptWordsConfig
 from minitune.readout.beside import BesideHead
 from minitune.readout.calibrated import Calibrated
 from minitune.readout.head import Head, NumberHead
+from minitune.readout.lm_bff_words import LMBFFWordsConfig
 from minitune.readout.losses import focal
+from minitune.readout.petal import PetalConfig
 from minitune.readout.phrases import Phrases, word_reader
 from minitune.readout.verbalizer import Verbalizer
 from minitune.training.checkpoint import Checkpoint
@@ -73,10 +77,18 @@ def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int) -> 
     return word_reader(question.label_words, question.labels, checkpoint.tokenizer, question.blanks)
 
 
+def found_words(question: Question, checkpoint: Checkpoint, seed: int, settings: Any) -> Verbalizer | Phrases:
+    """0: words at the blank stand for the classes, as a search with these settings found them."""
+    return manual_verbalizer(question, checkpoint, seed)
+
+
 READ = {
     "head": Read(head),
     "focal": Read(focal_head),
     "beside": Read(beside),
     "number": Read(number),
     "verbalizer": Read(manual_verbalizer, at_the_blank=True),
+    "petal": Read(found_words, at_the_blank=True, search=label_search.petal, settings=PetalConfig),
+    "lm-bff": Read(found_words, at_the_blank=True, search=label_search.lm_bff, settings=LMBFFWordsConfig),
+    "autoprompt": Read(found_words, at_the_blank=True, search=label_search.autoprompt, settings=AutoPromptWordsConfig),
 }
