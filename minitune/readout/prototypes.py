@@ -3,8 +3,8 @@ r"""ProtoVerb: a class is the point that its examples gather around.
     v = W h          h: (B, D), the hidden state at the blank    W: (S, D)    v: (B, S)
     score(y) = cos(v, c_y)                                       c: (C, S), a prototype for each class
 
-    L_proto = - mean over i        log( e^cos(v_i, c_y(i)) / sum over y  of e^cos(v_i, c_y) )
-    L_ins   = - mean over i, j     log( e^cos(v_i, v_j)    / sum over k != i of e^cos(v_i, v_k) )     j != i, y(j) = y(i)
+    L_proto = - mean over i       log( e^cos(v_i, c_y(i)) / sum over y      of e^cos(v_i, c_y) )
+    L_ins   = - mean over i, j    log( e^cos(v_i, v_j)    / sum over k != i of e^cos(v_i, v_k) )    j of i's class, != i
 
 The first loss draws an example to its class's prototype and away from the others', and the prototype to its examples.
 The second draws examples of one class to each other and away from those of other classes: it needs no prototype, and it

@@ -2,13 +2,13 @@ r"""WARP's verbalizer: a class vector is learned where a word's vector stood.
 
     score(y) = Theta_y . h          Theta: (C, D)    h: (B, D), the blank's hidden state before the decoder
 
-The decoder scores a word by the product of h with the word's own vector, and a verbalizer looks at the scores of a few
-words. Here the words' vectors are free: each class has one, and training moves it. h is what the decoder is given: for
-GPT the hidden state itself, for BERT the hidden state after the MLM transform (a layer, GELU and a norm), which stays in
-use. The classes start at the mean of their label words' vectors, or at random.
+The decoder scores a word by the product of h with the word's own vector, and a verbalizer looks at the scores of a
+few words. Here the words' vectors are free: each class has one, and training moves it. h is what the decoder is given:
+for GPT the hidden state itself, for BERT the hidden state after the MLM transform (a layer, GELU and a norm), which
+stays in use. The classes start at the mean of their label words' vectors, or at random.
 
-As in the paper there is no bias. BERT's decoder adds one to each word, of how common the word is; a class that starts at
-one word scores what the word does, less this bias.
+As in the paper there is no bias. BERT's decoder adds one to each word, of how common the word is; a class that starts
+at one word scores what the word does, less this bias.
 
 Hambardzumyan, Khachatrian and May 2021, "WARP: Word-level Adversarial ReProgramming", section 3 (arXiv 2101.00121).
 """

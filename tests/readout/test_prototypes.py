@@ -179,7 +179,7 @@ def test_gradients_are_those_of_finite_differences(readout, hidden, model):
 
 
 def test_each_example_comes_to_lie_nearest_to_its_own_prototype(model):
-    """Five epochs at a small rate, the defaults of the authors' code, would leave the prototypes where they were drawn."""
+    """Five epochs at a small rate, the defaults of the authors' code, would leave the prototypes near their start."""
     generator = torch.Generator().manual_seed(5)
     centres = torch.randn(3, 24, dtype=torch.float64, generator=generator)
     label = torch.arange(30) % 3
