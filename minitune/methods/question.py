@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from minitune.errors import UserError
-from minitune.prompting.template import Template
+from minitune.prompting.template import Demonstration, Template
 from minitune.readout.verbalizer import parse_label_words, verbalizer
 from minitune.training.checkpoint import Checkpoint
 
@@ -26,6 +26,9 @@ class Question:
     score: Callable | None = None  # of a written text
     scale: tuple[float, float] = (0.0, 1.0)  # of numbers that are trained on: their mean and their spread
     is_own: bool = False  # the template is the user's, or was searched, and is taken as it stands
+    demonstrations: tuple[Demonstration, ...] = ()  # solved examples that are shown before it
+    patterns: tuple[str, ...] = ()  # other templates that ask the same
+    found: tuple[str, ...] = ()  # what was searched for, in words
 
 
 def asked_otherwise(

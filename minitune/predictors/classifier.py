@@ -13,22 +13,24 @@ from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.models.build import Model
 from minitune.predictors.predictor import inputs_of, over, padded
+from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Rendered, Template
 from minitune.readout.beside import BesideHead
+from minitune.readout.calibrated import CONTENT_FREE, Calibrated
 from minitune.readout.head import Head, NumberHead
 from minitune.readout.verbalizer import Verbalizer
 from minitune.training.loop import Batch
 from minitune.tuning.doors import SoftPrompt, Tuned
 from minitune.tuning.freezing import Untied
 
-ReadOut = Head | NumberHead | BesideHead | Verbalizer
+ReadOut = Head | NumberHead | BesideHead | Verbalizer | Calibrated
 
 
 class Item(NamedTuple):
     """An example as a batch takes it: rendered, or already read by a model that will not change."""
 
     rendered: Rendered
-    label: float
+    label: float | tuple[float, ...]  # of soft labels a probability for each class
     hidden: Tensor | None = None  # (D,), where the read-out reads
 
 
@@ -60,7 +62,7 @@ class Classifier(nn.Module):
 
     @property
     def reads_words(self) -> bool:
-        return self.readout.reads == "blank"
+        return self.readout.reads_words
 
     def forward(self, batch: Batch) -> Tensor:
         """Class scores: a batch of `collate` -> (B, C)."""
@@ -71,7 +73,17 @@ class Classifier(nn.Module):
         return read_by(self, batch)
 
     def loss(self, batch: Batch) -> Tensor:
-        return self.readout.loss(self(batch), batch["label"])
+        hidden, label = self.read(batch), batch["label"]
+        loss = self.readout.loss(self.readout(hidden, self.model), label)
+        if hasattr(self.readout, "between"):
+            loss = loss + self.readout.between(hidden, label)
+        return loss
+
+    def calibrate(self) -> None:
+        """Measure what a calibrated read-out takes off: once everything else has been trained and chosen."""
+        if isinstance(self.readout, Calibrated):
+            hidden = over(self, unread(self, content_free(self.template, self.tokenizer)), self.read)
+            self.readout.calibrate(hidden, self.model)
 
     # ---- many examples ----
 
@@ -110,6 +122,12 @@ class Classifier(nn.Module):
     def answers(self, examples: Sequence[Example]) -> list[str]:
         """The name of each example's class."""
         return [self.labels[best] for best in self.scores(examples).argmax(dim=1).tolist()]
+
+
+def content_free(template: Template, tokenizer: Tokenizer) -> list[Example]:
+    """Questions about nothing; the empty one is left out where a GPT would have no token to read."""
+    has_more = tokenizer.kind == "bert" or any(part.kind not in TEXT_SLOTS for part in template.parts)
+    return [Example(text, text) for text in CONTENT_FREE if text or has_more]
 
 
 # ---- what a classifier and a regressor do alike ----
