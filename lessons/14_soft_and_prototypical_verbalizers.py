@@ -202,7 +202,9 @@ with torch.no_grad():
     theirs = (packaged.loss(packaged(h, model), y), packaged.between(h, y))
     yours = losses(W, c)
 print(f"largest difference of a cosine: {difference:.0e}")
-print("L_proto and L_ins:", *(f"{one.item():.5f} = {other.item():.5f}" for one, other in zip(theirs, yours, strict=True)))
+print(
+    "L_proto and L_ins:", *(f"{one.item():.5f} = {other.item():.5f}" for one, other in zip(theirs, yours, strict=True))
+)
 assert difference < 1e-5, "another W, or a product where a cosine belongs"
 assert all(abs(one - other) < 1e-5 for one, other in zip(theirs, yours, strict=True)), "another denominator"
 

@@ -13,10 +13,13 @@ from minitune.readout.beside import BesideHead
 from minitune.readout.calibrated import Calibrated
 from minitune.readout.head import Head, NumberHead
 from minitune.readout.losses import focal
+from minitune.readout.probe import Probe
+from minitune.readout.prototypes import PrototypeConfig, Prototypes
+from minitune.readout.soft import SoftConfig, SoftVerbalizer, at_random, from_words
 from minitune.readout.verbalizer import Verbalizer, verbalizer
 from minitune.training.checkpoint import Checkpoint
 
-ReadOut = Head | NumberHead | BesideHead | Verbalizer | Calibrated
+ReadOut = Head | NumberHead | BesideHead | Verbalizer | SoftVerbalizer | Probe | Prototypes | Calibrated
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,34 @@ def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int) -> 
     return verbalizer(question.label_words, question.labels, checkpoint.tokenizer)
 
 
+def soft(question: Question, checkpoint: Checkpoint, seed: int, config: SoftConfig) -> SoftVerbalizer:
+    """C D: a vector for each class at the blank, which starts at its words (WARP)."""
+    if config.classes_from == "random":
+        return SoftVerbalizer(at_random(checkpoint.model, len(question.labels), seed))
+    try:
+        manual = manual_verbalizer(question, checkpoint, seed)
+    except UserError as error:
+        raise UserError(f"{error}; or let the classes start at random, with --set classes_from=random") from None
+    return SoftVerbalizer(from_words(checkpoint.model, manual))
+
+
+def probe(question: Question, checkpoint: Checkpoint, seed: int) -> Probe:
+    """C D + C: a linear layer on the hidden state at the blank."""
+    return Probe(checkpoint.model.config.width, len(question.labels), seed)
+
+
+def prototypes(question: Question, checkpoint: Checkpoint, seed: int, config: PrototypeConfig) -> Prototypes:
+    """S D + C S: cosines with a prototype of each class at the blank, in a space of S numbers (ProtoVerb)."""
+    return Prototypes(checkpoint.model.config.width, len(question.labels), config, seed)
+
+
 READ = {
     "head": Read(head),
     "focal": Read(focal_head),
     "beside": Read(beside),
     "number": Read(number),
     "verbalizer": Read(manual_verbalizer, at_the_blank=True),
+    "soft": Read(soft, at_the_blank=True, settings=SoftConfig, rate={"bert": 1e-2, "gpt": 3e-2}),
+    "probe": Read(probe, at_the_blank=True, rate={"bert": 3e-3, "gpt": 3e-3}),
+    "prototypes": Read(prototypes, at_the_blank=True, settings=PrototypeConfig, rate={"bert": 1e-2, "gpt": 1e-2}),
 }

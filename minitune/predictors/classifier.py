@@ -18,12 +18,15 @@ from minitune.prompting.template import Rendered, Template
 from minitune.readout.beside import BesideHead
 from minitune.readout.calibrated import CONTENT_FREE, Calibrated
 from minitune.readout.head import Head, NumberHead
+from minitune.readout.probe import Probe
+from minitune.readout.prototypes import Prototypes
+from minitune.readout.soft import SoftVerbalizer
 from minitune.readout.verbalizer import Verbalizer
 from minitune.training.loop import Batch
 from minitune.tuning.doors import SoftPrompt, Tuned
 from minitune.tuning.freezing import Untied
 
-ReadOut = Head | NumberHead | BesideHead | Verbalizer | Calibrated
+ReadOut = Head | NumberHead | BesideHead | Verbalizer | SoftVerbalizer | Probe | Prototypes | Calibrated
 
 
 class Item(NamedTuple):

@@ -12,7 +12,7 @@ needs two examples of a class in the batch. Both are InfoNCE (van den Oord et al
 partner? Their sum is what is trained.
 
 A cosine lies between -1 and 1, so with C classes the probability of the right one never passes e / (e + (C - 1) / e):
-0.88 of two, 0.65 of five. `temperature` divides the cosines of both losses and the scores; the paper has none (1).
+0.88 of two, 0.65 of five. No temperature divides the cosines, as there is none in the paper.
 
 Cui et al. 2022, "Prototypical Verbalizer for Prompt-based Few-shot Tuning", section 3 (arXiv 2203.09770). The authors'
 code differs in L_ins: it counts i = j too, whose cosine is 1 whatever is learned, and each denominator has its own
@@ -35,13 +35,10 @@ from minitune.readout.losses import cross_entropy
 @dataclass(frozen=True)
 class PrototypeConfig:
     size: int = 64  # S, of the space in which examples and prototypes are compared
-    temperature: float = 1.0
 
     def __post_init__(self):
         if self.size < 1:
             raise UserError(f"size is {self.size}; prototypes need a space of at least 1 number")
-        if not self.temperature > 0:
-            raise UserError(f"temperature is {self.temperature}; it divides the cosines, so it must be above 0")
 
 
 class Prototypes(nn.Module):
@@ -53,14 +50,13 @@ class Prototypes(nn.Module):
     def __init__(self, width: int, classes: int, config: PrototypeConfig | None = None, seed: int = 0):
         super().__init__()
         config = config or PrototypeConfig()
-        self.temperature = config.temperature
         generator = torch.Generator().manual_seed(seed)
         self.project = nn.Parameter(torch.randn(config.size, width, generator=generator) / width**0.5)  # W
         self.prototypes = nn.Parameter(torch.randn(classes, config.size, generator=generator))  # c
 
     def forward(self, hidden: Tensor, model: Model) -> Tensor:
         points = self.points(hidden)  # (B, D) -> (B, S)
-        return points @ F.normalize(self.prototypes, dim=1).T / self.temperature  # (B, S) @ (S, C) -> (B, C)
+        return points @ F.normalize(self.prototypes, dim=1).T  # (B, S) @ (S, C) -> (B, C)
 
     def points(self, hidden: Tensor) -> Tensor:
         """v, of length 1, so that a product of two is their cosine: (B, D) -> (B, S)."""
@@ -71,11 +67,15 @@ class Prototypes(nn.Module):
         return cross_entropy(scores, label)
 
     def between(self, hidden: Tensor, label: Tensor) -> Tensor:
-        """L_ins: (B, D), (B,) -> (); 0 where no class has two examples in the batch."""
+        """L_ins: (B, D), (B,) -> (); 0 where no class has two examples in the batch.
+
+        Of soft labels, (B, C), the likeliest class counts.
+        """
+        label = label if label.dim() == 1 else label.argmax(dim=1)
         points = self.points(hidden)
         itself = torch.eye(len(points), dtype=torch.bool, device=points.device)
         alike = (label[:, None] == label) & ~itself  # (B, B)
         if not alike.any():
             return points.sum() * 0.0
-        cosines = (points @ points.T / self.temperature).masked_fill(itself, -torch.inf)  # (B, S) -> (B, B)
+        cosines = (points @ points.T).masked_fill(itself, -torch.inf)  # (B, S) -> (B, B)
         return -cosines.log_softmax(dim=1)[alike].mean()

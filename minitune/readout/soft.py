@@ -15,7 +15,6 @@ Hambardzumyan, Khachatrian and May 2021, "WARP: Word-level Adversarial ReProgram
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,17 +23,18 @@ from torch import Tensor, nn
 from minitune.errors import UserError
 from minitune.models.build import Model
 from minitune.readout.losses import cross_entropy
+from minitune.readout.verbalizer import Verbalizer
 
 STARTS = ("words", "random")
 
 
 @dataclass(frozen=True)
 class SoftConfig:
-    start: str = "words"  # of each class: the mean of its label words' vectors; or "random", drawn as long as words are
+    classes_from: str = "words"  # each class starts at the mean of its label words' vectors; or at random
 
     def __post_init__(self):
-        if self.start not in STARTS:
-            raise UserError(f"start is {self.start!r}; a class vector starts from {' or '.join(STARTS)}")
+        if self.classes_from not in STARTS:
+            raise UserError(f"classes_from is {self.classes_from!r}; the classes start from {' or from '.join(STARTS)}")
 
 
 class SoftVerbalizer(nn.Module):
@@ -56,10 +56,11 @@ class SoftVerbalizer(nn.Module):
         return model.before_decoder(hidden) @ self.classes.T  # (B, D) @ (D, C) -> (B, C)
 
 
-def from_words(model: Model, words: Sequence[Sequence[int]]) -> Tensor:
-    """The mean of each class's words' vectors: ids of C classes -> (C, D)."""
-    vectors = model.token_embedding.weight.detach()  # (V, D), tied: the output's too
-    return torch.stack([vectors[list(ids)].mean(dim=0) for ids in words])
+def from_words(model: Model, manual: Verbalizer) -> Tensor:
+    """The mean of each class's words' vectors, weighted as the verbalizer weights them: (C, D)."""
+    vectors = model.token_embedding.weight.detach()[manual.ids]  # (V, D) -> (C, W, D); tied: the output's vectors too
+    weights = manual.weights.to(vectors)[..., None]  # (C, W, 1)
+    return (vectors * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def at_random(model: Model, classes: int, seed: int) -> Tensor:

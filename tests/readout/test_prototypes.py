@@ -21,12 +21,12 @@ def hidden():
 
 @pytest.fixture
 def readout():
-    return Prototypes(24, 3, PrototypeConfig(size=7, temperature=0.4), seed=1).double()
+    return Prototypes(24, 3, PrototypeConfig(size=7), seed=1).double()
 
 
-def in_the_plane(prototypes, temperature: float = 1.0) -> Prototypes:
+def in_the_plane(prototypes) -> Prototypes:
     """Hidden states of two numbers, compared as they are: W is the identity."""
-    made = Prototypes(2, len(prototypes), PrototypeConfig(size=2, temperature=temperature)).double()
+    made = Prototypes(2, len(prototypes), PrototypeConfig(size=2)).double()
     with torch.no_grad():
         made.project.copy_(torch.eye(2))
         made.prototypes.copy_(torch.tensor(prototypes))
@@ -53,8 +53,6 @@ def test_cosines_by_hand(model):
     # (3, 4) is 5 long: cosines 3/5 and 4/5; (0, -2) points away from the second
     expected = torch.tensor([[0.6, 0.8], [0.0, -1.0]], dtype=torch.float64)
     torch.testing.assert_close(scores, expected, rtol=0, atol=1e-12)
-    halved = in_the_plane([[5.0, 0.0], [0.0, 0.1]], temperature=0.5)(hidden, model)
-    torch.testing.assert_close(halved, 2 * scores, rtol=0, atol=1e-12)
 
 
 def test_both_losses_by_hand(model):
@@ -73,7 +71,7 @@ def test_both_losses_by_hand(model):
 
 @pytest.mark.parametrize(("classes", "highest"), [(2, 0.8808), (5, 0.6488)])
 def test_how_sure_cosines_can_be(classes, highest, model):
-    """One class at 1 and all others at -1 is the most; without a temperature the loss never comes near 0."""
+    """One class at 1 and all others at -1 is the most: the loss never comes near 0."""
     readout = in_the_plane([[1.0, 0.0]] + [[-1.0, 0.0]] * (classes - 1))
     chance = readout(torch.tensor([[4.0, 0.0]]).double(), model).softmax(dim=1).max().item()
     assert chance == pytest.approx(highest, abs=1e-4)
@@ -112,6 +110,14 @@ def test_the_order_of_a_batch_and_the_names_of_classes_tell_nothing(readout, hid
     torch.testing.assert_close(one, readout.between(hidden, 2 - LABEL), rtol=0, atol=0)
 
 
+def test_of_soft_labels_the_likeliest_class_counts(readout, hidden, model):
+    soft = 0.2 / 3 + 0.8 * F.one_hot(LABEL, 3).double()
+    assert torch.equal(readout.between(hidden, soft), readout.between(hidden, LABEL))
+    scores = readout(hidden, model)
+    expected = -(soft * scores.log_softmax(dim=1)).sum(dim=1).mean()
+    torch.testing.assert_close(readout.loss(scores, soft), expected, rtol=0, atol=1e-12)
+
+
 def test_modes_are_left_as_they_are(readout, hidden):
     """ProtoVerb's own code trains prototypes in eval mode and stays there: no dropout ever after."""
     model = make_bert(dropout=0.5).train()
@@ -137,15 +143,15 @@ def cosine(a: list[float], b: list[float]) -> float:
 
 def test_both_losses_of_slow_loops(readout, hidden, model):
     v = [[sum(w * x for w, x in zip(row, h, strict=True)) for row in readout.project.tolist()] for h in hidden.tolist()]
-    c, label, t = readout.prototypes.tolist(), LABEL.tolist(), 0.4
+    c, label = readout.prototypes.tolist(), LABEL.tolist()
     proto = ins = pairs = 0.0
     for i in range(6):
-        right = math.exp(cosine(v[i], c[label[i]]) / t)
-        proto -= math.log(right / sum(math.exp(cosine(v[i], c[y]) / t) for y in range(3))) / 6
-        others = sum(math.exp(cosine(v[i], v[k]) / t) for k in range(6) if k != i)
+        right = math.exp(cosine(v[i], c[label[i]]))
+        proto -= math.log(right / sum(math.exp(cosine(v[i], c[y])) for y in range(3))) / 6
+        others = sum(math.exp(cosine(v[i], v[k])) for k in range(6) if k != i)
         for j in range(6):
             if j != i and label[j] == label[i]:
-                ins -= math.log(math.exp(cosine(v[i], v[j]) / t) / others)
+                ins -= math.log(math.exp(cosine(v[i], v[j])) / others)
                 pairs += 1
     assert pairs == 3 * 2 + 2
     assert readout.loss(readout(hidden, model), LABEL).item() == pytest.approx(proto, rel=1e-10)
@@ -199,7 +205,6 @@ def test_each_example_comes_to_lie_nearest_to_its_own_prototype(model):
     assert (own - others).mean() > 1.0
 
 
-@pytest.mark.parametrize(("settings", "told"), [({"size": 0}, "size is 0"), ({"temperature": 0.0}, "must be above 0")])
-def test_settings_out_of_range_are_refused(settings, told):
-    with pytest.raises(UserError, match=told):
-        PrototypeConfig(**settings)
+def test_a_space_of_no_size_is_refused():
+    with pytest.raises(UserError, match="size is 0; prototypes need a space of at least 1 number"):
+        PrototypeConfig(size=0)

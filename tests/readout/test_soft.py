@@ -50,9 +50,11 @@ def test_numbers_by_hand():
 def test_a_class_starts_at_the_mean_of_its_words(gpt):
     with torch.no_grad():
         gpt.token_embedding.weight[3], gpt.token_embedding.weight[5], gpt.token_embedding.weight[8] = 1.0, 2.0, 5.0
-    start = from_words(gpt, [[8], [3, 5]])
+    start = from_words(gpt, Verbalizer([[8], [3, 5]]))
     assert start[0].unique().tolist() == [5.0]
     assert start[1].unique().tolist() == [1.5], "a class of two words starts between them, not at their sum"
+    weighted = from_words(gpt, Verbalizer([[8], [3, 5]], [[2.0], [1.0, 3.0]]))
+    assert (weighted[0, 0].item(), weighted[1, 0].item()) == (5.0, 1.75), "a word of three parts counts three times"
 
 
 def test_random_vectors_are_as_long_as_words_and_differ_by_seed(model):
@@ -71,8 +73,8 @@ def test_random_vectors_are_as_long_as_words_and_differ_by_seed(model):
 
 def test_of_one_word_a_class_it_is_the_manual_verbalizer(hidden, model):
     """Up to the bias that BERT's decoder gives each word: a class vector has none."""
-    words = [[7], [3], [11]]
-    manual, soft = Verbalizer(words)(hidden, model), SoftVerbalizer(from_words(model, words))(hidden, model)
+    words = Verbalizer([[7], [3], [11]])
+    manual, soft = words(hidden, model), SoftVerbalizer(from_words(model, words))(hidden, model)
     bias = model.decoder_bias[[7, 3, 11]] if model.kind == "bert" else 0.0
     torch.testing.assert_close(
         soft + bias,
@@ -126,7 +128,7 @@ def test_the_gradient_of_a_class_vector_is_probability_minus_truth(hidden, model
 @pytest.mark.parametrize("make", [make_gpt, make_bert])
 def test_what_trains_under_a_frozen_model_is_the_class_vectors_alone(hidden, make):
     model = make().requires_grad_(False)
-    readout = SoftVerbalizer(from_words(model, [[3], [4, 5], [9]]))
+    readout = SoftVerbalizer(from_words(model, Verbalizer([[3], [4, 5], [9]])))
     before = copy.deepcopy(model.state_dict())
     train(readout, hidden, torch.tensor([0, 1, 2, 0, 1]), model, steps=3)
     changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
@@ -152,12 +154,12 @@ def test_learns_what_a_plane_can_part(start, model):
     model.requires_grad_(False)
     hidden = torch.randn(30, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     label = (hidden @ hidden[0] > 0).long() + (hidden @ hidden[1] > 2).long()
-    made = from_words(model, [[3], [4, 5], [9]]) if start == "words" else at_random(model, 3, seed=0)
+    made = from_words(model, Verbalizer([[3], [4, 5], [9]])) if start == "words" else at_random(model, 3, seed=0)
     readout = SoftVerbalizer(made)
     before = cross_entropy(readout(hidden, model), label).item()
     assert train(readout, hidden, label, model, steps=300) < min(0.2, before / 3)
 
 
 def test_a_start_that_is_none_is_refused():
-    with pytest.raises(UserError, match="start is 'word'; a class vector starts from words or random"):
-        SoftConfig(start="word")
+    with pytest.raises(UserError, match="classes_from is 'word'; the classes start from words or from random"):
+        SoftConfig(classes_from="word")
