@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 14, more: who wins at 1 example, and who at 64?
 #
-# **Belongs to** lesson 14. **To run:** about 40 minutes on one CPU core. **Writes** `14-who-wins.json`.
+# **Belongs to** lesson 14. **To run:** about 25 minutes on one CPU core. **Writes** `14-who-wins.json`.
 #
 # Five read-outs at the same blank of the same template: words chosen by hand, WARP's class vectors from words and from
 # random numbers, the linear probe, ProtoVerb's prototypes. Ten draws, the same for all; the same number of steps for all
@@ -14,7 +14,7 @@
 # first at 1 example, last at 16 and 64. *The learned ones among each other:* WARP from words above WARP from random at 1
 # example, level with it at 64; WARP from random above the probe for BERT, whose MLM transform the probe does not have, and
 # level with it for GPT, where the two differ by a bias. *Full fine-tuning:* words by hand above ProtoVerb at 1 example on
-# both tasks; at 16 and 64 examples of rating ProtoVerb level with them or above. The paper has ProtoVerb under words by
+# both tasks; at 16 examples of rating ProtoVerb level with them or above. The paper has ProtoVerb under words by
 # hand at one example (AG's News, 64.2 against 76.7), and above them at many.
 
 # %%
@@ -33,28 +33,32 @@ READ = {  # how the answer is read, and its settings
     "ProtoVerb": ("prototypes", []),
 }
 ALL, THREE = list(READ), ["words by hand", "WARP from words", "ProtoVerb"]
-CELLS = [  # what may change, the task, examples a class, and who takes part
-    *(("frozen", task, shots, ALL) for task in ("sentiment", "topic", "rating") for shots in (1, 4, 16, 64)),
-    *(("full", "rating", shots, ALL) for shots in (1, 16, 64)),
-    *(("full", "sentiment", shots, THREE) for shots in (1, 16)),
-]
+CELLS = {  # what may change: the task, examples a class, and who takes part
+    "frozen": [(task, shots, ALL) for task in ("sentiment", "topic", "rating") for shots in (1, 4, 16, 64)],
+    "full": [(task, shots, THREE) for task in ("rating", "sentiment") for shots in (1, 16)],
+}
 if is_fast():
-    CELLS = [("frozen", "sentiment", 1, ALL)]
+    CELLS = {"frozen": [("sentiment", 1, ALL)]}
 
 # %%
 found: dict = {}  # of what may change, the model, the task, the examples, the read-out: a score for each draw
-for kind in ("gpt", "bert"):
-    checkpoint = minitune.load(kind)
-    tasks = {task: minitune.task(task).for_model(checkpoint) for task in ("sentiment", "topic", "rating")}
-    for what, task, shots, names in CELLS:
-        data, question = tasks[task]
-        cell = found.setdefault(what, {}).setdefault(kind, {}).setdefault(task, {}).setdefault(str(shots), {})
-        for name in names:
-            read, settings = READ[name]
-            method = Method.parse(f"{what}@manual+{read}", [*settings, *["steps=8"] * (is_fast() and bool(settings))])
-            learned = (learn(method, checkpoint, question, data, shots, seed) for seed in range(DRAWS))
-            cell[name] = [round(one.predictor.accuracy(data.test), 4) for one in learned]
-save_result(found, "14-who-wins.json")
+for what, cells in CELLS.items():
+    for kind in ("gpt", "bert"):
+        checkpoint = minitune.load(kind)
+        for task, shots, names in cells:
+            data, question = minitune.task(task).for_model(checkpoint)
+            if what == "frozen":  # it makes the same of a text whatever is learned behind it: let it read the test once
+                items = Method.parse("frozen@manual+probe").build(checkpoint, question, 0).items(data.test)
+            cell = found.setdefault(what, {}).setdefault(kind, {}).setdefault(task, {}).setdefault(str(shots), {})
+            for name in names:
+                read, settings = READ[name]
+                method = Method.parse(f"{what}@manual+{read}", settings)
+                cell[name] = []
+                for seed in range(DRAWS):
+                    predictor = learn(method, checkpoint, question, data, shots, seed).predictor
+                    read_by_it = items if what == "frozen" else predictor.items(data.test)
+                    cell[name].append(round(predictor.measure(read_by_it)["accuracy"], 4))
+    save_result(found, "14-who-wins.json")
 
 # %%
 for what, of in found.items():

@@ -30,6 +30,7 @@ from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
+from minitune.tuning.trained import trainable
 
 NAMED = {"zero-shot": "frozen@manual+verbalizer"}  # nothing of it trains
 PLAIN = ("frozen", "full")  # of the answers to "what may change?"
@@ -213,10 +214,16 @@ class Method:
                 )
         return ""
 
+    def rate(self, predictor: Predictor) -> float:
+        """The default learning rate: the read-out's own where nothing else trains, and else that of what may change."""
+        kind, own = predictor.model.kind, READ[self.read].rate
+        if own and not trainable(predictor.model):
+            return own[kind]
+        return default_rate(self.what, kind, predictor.reads_words)
+
     def training(self, predictor: Predictor, steps: int, seed: int) -> TrainConfig:
         """How it trains: what was set, and where no learning rate was, the default for such a predictor."""
-        rate = default_rate(self.what, predictor.model.kind, predictor.reads_words)
-        config = replace(TrainConfig(steps=steps, lr=rate, seed=seed), **self.changes)
+        config = replace(TrainConfig(steps=steps, lr=self.rate(predictor), seed=seed), **self.changes)
         if "evaluate_every" not in self.changes:
             config = replace(config, evaluate_every=max(1, config.steps // 10))
         return config
