@@ -36,7 +36,8 @@ def fit(
     what, before_step = WHAT[method.what], None
     rates = what.rates(predictor.model, method.settings) if what.rates else {}
     rates = {f"model.{name}": rate for name, rate in rates.items()}
-    if own := READ[method.read].rate:
+    own = READ[method.read].rate
+    if own and trainable(predictor.model):
         part = own[predictor.model.kind] / method.rate(predictor)
         rates |= {name: part for name in chosen if name.startswith("readout.")}
     if what.before_step:

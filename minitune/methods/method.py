@@ -216,7 +216,8 @@ class Method:
 
     def rate(self, predictor: Predictor) -> float:
         """The default learning rate: the read-out's own where nothing else trains, and else that of what may change."""
-        kind, own = predictor.model.kind, READ[self.read].rate
+        kind, read = predictor.model.kind, READ[self.read]
+        own = read.alone or read.rate
         if own and not trainable(predictor.model):
             return own[kind]
         return default_rate(self.what, kind, predictor.reads_words)

@@ -32,6 +32,7 @@ class Read:
         search: finds label words on training examples first, and returns the question with them.
         settings: its config.
         rate: the learning rate of its own parameters, by model; by default they have the method's.
+        alone: the same where nothing else trains, if it is another one there.
     """
 
     readout: Callable[..., ReadOut]
@@ -39,6 +40,7 @@ class Read:
     search: SearchFor | None = None
     settings: type | None = None
     rate: Mapping[str, float] | None = None
+    alone: Mapping[str, float] | None = None
 
     def reads(self, question: Question, checkpoint: Checkpoint, seed: int, settings: Any) -> ReadOut:
         return self.readout(question, checkpoint, seed, *([settings] if self.settings else []))
@@ -102,7 +104,7 @@ READ = {
     "beside": Read(beside),
     "number": Read(number),
     "verbalizer": Read(manual_verbalizer, at_the_blank=True),
-    "soft": Read(soft, at_the_blank=True, settings=SoftConfig, rate={"bert": 1e-2, "gpt": 3e-2}),
+    "soft": Read(soft, at_the_blank=True, settings=SoftConfig, alone={"bert": 1e-2, "gpt": 3e-2}),
     "probe": Read(probe, at_the_blank=True, rate={"bert": 3e-3, "gpt": 3e-3}),
     "prototypes": Read(prototypes, at_the_blank=True, settings=PrototypeConfig, rate={"bert": 1e-2, "gpt": 1e-2}),
 }

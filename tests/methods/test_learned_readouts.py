@@ -8,7 +8,6 @@ import torch
 
 from minitune.data.examples import Dataset, DevSet, Example, TrainSet
 from minitune.errors import UserError
-from minitune.methods.experiment import learn
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method, all_methods
 from minitune.methods.read import READ
@@ -50,14 +49,26 @@ def test_what_trains_is_what_is_declared(read, kind):
 
 @pytest.mark.parametrize("read", DECLARED)
 def test_a_frozen_model_trains_the_read_out_at_its_own_rate(read, kind):
-    method = Method.parse(f"frozen@manual+{read}", ["steps=1", "warmup=0"])
+    method = Method.parse(f"frozen+{read}", ["steps=1", "warmup=0"])
+    assert method.asked == "manual", "what is read at the blank needs a template"
     predictor = method.build(tiny.checkpoint(kind), tiny.question(kind), 0)
-    assert method.training(predictor, 10, seed=0).lr == READ[read].rate[kind]
+    assert method.training(predictor, 10, seed=0).lr == (READ[read].alone or READ[read].rate)[kind]
     given = replace(method, changes={**method.changes, "lr": 0.5})
     before = {name: p.detach().clone() for name, p in trainable(predictor).items()}
     fit(given, predictor, TrainSet(POOL), DevSet(), seed=0)
     steps = [(p - before[name]).abs().max().item() for name, p in trainable(predictor).items()]
     assert steps == pytest.approx([0.5] * len(steps), rel=0.05), "AdamW's first step is the rate: another one was taken"
+
+
+@pytest.mark.parametrize(("read", "expected"), [("soft", 0.02), ("prototypes", 0.02 * 1e-2 / 3e-4)])
+def test_beside_a_model_that_trains_what_starts_as_words_has_its_rate_and_what_is_new_its_own(read, expected):
+    method = Method.parse(f"full@manual+{read}", ["steps=1", "warmup=0", "lr=0.02", "clip=1000"])
+    predictor = method.build(tiny.checkpoint("gpt"), tiny.question("gpt"), 0)
+    before = {name: p.detach().clone() for name, p in predictor.named_parameters()}
+    fit(method, predictor, TrainSet(POOL), DevSet(), seed=0)
+    steps = {name: (p - before[name]).abs().max().item() for name, p in predictor.named_parameters()}
+    assert steps["model.norm.weight"] == pytest.approx(0.02, rel=0.05)
+    assert all(steps[name] == pytest.approx(expected, rel=0.05) for name in DECLARED[read])
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
@@ -112,11 +123,3 @@ def test_settings_have_names_of_their_own():
     assert (method.reading.classes_from, method.settings.start) == ("random", "labels")
     assert Method.parse("frozen+prototypes", ["size=7"]).reading.size == 7
     assert {"frozen@manual+soft", "full@manual+prototypes", "full@manual+probe"} <= set(all_methods())
-
-
-def test_each_is_asked_at_the_blank_and_learns_its_examples(kind):
-    for read in DECLARED:
-        method = Method.parse(f"full+{read}", ["keep_best=false"])
-        assert method.asked == "manual"
-        predictor = learn(method, tiny.checkpoint(kind), tiny.question(kind), DATA, 4, seed=0).predictor
-        assert predictor.accuracy(POOL) == 1.0
