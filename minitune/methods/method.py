@@ -26,6 +26,7 @@ from minitune.predictors.predictor import Predictor
 from minitune.prompting.slots import Part
 from minitune.prompting.template import Template
 from minitune.readout.calibrated import Calibrated
+from minitune.readout.verbalizer import weighed
 from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
@@ -158,7 +159,8 @@ class Method:
         check_memory(self.name, what.count(settings, checkpoint.model.config))
         if getattr(settings, "start", "") == "labels" and not settings.text:
             settings = replace(
-                settings, text=" ".join(word for words in question.label_words.values() for word in words)
+                settings,
+                text=" ".join(weighed(word)[0] for words in question.label_words.values() for word in words),
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -17,10 +17,11 @@ from minitune.readout.head import Head, NumberHead
 from minitune.readout.lm_bff_words import LMBFFWordsConfig
 from minitune.readout.losses import focal
 from minitune.readout.petal import PetalConfig
-from minitune.readout.verbalizer import Verbalizer, verbalizer
+from minitune.readout.phrases import Phrases, word_reader
+from minitune.readout.verbalizer import Verbalizer
 from minitune.training.checkpoint import Checkpoint
 
-ReadOut = Head | NumberHead | BesideHead | Verbalizer | Calibrated
+ReadOut = Head | NumberHead | BesideHead | Verbalizer | Phrases | Calibrated
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,12 @@ def number(question: Question, checkpoint: Checkpoint, seed: int) -> NumberHead:
     return NumberHead(checkpoint.model.config.width, numbers, seed=seed)
 
 
-def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int) -> Verbalizer:
+def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int) -> Verbalizer | Phrases:
     """0: words at the blank stand for the classes."""
-    return verbalizer(question.label_words, question.labels, checkpoint.tokenizer)
+    return word_reader(question.label_words, question.labels, checkpoint.tokenizer, question.blanks)
 
 
-def found_words(question: Question, checkpoint: Checkpoint, seed: int, settings: Any) -> Verbalizer:
+def found_words(question: Question, checkpoint: Checkpoint, seed: int, settings: Any) -> Verbalizer | Phrases:
     """0: words at the blank stand for the classes, as a search with these settings found them."""
     return manual_verbalizer(question, checkpoint, seed)
 

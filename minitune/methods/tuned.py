@@ -89,7 +89,7 @@ class TunedMethod:
 
     def explain(self, text: Text) -> str:
         """What is read, token by token, where, and what is made of it."""
-        return explain(self.predictor, self.examples([text])[0], self.base.lacks)
+        return explain(self.predictor, self.examples([text])[0], self.base.lacks, self.question.found)
 
     def save(self, folder: str | Path) -> Path:
         """Write what was trained; returns the file.
