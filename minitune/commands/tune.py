@@ -73,17 +73,19 @@ def run(options: argparse.Namespace) -> None:
     for path in (out / FILE, curve):
         check_can_write(path)
     check_is_free(out, options.force)
-    tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words)
+    tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words, out)
     tuned.made["test"] = judge(tuned.predictor, data.test)
     tuned.made["columns"] = {"text": options.text_column, "text_b": options.text_b_column}  # predict looks for them
     try:
         path = tuned.save(out)
     finally:  # what was measured is shown, whatever the disk says
-        print(tuning_report(tuned, len(data.test)))
+        parts = ["\n".join(tuned.question.found), tuning_report(tuned, len(data.test))]
+        print("\n\n".join(filter(None, parts)))
     example = "a text || another text" if data.question.is_pair else "a text"
     print(f'\nstored: {stored(tuned, path)}\nuse it: minitune predict {shlex.quote(str(out))} "{example}"')
-    plot_curve(tuned.learned.history, f"{method.name} on {data.name}", curve)
-    print(f"curve: {curve}")
+    if tuned.learned.history.losses:
+        plot_curve(tuned.learned.history, f"{method.name} on {data.name}", curve)
+        print(f"curve: {curve}")
 
 
 def default_folder(method: str, task: str, model: str, shots: int | None, seed: int) -> Path:

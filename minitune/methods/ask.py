@@ -14,7 +14,8 @@ from minitune.methods.question import Question
 from minitune.predictors.predictor import Predictor
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
-from minitune.prompting.template import TEXT_SLOTS, Rendered
+from minitune.prompting.slots import TEXT_SLOTS
+from minitune.prompting.template import Rendered
 
 BETWEEN = "||"  # stands between the two texts of a pair
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from minitune.data.examples import TrainSet
 from minitune.methods.question import Question
-from minitune.methods.search import SearchFor
+from minitune.methods.search import Search, SearchFor
 from minitune.prompting.template import Template, with_stop
 
 
@@ -15,12 +17,21 @@ class Asked:
     """An answer to "how is the question asked?".
 
     Args:
-        template: how a question, as it stands, is asked of a model of this kind ("gpt" or "bert").
-        search: finds words for the template on training examples first, and returns the question with them.
+        template: how a question, as it stands, is asked of a model of this kind ("gpt" or "bert"); with its settings,
+            where it has some.
+        search: finds words for the template, or demonstrations, on training examples first, and returns the question
+            with them.
+        settings: its config.
+        teach: makes other training examples of those of the draw.
     """
 
-    template: Callable[[Question, str], Template]
+    template: Callable[..., Template]
     search: SearchFor | None = None
+    settings: type | None = None
+    teach: Callable[[Search], TrainSet] | None = None
+
+    def asks(self, question: Question, model_kind: str, settings: Any) -> Template:
+        return self.template(question, model_kind, *([settings] if self.settings else []))
 
 
 def bare(question: Question, model_kind: str) -> Template:

@@ -11,11 +11,15 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from minitune.data.examples import Dataset, DevSet, Part, TestSet, TrainSet, as_part, draw
-from minitune.methods.fitting import fit
+from minitune.methods.fitting import fit, steps_for
 from minitune.methods.method import Method
 from minitune.methods.question import Question
+from minitune.methods.search import Search
+from minitune.methods.searching import searched, taught
+from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import History
@@ -53,11 +57,13 @@ def learn(
     shots: int | None,
     seed: int,
     shuffle: bool = False,
+    folder: Path | None = None,
 ) -> Learned:
     """Draw examples, search and train on them, choose on the draw's dev set.
 
     Args:
         shuffle: deal the labels of training and dev examples out anew, so that nothing is left to learn: a control.
+        folder: where a long search keeps its log, and finds it again.
 
     Raises:
         UserError: fewer examples than `shots`; whatever the method finds wrong.
@@ -66,9 +72,13 @@ def learn(
     if shuffle:
         train, dev = shuffled(train, seed), shuffled(dev, seed)
     started = time.perf_counter()
-    question = method.search(checkpoint, question, train, dev, seed)
+    search = Search(checkpoint, question, train, dev, seed, dataset.pool, folder)
+    question = searched(method, search)
+    examples = taught(method, replace(search, question=question))
     predictor = method.build(checkpoint, question, seed)
-    history = fit(method, predictor, train, dev, seed)
+    history = fit(method, predictor, examples, dev, seed, steps_for(len(train)))  # as many steps, whatever is taught
+    if isinstance(predictor, Classifier):
+        predictor.calibrate()
     return Learned(predictor, question, history, train, dev, time.perf_counter() - started)
 
 

@@ -29,7 +29,7 @@ def explain(predictor: Predictor, example: Example | TaggedWords | Writing, lack
     marks = dict.fromkeys(read_at(predictor, item), "the answer is read here")
     if isinstance(predictor, Writer):
         marks = {item.start: "the answer is written from here on"}
-    elif isinstance(predictor, Classifier) and predictor.readout.reads == "blank" and tokenizer.kind == "gpt":
+    elif isinstance(predictor, Classifier) and predictor.readout.reads != "text" and tokenizer.kind == "gpt":
         marks = dict.fromkeys(marks, "the word after this is the blank")
     names = {"soft": "soft prompt: a learned vector", "words": "template", "mask": "template: the blank"}
     rows = [
@@ -42,6 +42,9 @@ def explain(predictor: Predictor, example: Example | TaggedWords | Writing, lack
             f"{rendered.cut} tokens of the text are cut, for it passes the context: {unread(predictor, example)}"
         )
     if isinstance(predictor, Classifier):
+        if predictor.readout.reads == "blanks" and rendered.blanks == rendered.blanks[:1]:
+            fills = ", ".join(" ".join(tokenizer.tokens(fill)) or "nothing" for fill in predictor.readout.fills)
+            parts.append(f"some label words have several tokens, so the blank holds in turn: {fills}")
         if rendered.blanks and "MLM head" not in lacks:
             parts.append(table(["likeliest words at the blank", "probability"], likeliest(predictor, item)))
         scores = predictor.scores([example])[0]
@@ -70,8 +73,8 @@ def read_at(predictor: Predictor, item) -> list[int]:
     """The places of the tokens whose hidden states are read."""
     if isinstance(predictor, Tagger):
         return [place for place, label in enumerate(item.labels) if label != UNREAD]
-    if isinstance(predictor, Classifier) and predictor.readout.reads == "blank":
-        return item.rendered.blanks[:1]
+    if isinstance(predictor, Classifier) and predictor.readout.reads != "text":
+        return item.rendered.blanks if predictor.readout.reads == "blanks" else item.rendered.blanks[:1]
     return [len(item.rendered.ids) - 1 if predictor.tokenizer.kind == "gpt" else 0]
 
 
@@ -82,6 +85,6 @@ def likeliest(predictor: Classifier, item) -> list[list[str]]:
         hidden = predictor.model(**inputs_of(batch, predictor.model.kind)).hidden  # (1, T, D)
         return predictor.model.logits(hidden[:, item.rendered.blanks[0]]).softmax(dim=-1)  # (1, D) -> (1, V)
 
-    top = over(predictor, [item._replace(hidden=None)], at_blank)[0].topk(LIKELIEST)
+    top = over(predictor, [item._replace(hidden=None, variations=())], at_blank)[0].topk(LIKELIEST)
     tokens = predictor.tokenizer.tokens(top.indices)
     return [[token, f"{chance:.3f}"] for token, chance in zip(tokens, top.values.tolist(), strict=True)]

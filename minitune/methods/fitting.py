@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from minitune.data.examples import DevSet, TrainSet, as_part
 from minitune.methods.method import Method
+from minitune.methods.rates import default_rate
+from minitune.methods.read import READ
 from minitune.methods.what import WHAT
 from minitune.predictors.predictor import ExampleBatches, Predictor
 from minitune.training.loop import History, train
@@ -32,10 +34,13 @@ def fit(
     if not chosen:
         return History()
     config = method.training(predictor, steps or steps_for(len(train_set)), seed)
-    what = WHAT[method.what]
-    rates, before_step = None, None
-    if what.rates:
-        rates = {f"model.{name}": rate for name, rate in what.rates(predictor.model, method.settings).items()}
+    what, before_step = WHAT[method.what], None
+    rates = what.rates(predictor.model, method.settings) if what.rates else {}
+    rates = {f"model.{name}": rate for name, rate in rates.items()}
+    if own := READ[method.read].rate:
+        kind = predictor.model.kind
+        part = own[kind] / default_rate(method.what, kind, predictor.reads_words)
+        rates |= {name: part for name in chosen if name.startswith("readout.")}
     if what.before_step:
         before_step = what.before_step(predictor.model, method.settings, config.steps)
     batches = ExampleBatches(predictor, train_set, BATCH_SIZE, seed)

@@ -51,7 +51,8 @@ def task_data(name: str, folder: Path | None = None) -> TaskData:
             f"the task {name!r} is not one to train on here; choose one of {', '.join(able)}, tags, describe, facts"
         )
     pool, dev, test = (tuple(to_examples(rows[split], task.labels)) for split in rows)
-    question = Question(task.labels, task.template, task.label_words, is_pair=test[0].text_b is not None)
+    is_pair, patterns = test[0].text_b is not None, task.unseen_templates
+    question = Question(task.labels, task.template, task.label_words, is_pair, patterns=patterns)
     return TaskData(Dataset(name, task.labels, pool, test, dev), question)
 
 

@@ -25,7 +25,8 @@ def method_help(name: str) -> str:
     method = Method.parse(name)
     what = WHAT[method.what]
     lines = [f"{method.name}: lesson {what.lesson}, {what.paper}; trains {formula(method.what)}", ""]
-    lines += ["--set, of the method:"] + [f"  {line}" for line in settings_of(method.settings) or ["nothing"]]
+    own = [setting for config in method.configs for setting in settings_of(config)]
+    lines += ["--set, of the method:"] + [f"  {line}" for line in own or ["nothing"]]
     lines += ["--set, of the training (steps: by default 10 epochs, from 100 to 1000; lr: as in the table below;"]
     lines += ["evaluate_every: by default a tenth of the steps):"]
     lines += [f"  {line}" for line in settings_of(TrainConfig()) if not line.startswith(BY_CASE)]

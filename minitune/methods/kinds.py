@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean, pstdev
 from typing import Any
 
+from torch import nn
+
 from minitune.data.examples import Example, TrainSet
 from minitune.methods.question import Question
 from minitune.methods.read import READ
@@ -21,8 +23,8 @@ from minitune.readout.head import FreeNumber, TokenHead
 from minitune.training.checkpoint import Checkpoint
 from minitune.tuning.doors import Tuned
 
-# (model, checkpoint, template, question, read, seed) -> predictor
-Join = Callable[[Model | Tuned, Checkpoint, Template, Question, str, int], Predictor]
+# (model, checkpoint, template, question, how a classifier is read, seed) -> predictor
+Join = Callable[[Model | Tuned, Checkpoint, Template, Question, Callable[[], nn.Module], int], Predictor]
 
 
 @dataclass(frozen=True)
@@ -60,28 +62,27 @@ class Kind:
 
 
 def classifier(
-    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
 ) -> Classifier:
-    readout = READ[read].readout(question, checkpoint, seed)
-    return Classifier(model, checkpoint.tokenizer, template, readout, question.labels)
+    return Classifier(model, checkpoint.tokenizer, template, read(), question.labels)
 
 
 def tagger(
-    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
 ) -> Tagger:
     readout = TokenHead(checkpoint.model.config.width, len(question.labels), seed)
     return Tagger(model, checkpoint.tokenizer, template, readout, question.labels)
 
 
 def span_tagger(
-    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
 ) -> Tagger:
     readout = TokenHead(checkpoint.model.config.width, len(question.labels), seed)
     return Tagger(model, checkpoint.tokenizer, template, readout, question.labels, "span f1")
 
 
 def regressor(
-    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
 ) -> Regressor:
     readout = FreeNumber(checkpoint.model.config.width, *question.scale, seed=seed)
     return Regressor(model, checkpoint.tokenizer, template, readout)
@@ -94,7 +95,7 @@ def scaled(question: Question, train: TrainSet) -> Question:
 
 
 def writer(
-    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: str, seed: int
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
 ) -> Writer:
     return Writer(model, checkpoint.tokenizer, template, question.score)
 

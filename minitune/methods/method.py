@@ -5,31 +5,36 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
 
-from minitune.data.examples import DevSet, Example, TrainSet
+from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.files import machine_memory
 from minitune.methods.asked import ASKED, manual
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
 from minitune.methods.rates import default_rate
-from minitune.methods.read import READ
-from minitune.methods.search import Search
-from minitune.methods.settings import apply_settings, parted
+from minitune.methods.read import READ, ReadOut
+from minitune.methods.settings import apply_settings, names_of, parted
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
-from minitune.prompting.template import Part, Template
+from minitune.prompting.slots import Part
+from minitune.prompting.template import Template
+from minitune.readout.calibrated import Calibrated
+from minitune.readout.verbalizer import weighed
 from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
 
 NAMED = {"zero-shot": "frozen@manual+verbalizer"}  # nothing of it trains
+PLAIN = ("frozen", "full")  # of the answers to "what may change?"
+GIVEN = ("bare", "manual", "head", "focal", "beside", "verbalizer")  # of the others: not searched, and long in use
 EXAMPLES = "zero-shot, frozen+head, frozen@manual+head, full+head"
 
 
@@ -40,23 +45,28 @@ class Method:
     asked: str
     read: str
     settings: Any = None  # of `what`
+    asking: Any = None  # the settings of `asked`
+    reading: Any = None  # the settings of `read`
+    is_calibrated: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)  # of the training's settings
 
     @classmethod
     def parse(cls, name: str, settings: Sequence[str] | Mapping[str, Any] = ()) -> Method:
-        """Read `what@asked+read`. Left out, `read` is the verbalizer, and `asked` what suits it: the task's template
-        for a verbalizer, the bare text for a head.
+        """Read `what@asked+read`, or `what@asked+read+calibrated`. Left out, `read` is the verbalizer, and `asked` what
+        suits it: the task's template for what is read at the blank, the bare text for a head.
 
         Args:
-            settings: of what may change, or of the training; by name, or as they are written behind --set, "rank=8".
+            settings: of the three answers, or of the training; by name, or as they are written behind --set, "rank=8".
 
         Raises:
             UserError: a name that is not known, or not of this form; a setting that the method does not have.
         """
-        match = re.fullmatch(r"([\w-]+)(?:@([\w-]+))?(?:\+([\w-]+))?", NAMED.get(name, name))
+        match = re.fullmatch(
+            r"([\w-]+)(?:@([\w-]+))?(?:\+(?!calibrated$)([\w-]+))?(\+calibrated)?", NAMED.get(name, name)
+        )
         if not match:
             raise UserError(f"{name!r} is no method; write what@asked+read, as in {EXAMPLES}")
-        what, asked, read = match.groups()
+        what, asked, read, calibrated = match.groups()
         read = read or "verbalizer"
         asked = asked or ("manual" if read not in READ or READ[read].at_the_blank else "bare")
         for part, known in ((what, WHAT), (asked, ASKED), (read, READ)):
@@ -65,9 +75,14 @@ class Method:
                     f"{name!r} is no method: {part!r} is unknown. A method is what@asked+read, with what in "
                     f"{sorted(WHAT)}, asked in {sorted(ASKED)}, read in {sorted(READ)}; or it is {' or '.join(NAMED)}"
                 )
-        own = WHAT[what].settings() if WHAT[what].settings else None
+        own = [answer.settings() if answer.settings else None for answer in (WHAT[what], ASKED[asked], READ[read])]
         own, training = apply_settings(name, settings, own, TrainConfig())
-        return cls(name, what, asked, read, own, training)
+        return cls(name, what, asked, read, *own, is_calibrated=bool(calibrated), changes=training)
+
+    @property
+    def configs(self) -> tuple[Any, ...]:
+        """The settings of all three answers; an answer without any has None."""
+        return self.settings, self.asking, self.reading
 
     @property
     def reads_the_blank(self) -> bool:
@@ -78,10 +93,16 @@ class Method:
         placeholders is the prompt's length.
 
         Raises:
-            UserError: a user's template has no placeholders for a soft prompt, or has them for a method without one.
+            UserError: a user's template has no placeholders for a soft prompt, or has them for a method without one;
+                or it has triggers, and nothing searches for them.
         """
-        template = (manual if question.is_own else ASKED[self.asked].template)(question, model_kind)
+        template = self.asks(question, model_kind)
         found, what = template.count("soft"), WHAT[self.what]
+        if template.count("trigger") and not ASKED[self.asked].search:
+            raise UserError(
+                f"the template {question.template!r} has triggers, and @{self.asked} searches for none: take "
+                "@autoprompt"
+            )
         if found and not what.is_soft:
             raise UserError(
                 f"the template {question.template!r} has placeholders, and {self.what} learns no soft prompt"
@@ -92,19 +113,25 @@ class Method:
                     f"the template {question.template!r} has no placeholder for a soft prompt: write "
                     f"{{soft:{self.settings.length}}} where it shall stand"
                 )
-            return Template((Part("soft", count=self.settings.length), *template.parts))
+            return self.before(template)
         return template
 
-    def search(self, checkpoint: Checkpoint, question: Question, train: TrainSet, dev: DevSet, seed: int) -> Question:
-        """The question with all that is measured or searched for on the training examples; most methods search for
-        nothing."""
-        self.check_base(question, checkpoint)
-        question = KINDS[question.kind].measured(question, train)
-        for answer in (ASKED[self.asked], READ[self.read]):
-            if answer.search:
-                asked = ASKED[self.asked].template(question, checkpoint.kind)
-                question = answer.search(Search(checkpoint, question, asked, train, dev, seed))
-        return question
+    def asks(self, question: Question, model_kind: str) -> Template:
+        """How the question is asked, before a soft prompt is put before it."""
+        if question.is_own:
+            template = manual(question, model_kind)
+        else:
+            template = ASKED[self.asked].asks(question, model_kind, self.asking)
+        return replace(template, demonstrations=question.demonstrations)
+
+    def before(self, template: Template) -> Template:
+        """The template with a soft prompt before it."""
+        return replace(template, parts=(Part("soft", count=self.settings.length), *template.parts))
+
+    def readout(self, question: Question, checkpoint: Checkpoint, seed: int) -> ReadOut:
+        """How the answer is read."""
+        readout = READ[self.read].reads(question, checkpoint, seed, self.reading)
+        return Calibrated(readout, len(question.labels)) if self.is_calibrated else readout
 
     def build(
         self, checkpoint: Checkpoint, question: Question, seed: int, into: Model | None = None, name: str = "lora"
@@ -127,7 +154,8 @@ class Method:
         check_memory(self.name, what.count(settings, checkpoint.model.config))
         if getattr(settings, "start", "") == "labels" and not settings.text:
             settings = replace(
-                settings, text=" ".join(word for words in question.label_words.values() for word in words)
+                settings,
+                text=" ".join(weighed(word)[0] for words in question.label_words.values() for word in words),
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -143,7 +171,8 @@ class Method:
             except UserError as error:
                 taken = f"{model.door.positions} of its {model.model.context} places are taken by the prefix"
                 raise UserError(f"{error}; {taken}, whose setting is length") from None
-        predictor = KINDS[question.kind].join(model, checkpoint, template, question, self.read, seed).to(device)
+        read = partial(self.readout, question, checkpoint, seed)
+        predictor = KINDS[question.kind].join(model, checkpoint, template, question, read, seed).to(device)
         if self.what == "output" and not predictor.reads_words:
             raise UserError(
                 f"{self.name}: output trains the scores of words, and a head reads none; take a task that is answered "
@@ -158,6 +187,8 @@ class Method:
         kind = KINDS[question.kind]
         if self.name in NAMED and not kind.is_choice:
             raise UserError(f"{self.name} reads words at a blank, and this task has none; take another method")
+        if self.is_calibrated and not kind.is_choice:
+            raise UserError(f"{self.name}: calibration is of classes, and this task has none; leave +calibrated out")
         if kind.read_by and "+" in self.name and not self.name.endswith(f"+{kind.read_by}"):
             raise UserError(f"{self.name}: this task is read by {kind.read_by}; write {self.what} alone")
 
@@ -201,7 +232,7 @@ def parse_all(names: Sequence[str], settings: Sequence[str] | Mapping[str, Any] 
     """
     given = dict(settings) if isinstance(settings, Mapping) else dict(map(parted, settings))
     methods = [Method.parse(name) for name in names]
-    known = [{f.name for config in (m.settings, TrainConfig()) if config for f in fields(config)} for m in methods]
+    known = [{*names_of((*m.configs, TrainConfig()))} for m in methods]
     for name in given:
         if not any(name in its for its in known):
             having = ", ".join(sorted(set().union(*known)))
@@ -227,7 +258,11 @@ def check_memory(name: str, numbers: int) -> None:
 
 
 def all_methods(kind_name: str = "classes") -> list[str]:
-    """Every combination that suits a question of this kind; zero-shot first, where there is such a thing."""
+    """The combinations that suit a question of this kind; zero-shot first, where there is such a thing.
+
+    What is searched for, or learned at the blank, stands beside a frozen model and one that is trained whole: the
+    product of all would not end within a day.
+    """
     kind = KINDS[kind_name]
     named = list(NAMED) if kind.is_choice else []
     if kind.read_by:
@@ -239,5 +274,6 @@ def all_methods(kind_name: str = "classes") -> list[str]:
         for read in READ
         if read != "number" and (READ[read].at_the_blank or what != "output")
         if asked != "bare" or not READ[read].at_the_blank
+        if what in PLAIN or (asked in GIVEN and read in GIVEN)
     ]
     return [*named, *(method for method in possible if method != NAMED["zero-shot"])]

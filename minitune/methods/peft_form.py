@@ -25,7 +25,7 @@ from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.methods.question import Question
 from minitune.methods.read import READ
-from minitune.prompting.template import Part
+from minitune.prompting.slots import Part
 from minitune.readout.beside import BesideHead
 from minitune.readout.head import Head, TokenHead
 from minitune.readout.verbalizer import Verbalizer

@@ -20,7 +20,8 @@ from minitune.data.examples import Example
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.models.build import ModelConfig
-from minitune.prompting.template import Part, Template
+from minitune.prompting.slots import Part
+from minitune.prompting.template import Template
 from minitune.tuning.doors import Prefix, Tuned
 
 

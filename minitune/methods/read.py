@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from minitune.errors import UserError
 from minitune.methods.question import Question
 from minitune.methods.search import SearchFor
 from minitune.readout.beside import BesideHead
+from minitune.readout.calibrated import Calibrated
 from minitune.readout.head import Head, NumberHead
 from minitune.readout.losses import focal
-from minitune.readout.verbalizer import Verbalizer, verbalizer
+from minitune.readout.phrases import Phrases, word_reader
+from minitune.readout.verbalizer import Verbalizer
 from minitune.training.checkpoint import Checkpoint
 
-ReadOut = Head | NumberHead | BesideHead | Verbalizer
+ReadOut = Head | NumberHead | BesideHead | Verbalizer | Phrases | Calibrated
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,21 @@ class Read:
     """An answer to "how is the answer read?".
 
     Args:
-        readout: makes the read-out of a question, by seed.
-        at_the_blank: it reads the words at the blank, so the template needs one.
+        readout: makes the read-out of a question, by seed; with its settings, where it has some.
+        at_the_blank: it reads what the model made of the blank, so the template needs one.
         search: finds label words on training examples first, and returns the question with them.
+        settings: its config.
+        rate: the learning rate of its own parameters, by model; by default they have the method's.
     """
 
-    readout: Callable[[Question, Checkpoint, int], ReadOut]
+    readout: Callable[..., ReadOut]
     at_the_blank: bool = False
     search: SearchFor | None = None
+    settings: type | None = None
+    rate: Mapping[str, float] | None = None
+
+    def reads(self, question: Question, checkpoint: Checkpoint, seed: int, settings: Any) -> ReadOut:
+        return self.readout(question, checkpoint, seed, *([settings] if self.settings else []))
 
 
 def head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
@@ -58,9 +68,9 @@ def number(question: Question, checkpoint: Checkpoint, seed: int) -> NumberHead:
     return NumberHead(checkpoint.model.config.width, numbers, seed=seed)
 
 
-def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int) -> Verbalizer:
+def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int) -> Verbalizer | Phrases:
     """0: words at the blank stand for the classes."""
-    return verbalizer(question.label_words, question.labels, checkpoint.tokenizer)
+    return word_reader(question.label_words, question.labels, checkpoint.tokenizer, question.blanks)
 
 
 READ = {

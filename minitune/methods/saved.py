@@ -21,6 +21,7 @@ from minitune.methods.question import Question
 from minitune.methods.settings import settings_of
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
+from minitune.prompting.template import Demonstration
 from minitune.schema import check_tensors, plain_to
 from minitune.training.checkpoint import Checkpoint, identity, load_checkpoint, read_tensors, write_tensors
 from minitune.tuning.doors import Tuned, fold
@@ -47,6 +48,8 @@ class Asked:
     template: str
     is_pair: bool
     kind: str
+    demonstrations: tuple[Demonstration, ...] = field(default_factory=tuple)
+    found: tuple[str, ...] = field(default_factory=tuple)
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -82,9 +85,17 @@ def save_tuned(
         fold(predictor.model)
     content = {
         "method": method.name,
-        "settings": settings_of(method.settings),
+        "settings": [setting for config in method.configs for setting in settings_of(config)],
         "question": asdict(
-            Asked(question.labels, dict(question.label_words), str(predictor.template), question.is_pair, question.kind)
+            Asked(
+                question.labels,
+                dict(question.label_words),
+                str(predictor.template),
+                question.is_pair,
+                question.kind,
+                question.demonstrations,
+                question.found,
+            )
         ),
         "base": asdict(Base(base.name, base.kind, identity(base))),
         "weights": {  # an adapter is called lora in every file, whatever it is called on a shelf

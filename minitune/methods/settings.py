@@ -11,32 +11,40 @@ from minitune.errors import UserError
 
 
 def apply_settings(
-    method: str, given: Sequence[str] | Mapping[str, Any], own: Any, training: Any
-) -> tuple[Any, dict[str, Any]]:
+    method: str, given: Sequence[str] | Mapping[str, Any], own: Sequence[Any], training: Any
+) -> tuple[list[Any], dict[str, Any]]:
     """A method's own settings with what was given, and what was given of the training's.
 
     Args:
         given: by name, or written as "name=value".
-        own: the method's settings, or None; a name that both have is the method's.
+        own: the settings of the answers that make the method, each a dataclass or None; a name that several have is the
+            first one's, and the training's comes last.
 
     Raises:
-        UserError: something not of the form name=value, a name that neither has, a value of the wrong kind.
+        UserError: something not of the form name=value, a name that none has, a value of the wrong kind.
     """
-    changed, trained = {}, {}
-    of_method = {f.name: getattr(own, f.name) for f in fields(own)} if is_dataclass(own) else {}
+    trained: dict[str, Any] = {}
+    changed: list[dict[str, Any]] = [{} for _ in own]
+    defaults = [{f.name: getattr(its, f.name) for f in fields(its)} if is_dataclass(its) else {} for its in own]
     of_training = {f.name: getattr(training, f.name) for f in fields(training)}
     for name, value in given.items() if isinstance(given, Mapping) else map(parted, given):
-        if name in of_method:
-            changed[name] = value_like(name, value, of_method[name])
+        place = next((place for place, its in enumerate(defaults) if name in its), None)
+        if place is not None:
+            changed[place][name] = value_like(name, value, defaults[place][name])
         elif name in of_training:
             trained[name] = value_like(name, value, of_training[name])
         else:
+            of_method = ", ".join(names_of(own)) or "none of its own"
             raise UserError(
-                f"{method} has no setting {name!r}; it has {', '.join(of_method) or 'none of its own'}; its training "
-                f"has {', '.join(of_training)}"
+                f"{method} has no setting {name!r}; it has {of_method}; its training has {', '.join(of_training)}"
             )
     replace(training, **trained)  # refuses what is out of range
-    return (replace(own, **changed) if changed else own), trained
+    return [replace(its, **new) if new else its for its, new in zip(own, changed, strict=True)], trained
+
+
+def names_of(configs: Sequence[Any]) -> list[str]:
+    """The names of all their settings; one may be None."""
+    return list(dict.fromkeys(f.name for config in configs if is_dataclass(config) for f in fields(config)))
 
 
 def parted(setting: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from minitune.methods.peft_form import Form, form_of, head_of, how_to_feed, how_
 from minitune.methods.peft_prompt import prefix_for_peft, prompt_for_peft, split_at_prompt
 from minitune.methods.tuned import TunedMethod
 from minitune.models.tensor_file import to_bytes
-from minitune.prompting.template import Part
+from minitune.prompting.slots import Part
 from minitune.training.checkpoint import fingerprint
 from minitune.training.transformers_folder import as_json
 from minitune.tuning.doors import Prefix, Tuned, fold

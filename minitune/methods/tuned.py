@@ -19,7 +19,7 @@ from minitune.methods.fitting import steps_for
 from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.question import Question, asked_otherwise
-from minitune.methods.saved import base_of, read_tuned, rebuild, save_tuned
+from minitune.methods.saved import base_of, learned_tensors, read_tuned, rebuild, save_tuned
 from minitune.methods.task_data import TaskData
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
@@ -96,7 +96,7 @@ class TunedMethod:
         Raises:
             UserError: nothing was trained; the folder cannot be written.
         """
-        if not trainable(self.predictor):
+        if not learned_tensors(self.predictor) and not self.question.found:
             raise UserError(
                 f"{self.method.name} has nothing to train: every parameter is frozen; minitune compare measures it as "
                 "it is"
@@ -122,8 +122,12 @@ def tune(
     seed: int = 0,
     template: str | None = None,
     label_words: str | Mapping[str, Sequence[str]] | None = None,
+    folder: Path | None = None,
 ) -> TunedMethod:
     """Train a method on one draw of `shots` examples a class (None: all). The test set stays unseen.
+
+    Args:
+        folder: where a long search keeps its log, and finds it again.
 
     Raises:
         UserError: whatever the method, the data, the template or the label words find wrong.
@@ -131,7 +135,7 @@ def tune(
     needs_blank = KINDS[data.question.kind].needs_blank(method.read)
     dataset, question = data.for_model(base)
     question = asked_otherwise(question, template, label_words, base, needs_blank)
-    learned = learn(method, base, question, dataset, shots, seed)
+    learned = learn(method, base, question, dataset, shots, seed, folder=folder)
     config = method.training(learned.predictor, steps_for(len(learned.train)), seed)
     made = {"task": data.name, "shots": shots, "seed": seed, "training": asdict(config)}
     return TunedMethod(method, learned.predictor, learned.question, base, learned, made)

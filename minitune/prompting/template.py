@@ -2,37 +2,43 @@ r"""Templates: how a question is put to a pretrained model.
 
 A template is text with slots:
 
-    {text} {text_b}   the example's texts, the only parts that are ever shortened
+    {text} {text_b}   the example's texts, the only parts that are ever shortened: at their end; {text:start} loses
+                      its start, and {text:whole} nothing
     {mask}            the blank that the model fills (several are allowed for BERT)
     {soft:8}          8 placeholder tokens whose embeddings a method learns
     {trigger:3}       3 placeholder tokens that a search replaces by words
+    {tokens:12,34}    tokens by their ids, as a search found them: a piece such as "##ing" is no word by itself
+    {demonstrations}  where solved examples stand, if there are any; without it they stand before everything
     {sep}             the separator; for BERT, what follows it has token type 1
 
 "{text} it was {mask} ." asks for the opinion of a review. For BERT the blank is a [MASK] token. For GPT it is
 the next word: no token stands there, so nothing may follow it. Every piece is written with one space before it.
+
+A demonstration is the template itself, its texts and its blank filled in, without what is learned or searched for.
 
 Schick and Schütze 2021, "Exploiting Cloze Questions", section 3 (PET; arXiv 2001.07676), call this a pattern.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from minitune.data.examples import Example
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
+from minitune.prompting.slots import TEXT_SLOTS, Part, read_parts
 
-MOST = 10_000  # placeholders: longer than any context here, and no danger to the memory
-TEXT_SLOTS = ("text", "text_b")
-SLOTS = "{text}, {text_b}, {mask}, {sep}, {soft:N}, {trigger:N}"
+STOP = "."  # ends a demonstration
 
 
 @dataclass(frozen=True)
-class Part:
-    kind: str  # "words", "text", "text_b", "mask", "sep", "soft" or "trigger"
-    words: str = ""  # of a "words" part
-    count: int = 1  # of a "soft" or "trigger" part
+class Demonstration:
+    """A solved example that is shown before the question: its texts, and what fills the blank."""
+
+    text: str
+    text_b: str | None
+    answer: str
 
 
 @dataclass
@@ -54,6 +60,7 @@ class Rendered:
 @dataclass(frozen=True)
 class Template:
     parts: tuple[Part, ...]
+    demonstrations: tuple[Demonstration, ...] = ()
 
     @classmethod
     def parse(cls, string: str) -> Template:
@@ -62,24 +69,10 @@ class Template:
         Raises:
             UserError: an unknown slot, a brace without its partner, a count out of range, no slot at all.
         """
-        parts = []
-        for piece in re.split(r"(\{[^{}]*\})", string):
-            if piece.startswith("{") and piece.endswith("}"):
-                parts.append(read_slot(piece, string))
-            elif "{" in piece or "}" in piece:
-                raise UserError(f"the template {string!r} has a brace without its partner near {piece.strip()!r}")
-            elif piece.strip():
-                parts.append(Part("words", words=piece.strip()))
-        if not any(part.kind in (*TEXT_SLOTS, "mask") for part in parts):
-            raise UserError(f"the template {string!r} has no slot for the example; write {{text}} where it shall stand")
-        return cls(tuple(parts))
+        return cls(read_parts(string))
 
     def __str__(self) -> str:
-        slots = {"soft": "{soft:%d}", "trigger": "{trigger:%d}"}
-        return " ".join(
-            p.words if p.kind == "words" else slots[p.kind] % p.count if p.kind in slots else f"{{{p.kind}}}"
-            for p in self.parts
-        )
+        return " ".join(map(str, self.parts))
 
     @property
     def blanks(self) -> int:
@@ -88,6 +81,22 @@ class Template:
     def count(self, kind: str) -> int:
         """How many placeholder tokens of a kind, "soft" or "trigger", the template has."""
         return sum(part.count for part in self.parts if part.kind == kind)
+
+    def with_triggers(self, ids: Sequence[int]) -> Template:
+        """The same template with tokens in the place of its trigger placeholders, in their order.
+
+        Raises:
+            ValueError: there are more or fewer ids than placeholders.
+        """
+        if len(ids) != self.count("trigger"):
+            raise ValueError(f"{len(ids)} ids are given for the {self.count('trigger')} triggers of {str(self)!r}")
+        parts, rest = [], list(ids)
+        for part in self.parts:
+            if part.kind == "trigger":
+                chosen, rest = rest[: part.count], rest[part.count :]
+                part = Part("tokens", ids=tuple(chosen))
+            parts.append(part)
+        return replace(self, parts=tuple(parts))
 
     def check(self, model_kind: str, needs_blank: bool = False) -> None:
         """Raises:
@@ -104,47 +113,75 @@ class Template:
             if len(self.parts) == 1:
                 raise UserError("the template {mask} gives GPT nothing to read before the blank: write {text} {mask}")
 
-    def render(self, example: Example, tokenizer: Tokenizer, context: int) -> Rendered:
+    def render(
+        self, example: Example, tokenizer: Tokenizer, context: int, blank: Sequence[int] | None = None
+    ) -> Rendered:
         """The example as the model reads it, at most `context` tokens long.
 
-        A text that does not fit loses words at its end, the longest text first; nothing else is ever cut.
+        A text that does not fit loses words at its end, or where its slot says, the longest text first; nothing else
+        is ever cut.
+
+        Args:
+            blank: what stands in the place of the blank: by default for BERT one [MASK], for GPT nothing. A word of m
+                tokens needs m [MASK]s, or for GPT the m - 1 tokens before its last; the places where each of the m is
+                read are the blanks then.
 
         Raises:
-            UserError: the template alone fills the context; the example lacks a text that the template asks for.
+            UserError: the template alone, or a text that may not be cut, fills the context; the example lacks a text
+                that the template asks for.
         """
         self.check(tokenizer.kind)
-        pieces = [self.piece(part, example, tokenizer) for part in self.parts]
-        texts = [piece for piece, part in zip(pieces, self.parts, strict=True) if part.kind in TEXT_SLOTS]
+        shown = [i for shown in self.demonstrations for i in self.shown(shown, tokenizer)]
+        pieces = [self.piece(part, example, tokenizer, shown, blank) for part in self.parts]
+        at_front = shown if all(part.kind != "demonstrations" for part in self.parts) else []
+        texts = [p for p, part in zip(pieces, self.parts, strict=True) if part.kind in TEXT_SLOTS]
+        cuts = [part.cut for part in self.parts if part.kind in TEXT_SLOTS]
         around = 2 if tokenizer.kind == "bert" else 0  # [CLS] and [SEP]
-        fixed = around + sum(map(len, pieces)) - sum(map(len, texts))
+        fixed = around + len(at_front) + sum(map(len, pieces)) - sum(map(len, texts))
         if fixed >= context:
-            raise UserError(self.too_long(fixed, context))
-        rendered = Rendered(cut=shorten(texts, context - fixed))
-        token_type = 0
-        if tokenizer.kind == "bert":
+            raise UserError(self.too_long(fixed, context, len(shown)))
+        rendered = Rendered(cut=shorten(texts, context - fixed, cuts))
+        token_type, is_gpt = 0, tokenizer.kind == "gpt"
+        if not is_gpt:
             rendered.add([tokenizer.cls_id], "special")
+        rendered.add(at_front, "demonstrations")
         for part, piece in zip(self.parts, pieces, strict=True):
             if part.kind == "mask":
-                rendered.blanks.append(len(rendered.ids) - (tokenizer.kind == "gpt"))  # GPT: the token before it
+                first = len(rendered.ids) - is_gpt  # GPT says a token at the place before it
+                rendered.blanks += range(first, first + len(piece) + is_gpt)
             rendered.add(piece, part.kind, token_type)
-            if part.kind == "sep" and tokenizer.kind == "bert":
+            if part.kind == "sep" and not is_gpt:
                 token_type = 1
-        if tokenizer.kind == "bert":
+        if not is_gpt:
             rendered.add([tokenizer.sep_id], "special", token_type)
         if not rendered.ids:
             raise UserError("there is a text with no token in it; remove the empty row")
         return rendered
 
-    def too_long(self, fixed: int, context: int) -> str:
-        """Why no text fits: what the template takes, and the prompt in it."""
+    def too_long(self, fixed: int, context: int, shown: int) -> str:
+        """Why no text fits: what the template takes, and the prompt and the demonstrations in it."""
         prompt = self.count("soft")
-        of_prompt = f" ({prompt} of them the prompt's; its setting is length)" if prompt else ""
+        inside = [f"{prompt} of them the prompt's; its setting is length"] if prompt else []
+        inside += [f"{shown} of them the {len(self.demonstrations)} demonstrations'"] if shown else []
+        of_these = f" ({', '.join(inside)})" if inside else ""
         what = "the prompt or the template" if prompt else "it"
-        taken = f"the template {str(self)!r} alone takes {fixed} tokens{of_prompt}"
-        return f"{taken} and the context holds {context}: shorten {what}"
+        mend = "show fewer or shorter demonstrations" if shown else f"shorten {what}"
+        taken = f"the template {str(self)!r} alone takes {fixed} tokens{of_these}"
+        return f"{taken} and the context holds {context}: {mend}"
+
+    def shown(self, demonstration: Demonstration, tokenizer: Tokenizer) -> list[int]:
+        """A demonstration as it is shown: the template, filled in."""
+        answer = tokenizer.encode(demonstration.answer)
+        example = Example(demonstration.text, demonstration.text_b)
+        parts = [part for part in self.parts if part.kind not in ("soft", "trigger", "demonstrations")]
+        ids = [i for part in parts for i in self.piece(part, example, tokenizer, (), answer)]
+        stop = tokenizer.encode(STOP)
+        return ids if ids[-len(stop) :] == stop else ids + stop
 
     @staticmethod
-    def piece(part: Part, example: Example, tokenizer: Tokenizer) -> list[int]:
+    def piece(
+        part: Part, example: Example, tokenizer: Tokenizer, shown: Sequence[int], blank: Sequence[int] | None
+    ) -> list[int]:
         if part.kind in TEXT_SLOTS:
             text = getattr(example, part.kind)
             if text is None:
@@ -152,30 +189,39 @@ class Template:
             return tokenizer.encode(text.strip())
         if part.kind == "words":
             return tokenizer.encode(part.words)
+        if part.kind == "tokens":
+            if wrong := [i for i in part.ids if i >= len(tokenizer)]:
+                raise UserError(f"{part} names the token {wrong[0]}, and the tokenizer has {len(tokenizer)} tokens")
+            return list(part.ids)
+        if part.kind == "demonstrations":
+            return list(shown)
         if part.kind == "mask":
-            return [tokenizer.mask_id] if tokenizer.kind == "bert" else []
+            one = [tokenizer.mask_id] if tokenizer.kind == "bert" else []
+            return one if blank is None else list(blank)
         special = {"soft": tokenizer.soft_id, "trigger": tokenizer.trigger_id, "sep": tokenizer.sep_id}[part.kind]
         return [special] * part.count
 
 
-def read_slot(slot: str, string: str) -> Part:
-    name, _, count = slot.strip("{}").strip().partition(":")
-    if name in ("soft", "trigger"):
-        if count and not (count.isascii() and count.isdigit() and len(count) < 9 and 0 < int(count) <= MOST):
-            raise UserError(
-                f"{slot} in the template {string!r} needs a whole number from 1 to {MOST:,}, as in {{{name}:8}}"
-            )
-        return Part(name, count=int(count or 1))
-    if name in (*TEXT_SLOTS, "mask", "sep") and not count:
-        return Part(name)
-    raise UserError(f"the template {string!r} has the unknown slot {slot}; the slots are {SLOTS}")
+def shorten(texts: list[list[int]], room: int, cuts: Sequence[str] = ()) -> int:
+    """Cut tokens from `texts`, in place, the longest first, until they fit; returns how many.
 
+    Args:
+        cuts: where each of them is cut, one of `CUT`; by default at its end.
 
-def shorten(texts: list[list[int]], room: int) -> int:
-    """Cut tokens from the ends of `texts`, in place, the longest first, until they fit; returns how many."""
+    Raises:
+        UserError: what may not be cut does not fit.
+    """
+    cuts = cuts or ["end"] * len(texts)
+    whole = sum(len(text) for text, cut in zip(texts, cuts, strict=True) if cut == "whole")
+    if whole > room:
+        raise UserError(
+            f"a text of {whole} tokens may not be cut, and beside the template there is room for {room}: write its "
+            "slot without :whole, or take a shorter text"
+        )
     excess = max(0, sum(map(len, texts)) - room)
     for _ in range(excess):
-        max(texts, key=len).pop()
+        longest = max((i for i, cut in enumerate(cuts) if cut != "whole"), key=lambda i: len(texts[i]))
+        texts[longest].pop(0 if cuts[longest] == "start" else -1)
     return excess
 
 

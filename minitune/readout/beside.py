@@ -21,6 +21,7 @@ class BesideHead(nn.Module):
     """A head that reads a learned vector beside the text's hidden state: (B, D) -> class scores (B, C)."""
 
     reads = "text"
+    reads_words = False
     loss = staticmethod(cross_entropy)
 
     def __init__(self, width: int, classes: int, length: int = 8, seed: int = 0):

@@ -32,6 +32,7 @@ class Head(nn.Module):
     """Reads the whole text's hidden state: (B, D) -> class scores (B, C)."""
 
     reads = "text"
+    reads_words = False
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class NumberHead(nn.Module):
     """
 
     reads = "text"
+    reads_words = False
 
     def __init__(self, width: int, numbers: Sequence[float], seed: int = 0):
         super().__init__()
@@ -87,6 +89,7 @@ class FreeNumber(nn.Module):
     """
 
     reads = "text"
+    reads_words = False
 
     def __init__(self, width: int, mean: float = 0.0, spread: float = 1.0, seed: int = 0):
         super().__init__()

@@ -1,9 +1,10 @@
 r"""A verbalizer chosen by hand: words stand for classes.
 
-    score(y) = log( 1/|V_y|  sum over w in V_y of exp(logit_w) )
+    score(y) = log( sum over w in V_y of a_w exp(logit_w)  /  sum over w in V_y of a_w )        a_w = 1 by default
 
 The scores are the log of the mean probability that the model gives to a class's words at the blank, up to a
-constant that is the same for all classes. The mean, not the sum: a class is not likelier for having more words.
+constant that is the same for all classes. The mean, not the sum: a class is not likelier for having more words. A word
+may weigh more than another, "great:2".
 No parameter is new: with a frozen model this is a zero-shot classifier.
 
 Schick and Schütze 2021, "Exploiting Cloze Questions", section 3 (arXiv 2001.07676), with the mean of logits;
@@ -12,7 +13,9 @@ Shin et al. 2020, "AutoPrompt", equation 1 (arXiv 2010.15980), with the sum of p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,61 +25,108 @@ from minitune.errors import UserError
 from minitune.models.build import Model
 from minitune.readout.losses import cross_entropy
 
+Tokens = TypeVar("Tokens", int, tuple[int, ...])  # a word: its one token, or its several
+
 
 class Verbalizer(nn.Module):
     """Reads the words at the blank: hidden (B, D) -> class scores (B, C).
 
     Args:
         words: for each class, in the order of the labels, the ids of its words.
+        weights: as many numbers above 0 for each class; by default all words weigh the same.
     """
 
     reads = "blank"
+    reads_words = True
     loss = staticmethod(cross_entropy)
 
-    def __init__(self, words: Sequence[Sequence[int]]):
+    def __init__(self, words: Sequence[Sequence[int]], weights: Sequence[Sequence[float]] | None = None):
         super().__init__()
         width = max(map(len, words))
+        weights = weights or [[1.0] * len(ids) for ids in words]
         padded = [[*ids, *[ids[0]] * (width - len(ids))] for ids in words]
-        counts = torch.tensor([[len(ids)] for ids in words])
+        parts = [[*its, *[0.0] * (width - len(its))] for its in weights]
         self.register_buffer("ids", torch.tensor(padded), persistent=False)  # (C, W)
-        self.register_buffer("used", torch.arange(width) < counts, persistent=False)  # (C, W), False = padding
+        self.register_buffer("weights", torch.tensor(parts), persistent=False)  # (C, W), 0 = padding
 
     def forward(self, hidden: Tensor, model: Model) -> Tensor:
         logits = model.logits(hidden)[:, self.ids]  # (B, D) -> (B, V) -> (B, C, W)
-        logits = logits.masked_fill(~self.used, -torch.inf)
-        total = logits.logsumexp(dim=-1)  # (B, C, W) -> (B, C)
-        return total - self.used.sum(dim=-1).to(total.dtype).log()  # an integer's log would be float32
+        weights = self.weights.to(logits.dtype)
+        total = (logits + weights.log()).logsumexp(dim=-1)  # (B, C, W) -> (B, C)
+        return total - weights.sum(dim=-1).log()
+
+    def chances(self, hidden: Tensor, model: Model) -> Tensor:
+        """The mean probability of each class's words, among all words of the model: (B, D) -> (B, C)."""
+        return (self(hidden, model) - model.logits(hidden).logsumexp(dim=-1, keepdim=True)).exp()
 
 
 def verbalizer(label_words: Mapping[str, Sequence[str]], labels: Sequence[str], tokenizer: Tokenizer) -> Verbalizer:
-    """A verbalizer from words, in the order of `labels`.
+    """A verbalizer from words of one token each, in the order of `labels`.
 
     Raises:
-        UserError: a class without words, a class that is not among the labels, a word that is not one token,
-            or a word that is given twice, to one class or to two.
+        UserError: as of `chosen_words`; a word that is not one token.
+    """
+    chosen = chosen_words(label_words, labels, tokenizer.word_id)
+    return Verbalizer(*apart(chosen))
+
+
+def chosen_words(
+    label_words: Mapping[str, Sequence[str]], labels: Sequence[str], read: Callable[[str], Tokens]
+) -> list[list[tuple[Tokens, float]]]:
+    """For each class, in the order of `labels`, its words as `read` gives them, each with its weight.
+
+    Raises:
+        UserError: a class without words, a class that is not among the labels, a word that is given twice, to one class
+            or to two, a weight that is not above 0; whatever `read` finds wrong.
     """
     unknown = sorted(set(label_words) - set(labels))
     if unknown:
         raise UserError(f"label words are given for {unknown}, and the labels are {list(labels)}")
-    owner: dict[int, str] = {}
+    owner: dict[Tokens, str] = {}
     example = ";".join(f"{label}=..." for label in labels[:2])
+    chosen = []
     for label in labels:
         if not label_words.get(label):
             raise UserError(f"the class {label!r} has no label word; give each class one, as in {example!r}")
-        for word in label_words[label]:
-            token = tokenizer.word_id(word)
-            if owner.get(token) == label:
+        chosen.append([(read(word), weight) for word, weight in map(weighed, label_words[label])])
+        for (tokens, _), word in zip(chosen[-1], label_words[label], strict=True):
+            if owner.get(tokens) == label:
                 raise UserError(f"the word {word!r} is given twice for {label!r}; give it once")
-            if token in owner:
+            if tokens in owner:
                 raise UserError(
-                    f"the word {word!r} stands for {owner[token]!r} and for {label!r}; give it to one of them"
+                    f"the word {word!r} stands for {owner[tokens]!r} and for {label!r}; give it to one of them"
                 )
-            owner[token] = label
-    return Verbalizer([[tokenizer.word_id(word) for word in label_words[label]] for label in labels])
+            owner[tokens] = label
+    return chosen
+
+
+def apart(chosen: Sequence[Sequence[tuple[Tokens, float]]]) -> tuple[list[list[Tokens]], list[list[float]]]:
+    """Words and weights, each by class."""
+    return [[tokens for tokens, _ in its] for its in chosen], [[weight for _, weight in its] for its in chosen]
+
+
+def weighed(word: str) -> tuple[str, float]:
+    """ "great:2" -> ("great", 2.0); a word without a number behind a colon weighs 1.
+
+    Raises:
+        UserError: the weight is not above 0.
+    """
+    bare, colon, number = word.rpartition(":")
+    try:
+        weight = float(number)
+    except ValueError:
+        return word, 1.0
+    if not (colon and bare):
+        return word, 1.0
+    if not 0 < weight < math.inf:
+        raise UserError(
+            f"the label word {word!r} has the weight {number}; a number above 0 was expected, as in {bare}:2"
+        )
+    return bare, weight
 
 
 def parse_label_words(string: str) -> dict[str, tuple[str, ...]]:
-    """Read "positive=great,good;negative=bad".
+    """Read "positive=great:2,good;negative=bad"; the weights stay behind their words.
 
     Raises:
         UserError: a piece without "=", a class named twice, or a class without words.

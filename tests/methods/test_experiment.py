@@ -157,9 +157,9 @@ def draws_of(monkeypatch, **more):
     """The training and dev examples that each method of a comparison is given, by method and seed."""
     given = {}
 
-    def spy(its_method, predictor, train, dev, seed):
+    def spy(its_method, predictor, train, dev, seed, steps):
         given[its_method.name, len(given)] = (train, dev, seed)
-        return fit(its_method, predictor, train, dev, seed)
+        return fit(its_method, predictor, train, dev, seed, steps)
 
     monkeypatch.setattr(experiment, "fit", spy)
     names = ["full+head", "p-tuning-v2+head"]

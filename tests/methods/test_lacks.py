@@ -9,6 +9,8 @@ from minitune.errors import UserError
 from minitune.methods.compare import compare
 from minitune.methods.explain import explain
 from minitune.methods.method import Method, all_methods
+from minitune.methods.search import Search
+from minitune.methods.searching import searched
 from minitune.methods.sweep import sweep
 from minitune.methods.task_data import TaskData
 from minitune.methods.tuned import open_tuned, tune
@@ -94,7 +96,7 @@ def test_compare_tune_and_sweep_refuse_before_anything_is_trained(monkeypatch):
 def test_a_search_is_refused_before_it_searches():
     method = Method.parse("full")
     with pytest.raises(UserError, match="MLM head"):
-        method.search(lacking(*NO_WORDS), tiny.question("bert"), DATA.pool, DATA.dev, 0)
+        searched(method, Search(lacking(*NO_WORDS), tiny.question("bert"), DATA.pool, DATA.dev, 0))
 
 
 def test_compare_on_such_a_base_measures_it_by_the_same_base_with_random_weights():

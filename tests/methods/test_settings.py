@@ -23,7 +23,9 @@ class Config:
 
 
 def apply(*written):
-    return apply_settings("lora+head", written, Config(), TrainConfig(lr=0.5))
+    own, training = apply_settings("lora+head", written, (None, Config()), TrainConfig(lr=0.5))
+    assert own[0] is None
+    return own[1], training
 
 
 # by hand
@@ -65,6 +67,18 @@ def test_a_name_that_both_have_is_the_methods_and_the_rest_the_trainings():
 
 
 # invariants
+
+
+def test_of_several_configs_the_first_that_has_a_name_takes_it():
+    @dataclass(frozen=True)
+    class Other:
+        rank: int = 1
+        width: int = 2
+
+    own, training = apply_settings("lora+head", ("rank=3", "width=5"), (Config(), None, Other()), TrainConfig())
+    assert own == [Config(rank=3), None, Other(width=5)] and training == {}
+    with pytest.raises(UserError, match="it has rank, alpha, names, on, text, pair, lr, width; its training"):
+        apply_settings("lora+head", ("depth=3",), (Config(), None, Other()), TrainConfig())
 
 
 def test_what_is_shown_is_read_back():

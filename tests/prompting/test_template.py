@@ -1,12 +1,14 @@
 """Lesson 06, templates: what is written where, token by token, and what is cut when it does not fit."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from minitune.data.examples import Example
 from minitune.errors import UserError
-from minitune.prompting.template import Part, Template, shorten, with_stop
+from minitune.prompting.slots import Part
+from minitune.prompting.template import Demonstration, Template, shorten, with_stop
 
 pytestmark = pytest.mark.lesson06
 PAIR = Example("the soup was great", "it was good !", label=1)
@@ -49,7 +51,7 @@ def test_parsing():
         ("{soft:3} {sep}", "has no slot for the example"),
         ("{text} {blank}", r"unknown slot \{blank\}; the slots are \{text\}, \{text_b\}, \{mask\}"),
         ("{text} {}", r"unknown slot \{\}"),
-        ("{text:3} {mask}", r"unknown slot \{text:3\}"),
+        ("{text:3} {mask}", r"\{text:3\} in the template .* does not say where a text is cut"),
         ("{text} {mask:2}", r"unknown slot \{mask:2\}"),
         ("{Text} {mask}", r"unknown slot \{Text\}"),
         ("{text.__class__} {mask}", "unknown slot"),
@@ -240,3 +242,66 @@ def test_a_text_with_no_token_in_it(gpt_tokenizer, bert_tokenizer):
     with pytest.raises(UserError, match="no token in it"):
         Template.parse("{text}").render(Example("  "), gpt_tokenizer, 30)
     assert len(Template.parse("{text}").render(Example("  "), bert_tokenizer, 30).ids) == 2
+
+
+# ---- demonstrations, tokens by id, and where a text is cut ----
+
+
+def test_a_text_loses_the_end_that_its_slot_names(bert_tokenizer):
+    text = Example("the plot was dull but the cast was charming .")
+    ids = bert_tokenizer.encode(text.text)
+    for slot, kept in (("{text}", ids[:4]), ("{text:start}", ids[-4:])):
+        rendered = Template.parse(f"{slot} it was {{mask}}").render(text, bert_tokenizer, context=4 + 5)
+        of_text = [i for i, part in zip(rendered.ids, rendered.origin, strict=True) if part.startswith("text")]
+        assert of_text == kept and rendered.cut == len(ids) - 4, f"{slot} lost the wrong end"
+    with pytest.raises(UserError, match=f"a text of {len(ids)} tokens may not be cut, and .* there is room for 4"):
+        Template.parse("{text:whole} it was {mask}").render(text, bert_tokenizer, context=4 + 5)
+
+
+def test_tokens_by_id_survive_being_written_out(bert_tokenizer):
+    piece = bert_tokenizer.library.token_to_id("##a")
+    template = Template.parse("{text} {trigger:1} it was {mask} {trigger:2}").with_triggers([piece, 40, piece])
+    again = Template.parse(str(template))
+    assert again == template and template.count("trigger") == 0
+    rendered = again.render(Example("fine"), bert_tokenizer, 40)
+    tokens = [i for i, part in zip(rendered.ids, rendered.origin, strict=True) if part == "tokens"]
+    assert tokens == [piece, 40, piece], "a piece written as text is another token"
+    with pytest.raises(ValueError, match="2 ids are given for the 3 triggers"):
+        Template.parse("{text} {trigger:3} {mask}").with_triggers([1, 2])
+    with pytest.raises(UserError, match=r"\{tokens:99999\} names the token 99999, and the tokenizer has"):
+        Template.parse("{text} {tokens:99999} {mask}").render(Example("fine"), bert_tokenizer, 40)
+
+
+@pytest.mark.parametrize("place", ["", "{text_b} {demonstrations} "])
+def test_demonstrations_are_the_template_filled_in(place, bert_tokenizer, gpt_tokenizer):
+    shown = (Demonstration("the {mask} food was [MASK] .", "so", "bad"), Demonstration("a great cast", "yes", "good"))
+    for tokenizer in (bert_tokenizer, gpt_tokenizer):
+        template = Template.parse(f"{place}{{text}} {{soft:2}} it was {{mask}}")
+        rendered = replace(template, demonstrations=shown).render(PAIR, tokenizer, 100)
+        parted = list(zip(rendered.ids, rendered.origin, strict=True))
+        of_shown = [i for i, part in parted if part == "demonstrations"]
+        before = ["so ", "yes "] if place else ["", ""]
+        told = f"{before[0]}the {{mask}} food was [MASK] . it was bad . {before[1]}a great cast it was good ."
+        assert of_shown == tokenizer.encode(told)
+        assert rendered.ids.count(tokenizer.soft_id) == 2, "a soft prompt stands once, not in each demonstration"
+        assert len(rendered.blanks) == 1 and rendered.cut == 0
+        plain = template.render(PAIR, tokenizer, 100)
+        assert [
+            i for i, part in zip(rendered.ids, rendered.origin, strict=True) if part != "demonstrations"
+        ] == plain.ids
+
+
+def test_more_demonstrations_than_fit_are_refused(gpt_tokenizer):
+    shown = (Demonstration("a great cast", None, "good"),) * 9
+    with pytest.raises(UserError, match=r"of them the 9 demonstrations'\) and the context holds 40: show fewer"):
+        replace(Template.parse("{text} it was {mask}"), demonstrations=shown).render(PAIR, gpt_tokenizer, 40)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_blank_holds_a_word_of_several_tokens(count, bert_tokenizer, gpt_tokenizer):
+    template = Template.parse("{text} it was {mask}")
+    for tokenizer, fill in ((bert_tokenizer, [bert_tokenizer.mask_id] * count), (gpt_tokenizer, [50] * (count - 1))):
+        plain, rendered = (template.render(PAIR, tokenizer, 40, blank) for blank in (None, fill))
+        first = plain.blanks[0]
+        assert rendered.blanks == list(range(first, first + count)), "each token of the word is read at its own place"
+        assert len(rendered.ids) == len(plain.ids) + count - 1
