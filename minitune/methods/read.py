@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minitune.errors import UserError
+from minitune.methods.pet import as_taught
 from minitune.methods.question import Question
 from minitune.methods.search import SearchFor
 from minitune.readout.beside import BesideHead
@@ -52,6 +53,11 @@ def focal_head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
     return Head(checkpoint.model.config.width, len(question.labels), seed=seed, loss=focal)
 
 
+def distilled(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
+    """C D + C: the same, trained on soft labels, to say what their teacher says."""
+    return Head(checkpoint.model.config.width, len(question.labels), seed=seed, loss=as_taught)
+
+
 def beside(question: Question, checkpoint: Checkpoint, seed: int) -> BesideHead:
     """C D + C + K + C K: the same, with a learned vector of K beside the hidden state."""
     return BesideHead(checkpoint.model.config.width, len(question.labels), seed=seed)
@@ -76,6 +82,7 @@ def manual_verbalizer(question: Question, checkpoint: Checkpoint, seed: int) -> 
 READ = {
     "head": Read(head),
     "focal": Read(focal_head),
+    "distilled": Read(distilled),
     "beside": Read(beside),
     "number": Read(number),
     "verbalizer": Read(manual_verbalizer, at_the_blank=True),

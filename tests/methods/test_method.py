@@ -91,7 +91,14 @@ def test_every_method_has_every_read_out_and_trains_as_many_numbers_as_its_formu
     labels, base = ("1", "2", "4"), tiny.checkpoint(kind)
     words = dict(zip(labels, tiny.WORDS.values(), strict=True))
     asked = Question(labels, tiny.question(kind).template, words)
-    of_readout = {"head": 3 * 24 + 3, "focal": 75, "beside": 8 + 3 * 32 + 3, "number": 25, "verbalizer": 0}
+    of_readout = {
+        "head": 3 * 24 + 3,
+        "focal": 75,
+        "distilled": 75,
+        "beside": 8 + 3 * 32 + 3,
+        "number": 25,
+        "verbalizer": 0,
+    }
     model = parse(what).build(base, asked, seed=3).model
     for read in READ:
         method = parse(what, f"+{read}")
