@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from minitune.data.examples import TrainSet
+from minitune.methods.autoprompt_search import find_triggers, trigger_template
 from minitune.methods.question import Question
 from minitune.methods.search import Search, SearchFor
+from minitune.prompting.autoprompt import AutoPromptConfig
 from minitune.prompting.template import Template, with_stop
 
 
@@ -44,4 +46,8 @@ def manual(question: Question, model_kind: str) -> Template:
     return Template.parse(question.template if question.is_own else with_stop(question.template, model_kind))
 
 
-ASKED = {"bare": Asked(bare), "manual": Asked(manual)}
+ASKED = {
+    "bare": Asked(bare),
+    "manual": Asked(manual),
+    "autoprompt": Asked(trigger_template, search=find_triggers, settings=AutoPromptConfig),
+}
