@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from minitune.models.build import Model
 from minitune.models.cache import KeyValue
 
-AT_ONCE = 256  # texts in a forward pass
+AT_ONCE = 128  # texts in a forward pass: with more, what a layer makes of them no longer fits into the cache
 
 
 class ModelTriggerLoss:
