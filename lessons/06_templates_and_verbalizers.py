@@ -1,115 +1,226 @@
 # %% [markdown]
 # # Lesson 6: templates and verbalizers
 #
-# **You need** lessons 1 to 3. **To read:** 20 minutes. **To run:** about 3 minutes on two CPU cores.
+# *Ask the model in the language that it speaks already.*
 #
-# A pretrained BERT fills blanks. So turn the task into a blank: write the review, then "it was [MASK] .", and see
-# whether the model would rather say a word of praise, such as "great", or one like "terrible". Nothing is trained, and
-# nothing is new: the question is asked in the language that the model already speaks.
+# **You need** lessons 1 to 3. **Reading** 30 minutes. **Running** 2 minutes on one CPU core.
 #
-# Two choices make such a classifier. The **template** is how the question is asked. The **verbalizer** says which words
-# stand for which class. This lesson tries several of each.
+# When you have finished, you can
 #
-# **Expected** (sentiment, 1,000 test reviews): zero-shot at least 0.85 through a template that the pretraining text
-# uses, at least 0.75 through two that it never uses, between 0.55 and 0.70 through one that asks nothing and one that asks
-# something else. Swapped words turn zero-shot accuracy a into 1 - a.
+# - turn a classification task into a blank, and let a pretrained BERT or GPT fill it, in twenty lines,
+# - make class scores of one word, of several, of weighted words, and of words that the tokenizer splits,
+# - say what a good zero-shot result proves about a template, and what it does not.
+#
+# ## The problem
+#
+# "The plot was dull but the cast was charming." Is the reviewer for the film or against it? In lesson 4 a classifier
+# head answered that. A head is a matrix of random numbers when it begins: it must learn from examples what class 1
+# means, and with four examples it can hardly know.
+#
+# Our BERT has read 160,000 texts, tens of thousands of reviews among them. It knows what people write behind
+# such a sentence. So do not train anything. Write "it was [MASK] ." behind the review, and look which word BERT would
+# put into the blank: a word of praise, such as "great", or one like "terrible".
+#
+# Somebody has to make two choices. The **template** is how the question is asked: where the review stands, and which
+# words stand around it and the blank. The **verbalizer** says which words stand for which class.
 
 # %%
+import math
+import random
+from collections.abc import Sequence
+
 import torch
 from matplotlib import pyplot as plt
+from torch import Tensor
 
-import minitune
-from minitune.course.lessons import is_fast, show, show_table
+from minitune.course.drawing import arrow, box, canvas, legend, tokens
+from minitune.course.lessons import is_fast, read_result, show, show_table
 from minitune.data.examples import Example
-from minitune.methods.experiment import learn
-from minitune.methods.method import Method
-from minitune.methods.question import Question
-from minitune.predictors.classifier import Classifier
-from minitune.predictors.probes import zero_shot
+from minitune.methods.from_task import task_data
+from minitune.predictors.classifier import Classifier, Item
+from minitune.predictors.predictor import over
 from minitune.prompting.template import Template
-from minitune.readout.verbalizer import Verbalizer, verbalizer
+from minitune.readout.phrases import Phrases
+from minitune.readout.verbalizer import verbalizer
 from minitune.report import interval
-from minitune.training.checkpoint import random_twin
+from minitune.training.checkpoint import Checkpoint, load_checkpoint, random_twin
 from minitune.world.tasks import get_task
 
-bert = minitune.load("bert")
-tokenizer, task = bert.tokenizer, get_task("sentiment")
+figure, axes = canvas(15, 6.6)
+row = [(word, "text") for word in ("the", "plot", "was", "dull", ".")]
+row += [("it", "frozen"), ("was", "frozen"), ("[MASK]", "read"), (".", "frozen")]
+middles = tokens(axes, 0.3, 0.7, row)
+axes.text(middles[2], 0.3, "the example's text", ha="center", fontsize=9)
+axes.text(middles[6], 0.3, "the template: always the same words", ha="center", fontsize=9)
+for x in middles:
+    arrow(axes, (x, 1.5), (x, 2.0))
+box(axes, 0.3, 2.0, 11.7, 1.4, "BERT, as it was pretrained", "frozen")
+blank = middles[7]
+arrow(axes, (blank, 3.4), (blank, 3.9))
+for place, word in enumerate(("terrible", "bad", "great", "good")):
+    box(axes, blank - 3.6 + 1.8 * place, 3.9, 1.8, 0.8, word, "read")
+for x, name in ((blank - 1.8, "negative"), (blank + 1.8, "positive")):
+    arrow(axes, (x, 4.7), (x, 5.2))
+    box(axes, x - 1.4, 5.2, 2.8, 0.8, name, "read")
+axes.text(blank + 3.8, 5.5, "the verbalizer:\nwords stand for classes", va="center", fontsize=9)
+legend(axes, 0.3, 5.6, ("text", "frozen", "read"))
+show(figure, "06-idea.png")
 
 # %% [markdown]
-# ## A template, token by token
+# ![A review, a blank, and the words that BERT would put there](figures/06-idea.png)
 #
-# A template is text with slots. `{text}` is the example, `{mask}` the blank. Only the example's text is ever shortened;
-# everything else keeps its place.
+# Nothing in this picture is orange. Nothing is learned, and nothing is new.
+#
+# ## Write it yourself
+#
+# We take the shipped BERT and 1,000 reviews that no model has seen.
 
 # %%
-template = Template.parse("{text} it was {mask} .")
-example = Example("the plot was dull but the cast was charming .")
-rendered = template.render(example, tokenizer, context=128)
-shown = list(zip(tokenizer.tokens(rendered.ids), rendered.origin, strict=True))
-show_table("A review in its template: each token, and where it comes from", ["token", "from"], shown)
-print("the blank is at", rendered.blanks)
+bert = load_checkpoint("bert")
+model, tokenizer = bert.model, bert.tokenizer
+data, question = task_data("sentiment").for_model(bert)
+test = list(data.test[: 60 if is_fast() else None])
+labels = torch.tensor([example.label for example in test])
+print(len(test), "reviews; the classes are", data.labels)
 
 # %% [markdown]
-# ## A verbalizer, by hand
-#
-# Let a model give the four words of two classes these scores (logits) at the blank:
-#
-# | class | words | scores |
-# |---|---|---|
-# | good | great, lovely | 5, -5 |
-# | bad | terrible, awful | 2, 2 |
-#
-# Which class wins? The mean of the *scores* says bad: 0 against 2. The mean of the *probabilities* says good:
-# $(e^5 + e^{-5})/2 = 74.2$ against $e^2 = 7.4$. Papers use both (PET the first; AutoPrompt the second, as a sum). We take
-# the probabilities: a class is as likely as its words are, and a rare synonym does no harm.
+# **The template.** The text's tokens, then the question's, with the blank in its place. BERT also wants its [CLS] at
+# the front and its [SEP] at the end. We have to remember where the blank is, for that is where we shall read.
 
 
 # %%
-class FourWords(torch.nn.Module):
-    """A model of four words that always gives the scores of the table."""
+def in_template(text: str, blanks: int = 1) -> tuple[list[int], int]:
+    """The review with the question behind it, as ids, and where the (first) blank is."""
+    before = [tokenizer.cls_id, *tokenizer.encode(text), *tokenizer.encode("it was")]
+    return [*before, *[tokenizer.mask_id] * blanks, *tokenizer.encode("."), tokenizer.sep_id], len(before)
 
-    def logits(self, hidden):
-        return torch.tensor([[5.0, -5.0, 2.0, 2.0]])
 
-
-by_hand = Verbalizer([[0, 1], [2, 3]])
-print("class scores:", by_hand(torch.zeros(1, 1), FourWords()).exp().tolist(), "  <- 74.2 and 7.4")
+ids, place = in_template("the plot was dull but the cast was charming .")
+print(" ".join(tokenizer.tokens(ids)), "  <- the blank is token", place)
 
 # %% [markdown]
-# ## What the model says at the blank
+# We count where the blank is. To search for the first [MASK] instead would be a mistake: somebody may have typed
+# "[MASK]" into a review.
+#
+# **The blank.** BERT gives the blank a hidden state, and its output layer scores every word of the vocabulary there. A
+# softmax makes probabilities of them; we keep their logarithms.
+
 
 # %%
-with torch.no_grad():
-    for text in (
-        "the plot was clever and gripping .",
-        "the plot was not clever .",
-        "the plot was dull but the cast was charming .",
-        "the plot was charming but the cast was dull .",
-    ):
-        asked = template.render(Example(text), tokenizer, 128)
-        hidden = bert.model(torch.tensor([asked.ids])).hidden[0, asked.blanks[0]]
-        top = bert.model.logits(hidden).softmax(dim=-1).topk(5)
-        said = "  ".join(f"{w} {p:.2f}" for w, p in zip(tokenizer.tokens(top.indices), top.values, strict=True))
-        print(text.ljust(50), said)
+@torch.no_grad()
+def at_blank(text: str) -> Tensor:
+    """The log-probability of every word at the blank: (V,)."""
+    ids, place = in_template(text)
+    hidden = model(torch.tensor([ids])).hidden[0, place]  # (1, T) -> (1, T, D) -> (D,)
+    return model.logits(hidden).log_softmax(dim=-1)  # (D,) -> (V,)
+
+
+for text in (
+    "the plot was clever and gripping .",
+    "the plot was not clever .",
+    "the plot was dull but the cast was charming .",
+    "the plot was charming but the cast was dull .",
+):
+    top = at_blank(text).exp().topk(5)
+    said = "  ".join(f"{w} {p:.2f}" for w, p in zip(tokenizer.tokens(top.indices), top.values, strict=True))
+    print(text.ljust(50), said)
 
 # %% [markdown]
 # Three of the four it reads as we do. "Not clever" leaves it torn: of its five likeliest words three condemn and two
 # praise, and they weigh about the same. What follows the "but" decides, in both directions.
 #
-# ## Which template?
+# **The verbalizer.** Let three words stand for each class. How do three probabilities make one score? Take a smaller
+# case first, two words a class, with these scores (logits) at the blank:
 #
-# "it was ___" is a phrase of the pretraining text. The two marked *unseen* never occur in it. The irrelevant one asks
-# nothing about the review; the misleading one asks something else. Three words stand for each class here: "great", "good"
-# and "wonderful" against "terrible", "bad" and "awful". Beside each result stands that of the same model with random
-# weights: if it did better than chance, the test would be rigged. And beside that stands the shipped GPT.
+# | class | words | logits |
+# |---|---|---|
+# | positive | great, lovely | 5, -5 |
+# | negative | terrible, awful | 2, 2 |
 #
-# > **Expected, before measuring.** The irrelevant and the misleading template at chance: why should a model that is asked
-# > where the dog ran praise a film?
+# The mean of the *logits* says negative: 0 against 2. The mean of the *probabilities* says positive:
+# $(e^5 + e^{-5})/2 = 74.2$ against $e^2 = 7.4$. Papers use both (PET the first; AutoPrompt the second, as a sum). We take
+# the probabilities, for then a class is as likely as its words are, and a rare synonym does no harm:
+#
+# $$\text{score}(y) = \log \frac{1}{|V_y|} \sum_{w \in V_y} p(w \text{ at the blank})$$
+#
+# The mean, and not the sum, or else a class would win by having more words.
 
 # %%
-data, question = minitune.task("sentiment").for_model(bert)
-test = list(data.test[:100] if is_fast() else data.test)
-random_weights, gpt = random_twin(bert), minitune.load("gpt")
+WORDS = {"negative": ("terrible", "bad", "awful"), "positive": ("great", "good", "wonderful")}
+word_ids = torch.tensor([[tokenizer.word_id(word) for word in WORDS[label]] for label in data.labels])  # (C, W)
+
+
+def class_scores(log_p: Tensor) -> Tensor:
+    """The log of the mean probability of each class's words: (..., V) -> (..., C)."""
+    return log_p[..., word_ids].logsumexp(dim=-1) - math.log(word_ids.shape[1])
+
+
+by_hand = torch.stack([class_scores(at_blank(example.text)) for example in test])  # (N, C)
+print(f"BERT, zero-shot: {(by_hand.argmax(dim=1) == labels).double().mean():.3f}")
+
+# %% [markdown]
+# That is a sentiment classifier, and no example was used to make it. Two details deserve a second look. The words are
+# listed **by the names of the classes** and put in the order of the labels in one line; listed by place they are easily
+# matched to the wrong class, and the accuracy becomes one minus the accuracy. And `word_id` refuses a word that
+# the tokenizer splits: the blank is one token, and a word of two can never stand there. We come back to such words.
+#
+# **GPT** fills a blank by saying the next word. So the template must end where the blank is, and no token stands
+# there. The answer is read at the last token, which has seen all the others.
+
+# %%
+gpt = load_checkpoint("gpt")
+
+
+@torch.no_grad()
+def after_question(text: str) -> Tensor:
+    """The log-probability of every token as the next one, of GPT: (V,)."""
+    ids = gpt.tokenizer.encode(f"{text} it was")
+    return gpt.model.logits(gpt.model(torch.tensor([ids])).hidden[0, -1]).log_softmax(dim=-1)
+
+
+gpt_ids = torch.tensor([[gpt.tokenizer.word_id(word) for word in WORDS[label]] for label in data.labels])  # (C, W)
+right = [after_question(e.text)[gpt_ids].logsumexp(dim=-1).argmax().item() == e.label for e in test]
+print(f"GPT, zero-shot: {sum(right) / len(test):.3f}")
+
+# %% [markdown]
+# The prompt ends in "was", not in "was " with a space behind it. GPT's tokens begin with their space: "_great" is the
+# word behind "was", and behind "was_" it would have to say "great" without one, which it has hardly ever seen.
+#
+# ## The same, from the package
+#
+# `minitune/prompting/template.py` writes the template as a line of text, `{text} it was {mask} .`;
+# `minitune/readout/verbalizer.py` holds your `class_scores`; a `Classifier` joins them with the model and does it for
+# batches. Open the two files beside this page. The numbers must be yours.
+
+# %%
+template = Template.parse("{text} it was {mask} .")
+packaged = Classifier(model, tokenizer, template, verbalizer(WORDS, data.labels, tokenizer), data.labels)
+difference = (packaged.scores(test).softmax(dim=-1) - by_hand.softmax(dim=-1)).abs().max().item()
+print(f"largest difference between your probabilities and the package's: {difference:.0e}")
+assert difference < 1e-5, "the package reads another place than you do, or other words"
+
+rendered = template.render(Example("a great [MASK] of a film {mask} !"), tokenizer, context=128)
+shown = list(zip(tokenizer.tokens(rendered.ids), rendered.origin, strict=True))
+show_table("A text in its template: each token, and where it comes from", ["token", "from"], shown)
+print("the blank is token", rendered.blanks[0])
+
+# %% [markdown]
+# Whatever a text holds is text: the "[MASK]" that somebody typed has become an unknown word, and the braces are braces.
+#
+# ## Which template?
+#
+# "it was ___" is a phrase of the pretraining text. Two templates marked *unseen* never occur in it. One is irrelevant
+# and asks nothing about the review; one is misleading and asks something else. Beside BERT stand GPT and, as a control,
+# ten BERTs with random weights: if they did better than chance, something in the test would be rigged.
+#
+# > **Before you run this, guess:** how good is "the dog ran to the ___"?
+# >
+# > **Expected, before measuring.** At least 0.85 through the template of the text and 0.75 through the two unseen ones. The
+# > irrelevant and the misleading template at chance: why should a model that is asked where the dog ran praise a
+# > film? The random weights at chance on average, each between 0.40 and 0.60.
+
+# %%
+task = get_task("sentiment")
 asked = {
     "as in the text": task.template,
     "unseen": task.unseen_templates[0],
@@ -117,134 +228,309 @@ asked = {
     "irrelevant": task.irrelevant_template,
     "misleading": task.misleading_template,
 }
-rows = []
+few = test[:300]
+TWINS = [random_twin(bert, seed) for seed in range(2 if is_fast() else 10)]
+
+
+def through(checkpoint: Checkpoint, string: str) -> Classifier:
+    stop = " ." if checkpoint.kind == "bert" else ""
+    words = verbalizer(WORDS, data.labels, checkpoint.tokenizer)
+    return Classifier(checkpoint.model, checkpoint.tokenizer, Template.parse(string + stop), words, data.labels)
+
+
+found = {}
 for name, string in asked.items():
-    scores = [zero_shot(model, task, test, string) for model in (bert, random_weights, gpt)]
-    rows.append([f"{name}: {string}", *(f"{score:.3f}" for score in scores)])
-header = ["template", "BERT", "BERT, random weights", "GPT"]
-show_table(f"Zero-shot accuracy on {len(test)} reviews, by template", header, rows)
+    pretrained = [through(checkpoint, string).accuracy(test) for checkpoint in (bert, gpt)]
+    found[name] = (*pretrained, [through(twin, string).accuracy(few) for twin in TWINS])
+rows = [
+    [f"{name}: {asked[name]}", f"{of_bert:.3f}", f"{of_gpt:.3f}", f"{interval(twins)[0]:.3f}"]
+    for name, (of_bert, of_gpt, twins) in found.items()
+]
+show_table("Zero-shot accuracy by template", ["template", "BERT", "GPT", f"{len(TWINS)} random BERTs"], rows)
+all_twins = [score for *_, twins in found.values() for score in twins]
+print(f"the random BERTs: from {min(all_twins):.3f} to {max(all_twins):.3f}")
+
+figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
+for height, (of_bert, of_gpt, twins) in enumerate(reversed(found.values())):
+    axes.plot(twins, [height] * len(twins), "|", color="gray", markersize=10, label="random weights, ten seeds")
+    axes.plot(of_bert, height, "o", color="tab:blue", label="BERT")
+    axes.plot(of_gpt, height, "s", color="tab:green", label="GPT")
+axes.set_yticks(range(len(found)), list(reversed(found)))
+axes.axvline(0.5, color="gray", linestyle=":")
+axes.set(xlabel="zero-shot accuracy", xlim=(0, 1.02), title="A senseless question is not answered at random")
+handles, names = axes.get_legend_handles_labels()
+axes.legend(handles[:3], names[:3], frameon=False, fontsize=8, loc="upper left")
+show(figure, "06-templates.png")
 
 
 def said_at_the_blank(string: str) -> float:
     """The mean probability of the six label words together, over the reviews."""
-    readout = verbalizer(task.label_words, task.labels, tokenizer)
-    classifier = Classifier(bert.model, tokenizer, Template.parse(f"{string} ."), readout)
-    items = [item._replace(hidden=None) for item in classifier.items(test[:200])]
-    with torch.no_grad():
-        hidden = classifier.read(classifier.collate(items))  # (B, D), at the blank
-        return bert.model.logits(hidden).softmax(dim=-1)[:, readout.ids.flatten()].sum(dim=1).mean().item()
+    classifier = through(bert, string)
+    log_p = over(classifier, classifier.items(few), lambda batch: model.logits(classifier.read(batch)).log_softmax(-1))
+    return log_p[:, word_ids.flatten()].exp().sum(dim=1).mean().item()
 
 
 for name in ("as in the text", "irrelevant"):
     print(f"{name}: BERT gives the six label words together a probability of {said_at_the_blank(asked[name]):.5f}")
 
 # %% [markdown]
-# The two templates that the text never uses do as well as the one that it does: the model has learned what such a
-# question is, and no fixed string.
+# ![Accuracy by template](figures/06-templates.png)
 #
-# The irrelevant and the misleading template were expected at chance, and they are not. BERT is right on 0.645 and 0.598. GPT
-# is right on 0.843 through the one, and through the other on 0.158: it gets the reviews the wrong way round, which takes as
-# much knowledge of them as to get them right. We only compare the label words with each other, however unlikely all six
-# are. At "the dog ran to the ___" BERT gives them 0.00005 of the probability, all together; at "it was ___" 0.92. The review
-# has left its mark on the hidden state at the blank, and that mark still tips the balance, to one side or the other. So the
-# control that shows that nothing is rigged is the model with random weights, not the template without sense.
+# RESULT-TEMPLATES
 #
-# ## Which words?
+# ## Which words, and what to train?
 #
-# Five mappings of words to classes, zero-shot and after training on 16 examples a class (five draws). The last two are
-# the same words, given to the wrong classes: the model has to unlearn what it knows.
+# Now the other choice. Five mappings of one word to each class, and five words a class; zero-shot, and after
+# training on 16 examples a class. Training changes the model so that it says the right words, and there are two ways. **Everything**
+# may move. Or only the **LM head**: the layer that turns a hidden state into word scores, a copy of the embedding
+# table with BERT's transform before it. In the last mappings the words are the right ones, given to the wrong classes:
+# the model has to unlearn what it knows.
 #
-# One word stands for each class now. Before looking, write down what you expect. Gao et al. (2021, table 4) found with a
-# large model and 16 examples: great/terrible 92.7, good/bad 92.5, cat/dog 91.5, dog/cat 86.2, terrible/great 83.2.
+# Before looking, write down what you expect. Gao et al. (2021, table 4) found with a large model and 16 examples a
+# class: great/terrible 92.7, good/bad 92.5, cat/dog 91.5, dog/cat 86.2, terrible/great 83.2.
 #
-# (The rate is 2e-4, 100 steps; it was not swept for each mapping.)
+# > **Expected, before measuring.** Zero-shot: as good as the words are, chance for cat and dog, one minus it for swapped
+# > words. After training everything, cat and dog within three points of great and terrible, the swapped words below 0.75.
+# > With the LM head alone, cat and dog at least five points lower, and the swapped words higher than after training
+# > everything: two rows of one matrix are all that must trade places.
+#
+# `lessons/more/06_words.py` measures it in 25 minutes, ten draws each; we read its result.
 
 # %%
-mappings = {
-    "great / terrible": ("great", "terrible"),
-    "good / bad": ("good", "bad"),
-    "cat / dog": ("cat", "dog"),
-    "bad / good (swapped)": ("bad", "good"),
-    "terrible / great (swapped)": ("terrible", "great"),
-}
-SEEDS, SHOTS = (1, 4) if is_fast() else (5, 16)
-measured = {}
-for name, (positive, negative) in mappings.items():
-    words = {"positive": (positive,), "negative": (negative,)}
-    own = Question(question.labels, question.template, words)
-    untrained = Method.parse("zero-shot").build(bert, own, seed=0)
-    tuned = []
-    for seed in range(SEEDS):
-        method = Method.parse("full+verbalizer", ["lr=2e-4"])
-        tuned.append(learn(method, bert, own, data, SHOTS, seed).predictor.accuracy(test))
-    measured[name] = (untrained.accuracy(test), tuned)
-    mean, low, high = interval(tuned)
-    print(f"{name:28} zero-shot {measured[name][0]:.3f}   tuned {mean:.3f} [{low:.3f}, {high:.3f}]")
-
-# %%
-figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
-for height, (untrained, tuned) in enumerate(reversed(measured.values())):
-    mean, low, high = interval(tuned)
-    axes.plot(untrained, height, "s", color="tab:gray", label="zero-shot" if height == 0 else None)
-    axes.plot(tuned, [height] * len(tuned), "o", color="tab:blue", alpha=0.3, markersize=4)
-    axes.errorbar(
-        mean,
-        height,
-        xerr=[[mean - low], [high - mean]],
-        fmt="D",
-        color="tab:blue",
-        capsize=3,
-        label=f"tuned on {SHOTS} a class" if height == 0 else None,
-    )
-axes.set_yticks(range(len(measured)), list(reversed(measured)))
-axes.axvline(0.5, color="gray", linestyle=":")
-axes.set(
-    xlabel="accuracy on test (positive / negative)",
-    xlim=(0, 1.02),
-    title="The choice of words matters most without training",
-)
-axes.legend(frameon=False, loc="upper left", fontsize=8)
-show(figure, "06-mappings.png")
+result = read_result("06-words.json")
+of_sentiment = [row for row in result["rows"] if row["task"] == "sentiment"]
+names = list(dict.fromkeys(row["words"] for row in of_sentiment))
+by_name = {(row["words"], row["what"]): row for row in of_sentiment}
 
 # %% [markdown]
-# ![The choice of words](figures/06-mappings.png)
+# RESULT-WORDS
 #
-# ## What to notice
+# ## Several words a class
 #
-# - Zero-shot, the words are everything. Swapped, accuracy is one minus what it was.
-# - After training on 16 examples a class, "cat" and "dog" do as well as "great" and "terrible": 0.94, all three. In the
-#   paper a small gap is left (91.5 against 92.7).
-# - Swapped words end near chance, 0.55 with intervals that reach below 0.50, far behind senseless ones, where the paper's
-#   larger model reached 83. A hundred small steps teach a new meaning to "cat", and do not turn round the meaning of
-#   "great". Give them more steps, or a larger rate, and see (exercise 4).
-# - Training did not improve on zero-shot here: 0.942 before and 0.939 after. This model knows already what a good review is,
-#   and 32 examples add nothing to it.
-# - A verbalizer adds no parameter at all. A classifier head adds some that start at random and must be learned from the
-#   same few examples.
+# "Great" is one way to praise, and a review may be nearer to "charming". So let more words stand for a class. Our world
+# has five verdicts a class that are one token each, and eight opinions that suit everything. We draw 1 to 8 of these
+# thirteen at random, twenty times, and score the same 1,000 blanks with each draw.
+#
+# A mean of probabilities listens to the commonest words, and hardly to the rare ones. **Weights** can mend that. We give each
+# word one over the mean probability that BERT gives it at the blanks of 300 training reviews. (Their labels are not
+# looked at.) Each word then has the same say on average.
+#
+# > **Before you run this, guess:** do eight words do better than one, and does it help to weigh them?
+# >
+# > **Expected, before measuring.** One word drawn at random is on average at least three points below eight, and the
+# > spread over draws shrinks by half or more from one word to eight. With eight words weighing gains between zero and two
+# > points.
+
+# %%
+VERDICTS = {"negative": "terrible bad awful dreadful poor", "positive": "great good wonderful superb lovely"}
+OPINIONS = {
+    "negative": "dull boring ugly weak horrid annoying dismal hopeless",
+    "positive": "charming clever delightful brilliant splendid excellent pleasant perfect",
+}
+choices = [
+    [tokenizer.word_id(w) for w in f"{VERDICTS[label]} {OPINIONS[label]}".split() if not tokenizer.is_split(w)]
+    for label in data.labels
+]
+print("words to choose from:", [len(of_class) for of_class in choices])
+
+
+def blanks_of(examples: Sequence[Example]) -> Tensor:
+    """The log-probability of every word at each example's blank: (N, V)."""
+    items = packaged.items(examples)
+    return over(packaged, items, lambda batch: model.logits(packaged.read(batch)).log_softmax(dim=-1))
+
+
+log_p, prior = blanks_of(test), blanks_of(data.pool[:300]).exp().mean(dim=0)  # (N, V), (V,)
+
+
+def accuracy_of(words: list[list[int]], is_weighed: bool) -> float:
+    """Zero-shot accuracy with these words a class."""
+    scores = []
+    for of_class in words:
+        weights = 1 / prior[of_class] if is_weighed else torch.ones(len(of_class))
+        scores.append((log_p[:, of_class] + (weights / weights.sum()).log()).logsumexp(dim=-1))  # (N, W) -> (N,)
+    return (torch.stack(scores, dim=1).argmax(dim=1) == labels).double().mean().item()
+
+
+COUNTS, DRAWS = (1, 2, 3, 5, 8), 3 if is_fast() else 20
+rng, by_count = random.Random(0), {}
+for count in COUNTS:
+    drawn = [[rng.sample(of_class, count) for of_class in choices] for _ in range(DRAWS)]
+    by_count[count] = [[accuracy_of(words, is_weighed) for words in drawn] for is_weighed in (False, True)]
+rows = []
+for count, (plain, weighed) in by_count.items():
+    mean, low, high = interval([b - a for a, b in zip(plain, weighed, strict=True)])
+    spread = torch.tensor(plain).std().item()
+    cells = [f"{interval(plain)[0]:.3f}", f"{spread:.3f}", f"{interval(weighed)[0]:.3f}"]
+    rows.append([str(count), *cells, f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"])
+header = ["words a class", "equal weights", "spread", "weighed", "gain by weighing"]
+show_table(f"Zero-shot accuracy with words drawn at random, {DRAWS} draws", header, rows)
+
+figure, axes = plt.subplots(figsize=(6.5, 3), layout="constrained")
+for side, (name, color) in enumerate((("equal weights", "tab:blue"), ("one over the prior", "tab:orange"))):
+    for place, count in enumerate(COUNTS):
+        scores, x = by_count[count][side], place + 0.3 * side - 0.15
+        axes.plot([x] * len(scores), scores, "o", color=color, alpha=0.25, markersize=4)
+        axes.plot(x, interval(scores)[0], "D", color=color, label=name if place == 0 else None)
+axes.set_xticks(range(len(COUNTS)), COUNTS)
+axes.set(xlabel="words a class, drawn at random", ylabel="zero-shot accuracy", title="More words, fewer bad surprises")
+axes.legend(frameon=False, fontsize=8, loc="lower right")
+show(figure, "06-several-words.png")
+
+# %% [markdown]
+# ![Accuracy by the number of words](figures/06-several-words.png)
+#
+# RESULT-SEVERAL
+#
+# ## A word of several tokens
+#
+# "Magnificent" is rare in the pretraining text, and both tokenizers split it into six pieces. How likely is it at the
+# blank? For GPT there is a plain answer. It says one token after the other, so append the word's pieces and read, before each of
+# them, how likely it was. BERT has one blank for one token: give it as many blanks as there are pieces, and
+# read one piece at each. (They are guessed at the same time, none knowing the others.)
+
+
+# %%
+@torch.no_grad()
+def bert_pieces(text: str, word: str) -> Tensor:
+    """The log-probability of each piece of a word of m tokens, at m blanks: (m,)."""
+    pieces = tokenizer.encode(word)
+    ids, place = in_template(text, blanks=len(pieces))
+    hidden = model(torch.tensor([ids])).hidden[0, place : place + len(pieces)]  # (m, D)
+    log_p = model.logits(hidden).log_softmax(dim=-1)  # (m, V)
+    return log_p[range(len(pieces)), pieces]
+
+
+@torch.no_grad()
+def gpt_pieces(text: str, word: str) -> Tensor:
+    """The log-probability of each piece, each after those before it: (m,)."""
+    pieces = gpt.tokenizer.encode(word)
+    ids = gpt.tokenizer.encode(f"{text} it was") + pieces
+    hidden = gpt.model(torch.tensor([ids])).hidden[0, -len(pieces) - 1 : -1]  # a piece is said at the place before it
+    log_p = gpt.model.logits(hidden).log_softmax(dim=-1)  # (m, V)
+    return log_p[range(len(pieces)), pieces]
+
+
+for name, pieces_of, checkpoint in (("BERT", bert_pieces, bert), ("GPT", gpt_pieces, gpt)):
+    of_text = pieces_of("the plot was clever and gripping .", "magnificent")
+    named = checkpoint.tokenizer.tokens(checkpoint.tokenizer.encode("magnificent"))
+    print(name, "  ".join(f"{piece} {p:.3f}" for piece, p in zip(named, of_text.exp(), strict=True)))
+
+# %% [markdown]
+# Six log-probabilities, and one score is wanted. Three rules are in use. The **first** piece alone: fast, and the default
+# of one well-known library. The **sum**, which is the word's whole probability. The **mean**, the sum divided by
+# the number of pieces.
+#
+# > **Before you run this, guess:** "abominable" begins, for GPT, with the piece "_a". What does the first rule do then?
+# >
+# > **Expected, before measuring** (accuracy, and how often the answer is "positive"). First: GPT almost never says
+# > "positive" where "abominable" stands for the other class, for "_a" is the article too. Sum: where a word of one token stands
+# > against one of several, the short one wins at least 95 times in 100. Mean: at least 0.85 for GPT and 0.75 for BERT
+# > on words that are both long, and fair answers where one is short.
+
+# %%
+PAIRS = (
+    ("great", "terrible"),
+    ("very good", "very bad"),
+    ("magnificent", "abominable"),
+    ("magnificent", "terrible"),
+    ("great", "abominable"),
+)
+RULES = {"first": lambda pieces: pieces[0], "sum": Tensor.sum, "mean": Tensor.mean}
+some = test[: 20 if is_fast() else 300]
+rows = []
+for name, pieces_of in (("BERT", bert_pieces), ("GPT", gpt_pieces)):
+    scored = {word: [pieces_of(e.text, word) for e in some] for word in dict.fromkeys(w for p in PAIRS for w in p)}
+    for good, bad in PAIRS:
+        cells = []
+        for rule in RULES.values():
+            says = [rule(g) > rule(b) for g, b in zip(scored[good], scored[bad], strict=True)]
+            right = sum(said == e.label for said, e in zip(says, some, strict=True)) / len(some)
+            cells.append(f"{right:.2f} ({sum(says) / len(some):.2f})")
+        rows.append([name, f"{good} / {bad}", *cells])
+show_table(f"Accuracy, and in brackets the share of 'positive', of {len(some)} reviews", ["", "words", *RULES], rows)
+
+# %% [markdown]
+# RESULT-PIECES
+#
+# The package takes the mean. `minitune/readout/phrases.py` puts the question once for each length of word (BERT), or for
+# each beginning of a word (GPT), and makes class scores of the words as before.
+
+# %%
+for checkpoint, pieces_of in ((bert, bert_pieces), (gpt, gpt_pieces)):
+    its = checkpoint.tokenizer
+    words = [[tuple(its.encode("abominable")), tuple(its.encode("very bad"))], [tuple(its.encode("magnificent"))]]
+    string = "{text} it was {mask}" + (" ." if checkpoint is bert else "")
+    phrases = Phrases(words, its.mask_id if checkpoint is bert else None)
+    theirs = Classifier(checkpoint.model, its, Template.parse(string), phrases).scores(some[:20])
+    yours = torch.tensor(
+        [
+            [
+                math.log(sum(pieces_of(e.text, word).mean().exp().item() for word in ("abominable", "very bad")) / 2),
+                pieces_of(e.text, "magnificent").mean().item(),
+            ]
+            for e in some[:20]
+        ]
+    )
+    difference = (theirs - yours).abs().max().item()
+    print(f"{checkpoint.kind}: {len(phrases.fills)} variations, largest difference of a score {difference:.0e}")
+    assert difference < 1e-4, "another place is read than yours, or another rule makes the score"
+
+# %% [markdown]
+# ## Which end of a long text?
+#
+# A model has a context, ours of 128 tokens, and a long text must lose some. Only the text may be shortened, never the
+# question: a template whose blank is cut off asks nothing. `{text}` loses words at its end, and `{text:start}` at its
+# start. Our reviews are short, so we pretend that the context is.
+#
+# > **Expected, before measuring.** What follows a "but" decides, and it stands behind it. So keeping the end of a
+# > review beats keeping its start, by 2 to 6 points at 8 tokens, and by less at 20.
+
+# %%
+KEPT = (4, 8, 12, 16, 20, 24)
+SLOTS = {"the start": "{text}", "the end": "{text:start}"}
+kept_right = {}
+for checkpoint in (bert, gpt):
+    stop, around = (" .", 6) if checkpoint is bert else ("", 2)  # tokens around the text
+    words = verbalizer(WORDS, data.labels, checkpoint.tokenizer)
+    for name, slot in SLOTS.items():
+        short = Template.parse(f"{slot} it was {{mask}}{stop}")
+        classifier = Classifier(checkpoint.model, checkpoint.tokenizer, short, words)
+        for kept in KEPT:
+            items = [Item(short.render(e, checkpoint.tokenizer, around + kept), e.label) for e in test]
+            right = over(classifier, items, classifier).argmax(dim=1) == labels
+            kept_right[checkpoint.kind, name, kept] = right.double()
+rows = []
+for kind in ("bert", "gpt"):
+    for kept in KEPT:
+        start, end = (kept_right[kind, name, kept] for name in SLOTS)
+        mean, low, high = interval((end - start).tolist())
+        row = [kind, str(kept), f"{start.mean():.3f}", f"{end.mean():.3f}", f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"]
+        rows.append(row)
+header = ["model", "tokens kept", "the start", "the end", "end - start, over reviews"]
+show_table("Zero-shot accuracy on reviews that are cut", header, rows)
+
+figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
+for kind, color in (("bert", "tab:blue"), ("gpt", "tab:green")):
+    for name, line in (("the start", "o--"), ("the end", "s-")):
+        scores = [kept_right[kind, name, kept].mean().item() for kept in KEPT]
+        axes.plot(KEPT, scores, line, color=color, label=f"{kind.upper()}, {name} is kept")
+axes.set(xlabel="tokens of the review that are kept", ylabel="zero-shot accuracy", title="Which end holds the verdict")
+axes.set_xticks(KEPT)
+axes.legend(frameon=False, fontsize=8)
+show(figure, "06-ends.png")
+
+# %% [markdown]
+# ![Accuracy by what is kept of a text](figures/06-ends.png)
+#
+# RESULT-ENDS
+#
+# > **At scale, here, why.**
 #
 # ## Common mistakes
 #
-# - **A label word that is split.** The blank is one token; a word of two can never be its answer. We refuse it.
-# - **Two classes sharing a word**, which makes ties and a bias. Refused too.
-# - **Words in another class order than the labels**: accuracy becomes one minus accuracy. Here words are given by name.
-# - **GPT with something after the blank.** GPT fills a blank by saying the next word, so the template must end there.
-#
 # ## Exercises
 #
-# 1. Find a template that does worse than 0.6 although it looks sensible to you. Why does the model not understand it?
-# 2. Use `"{text} it was {mask}"` with the shipped GPT and compare.
-# 3. Give each class all six verdict words instead of one. Does zero-shot accuracy rise?
-# 4. Tune the swapped mapping at five times the learning rate, then with five times the steps. Which helps more?
+# ## Check yourself
 #
-# ## Three questions
-#
-# **1. Should a template with an irrelevant question be at chance, zero-shot?** One would think so, and it is not: look at the
-# table. A verbalizer compares the label words with each other and does not ask how likely they are at all, so whatever the
-# review leaves at the blank can decide. Were the score the probability of "great" itself, an irrelevant question would be
-# seen at once. This is also why a good accuracy is no proof that a template makes sense to the model.
-#
-# **2. Why can cat/dog reach a good accuracy after training?** Training moves the hidden state at the blank towards one
-# word's embedding or the other's. Any two words that differ can serve as targets.
-#
-# **3. Is a random-weights model with a verbalizer useless after training as well?** No: then it is an ordinary
-# classifier trained from nothing. Zero-shot it is at chance, as it should be.
+# ## In one paragraph

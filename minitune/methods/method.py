@@ -18,7 +18,7 @@ from minitune.methods.asked import ASKED, manual
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
 from minitune.methods.rates import default_rate
-from minitune.methods.read import READ, ReadOut
+from minitune.methods.read import READ
 from minitune.methods.settings import apply_settings, names_of, parted
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
@@ -26,14 +26,18 @@ from minitune.predictors.predictor import Predictor
 from minitune.prompting.slots import Part
 from minitune.prompting.template import Template
 from minitune.readout.calibrated import Calibrated
+from minitune.readout.face import ReadOut
+from minitune.readout.verbalizer import weighed
 from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
+from minitune.tuning.trained import trainable
 
-NAMED = {"zero-shot": "frozen@manual+verbalizer"}  # nothing of it trains
+NAMED = {"zero-shot": "frozen@manual+verbalizer", "pet": "full@pet+distilled"}
 PLAIN = ("frozen", "full")  # of the answers to "what may change?"
 GIVEN = ("bare", "manual", "head", "focal", "beside", "verbalizer")  # of the others: not searched, and long in use
+WITHOUT_A_BLANK = ("bare", "pet")  # of the answers to how it is asked
 EXAMPLES = "zero-shot, frozen+head, frozen@manual+head, full+head"
 
 
@@ -86,6 +90,11 @@ class Method:
     @property
     def reads_the_blank(self) -> bool:
         return READ[self.read].at_the_blank
+
+    @property
+    def needs_label_words(self) -> bool:
+        """Whether words for the classes must be given: the answer is read by them, and none are searched for."""
+        return self.reads_the_blank and not READ[self.read].search
 
     def template(self, question: Question, model_kind: str) -> Template:
         """How the question is asked. A soft prompt is put before the task's own template; in a user's, the number of
@@ -153,7 +162,8 @@ class Method:
         check_memory(self.name, what.count(settings, checkpoint.model.config))
         if getattr(settings, "start", "") == "labels" and not settings.text:
             settings = replace(
-                settings, text=" ".join(word for words in question.label_words.values() for word in words)
+                settings,
+                text=" ".join(weighed(word)[0] for words in question.label_words.values() for word in words),
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -173,8 +183,8 @@ class Method:
         predictor = KINDS[question.kind].join(model, checkpoint, template, question, read, seed).to(device)
         if self.what == "output" and not predictor.reads_words:
             raise UserError(
-                f"{self.name}: output trains the scores of words, and a head reads none; take a task that is answered "
-                "in words, and write output alone"
+                f"{self.name}: output trains the scores of words, and its read-out reads none; take a task that is "
+                "answered in words, and write output alone"
             )
         return predictor
 
@@ -187,6 +197,11 @@ class Method:
             raise UserError(f"{self.name} reads words at a blank, and this task has none; take another method")
         if self.is_calibrated and not kind.is_choice:
             raise UserError(f"{self.name}: calibration is of classes, and this task has none; leave +calibrated out")
+        if READ[self.read].search and question.kind != "classes":
+            raise UserError(
+                f"{self.name} searches for words that stand for classes, and this task has no classes; write "
+                f"{self.what} alone"
+            )
         if kind.read_by and "+" in self.name and not self.name.endswith(f"+{kind.read_by}"):
             raise UserError(f"{self.name}: this task is read by {kind.read_by}; write {self.what} alone")
 
@@ -213,10 +228,17 @@ class Method:
                 )
         return ""
 
+    def rate(self, predictor: Predictor) -> float:
+        """The default learning rate: the read-out's own where nothing else trains, and else that of what may change."""
+        kind, read = predictor.model.kind, READ[self.read]
+        own = read.alone or read.rate
+        if own and not trainable(predictor.model):
+            return own[kind]
+        return default_rate(self.what, kind, predictor.reads_words)
+
     def training(self, predictor: Predictor, steps: int, seed: int) -> TrainConfig:
         """How it trains: what was set, and where no learning rate was, the default for such a predictor."""
-        rate = default_rate(self.what, predictor.model.kind, predictor.reads_words)
-        config = replace(TrainConfig(steps=steps, lr=rate, seed=seed), **self.changes)
+        config = replace(TrainConfig(steps=steps, lr=self.rate(predictor), seed=seed), **self.changes)
         if "evaluate_every" not in self.changes:
             config = replace(config, evaluate_every=max(1, config.steps // 10))
         return config
@@ -262,7 +284,7 @@ def all_methods(kind_name: str = "classes") -> list[str]:
     product of all would not end within a day.
     """
     kind = KINDS[kind_name]
-    named = list(NAMED) if kind.is_choice else []
+    named = [name for name in NAMED if kind.is_choice and (name != "pet" or kind_name == "classes")]
     if kind.read_by:
         return [*named, *(what for what in WHAT if what not in kind.without)]
     possible = [
@@ -271,7 +293,8 @@ def all_methods(kind_name: str = "classes") -> list[str]:
         for asked in ASKED
         for read in READ
         if read != "number" and (READ[read].at_the_blank or what != "output")
-        if asked != "bare" or not READ[read].at_the_blank
+        if asked not in WITHOUT_A_BLANK or not READ[read].at_the_blank
+        if (asked == "pet") == (read == "distilled")
         if what in PLAIN or (asked in GIVEN and read in GIVEN)
     ]
-    return [*named, *(method for method in possible if method != NAMED["zero-shot"])]
+    return [*named, *(method for method in possible if method not in NAMED.values())]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from minitune.errors import UserError
 from minitune.prompting.template import Demonstration, Template
-from minitune.readout.verbalizer import parse_label_words, verbalizer
+from minitune.readout.phrases import word_reader
+from minitune.readout.verbalizer import parse_label_words
 from minitune.training.checkpoint import Checkpoint
 
 
@@ -15,7 +16,7 @@ from minitune.training.checkpoint import Checkpoint
 class Question:
     """A question as it is put to any model.
 
-    Without label words (none are given, and the labels' own names are no single tokens) no verbalizer can be made.
+    Without label words (none are given, and the labels' own names cannot be read at a blank) no verbalizer can be made.
     """
 
     labels: tuple[str, ...]
@@ -30,6 +31,11 @@ class Question:
     patterns: tuple[str, ...] = ()  # other templates that ask the same
     found: tuple[str, ...] = ()  # what was searched for, in words
 
+    @property
+    def blanks(self) -> int:
+        """Of the template."""
+        return Template.parse(self.template).blanks
+
 
 def asked_otherwise(
     question: Question,
@@ -42,7 +48,7 @@ def asked_otherwise(
 
     Raises:
         UserError: a template that the model cannot be asked with or that leaves the text out, label words that cannot
-            be read or are not one token, or where there are no classes.
+            be read at its blanks, or where there are no classes.
     """
     if template is not None:
         asked = Template.parse(template)
@@ -59,5 +65,7 @@ def asked_otherwise(
         given = parse_label_words(label_words) if isinstance(label_words, str) else label_words
         words = {label: (w,) if isinstance(w, str) else tuple(w) for label, w in given.items()}
         question = replace(question, label_words=words)
-        verbalizer(words, question.labels, checkpoint.tokenizer)  # refused here, before any training
+    if label_words is not None or (template is not None and question.label_words):  # refused before any training
+        blanks = question.blanks if needs_blank else 1
+        word_reader(question.label_words, question.labels, checkpoint.tokenizer, blanks)
     return question

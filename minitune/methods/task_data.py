@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from minitune.data.examples import Dataset, DevSet, TestSet, TrainSet
+from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.methods.question import Question
-from minitune.readout.verbalizer import verbalizer
+from minitune.readout.phrases import word_reader
+from minitune.readout.verbalizer import Verbalizer
 from minitune.training.checkpoint import Checkpoint
+
+MOST = 8  # times that a text is read to score names that nobody asked for as label words
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class TaskData:
         """The examples, and the question as this model can answer it: its tokenizer decides which words it knows.
 
         Where any word is an answer, all words of the model are labels, the task's own ones first. Without label words,
-        the labels' own names are taken, if each is one token.
+        the labels' own names are taken, if they can be read at the blank without much ado.
 
         Raises:
             UserError: the model does not know a word that is an answer.
@@ -60,10 +64,17 @@ class TaskData:
             words = (*self.labels, *(word for word in known if word not in set(self.labels)))
             question = replace(question, labels=words, label_words={word: (word,) for word in words})
         if question.kind == "classes" and not question.label_words:
-            own_names = {label: (label,) for label in question.labels}
-            try:
-                verbalizer(own_names, question.labels, checkpoint.tokenizer)
-            except UserError:
-                own_names = {}
-            question = replace(question, label_words=own_names)
+            question = replace(question, label_words=names_as_words(question, checkpoint.tokenizer))
         return self.dataset, question
+
+
+def names_as_words(question: Question, tokenizer: Tokenizer) -> dict[str, tuple[str, ...]]:
+    """The labels' own names as label words; or nothing, where one cannot be read, or holds a word in pieces ("cor ##por
+    ##ate" says little to the model), or where every text would have to be read more than `MOST` times."""
+    names = {label: (label,) for label in question.labels}
+    try:
+        reader = word_reader(names, question.labels, tokenizer, question.blanks)
+    except UserError:
+        return {}
+    whole = not any(tokenizer.is_split(part) for label in question.labels for part in label.split())
+    return names if whole and (isinstance(reader, Verbalizer) or len(reader.fills) <= MOST) else {}

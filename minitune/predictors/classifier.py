@@ -15,15 +15,11 @@ from minitune.models.build import Model
 from minitune.predictors.predictor import inputs_of, over, padded
 from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Rendered, Template
-from minitune.readout.beside import BesideHead
 from minitune.readout.calibrated import CONTENT_FREE, Calibrated
-from minitune.readout.head import Head, NumberHead
-from minitune.readout.verbalizer import Verbalizer
+from minitune.readout.face import ReadOut
 from minitune.training.loop import Batch
 from minitune.tuning.doors import SoftPrompt, Tuned
 from minitune.tuning.freezing import Untied
-
-ReadOut = Head | NumberHead | BesideHead | Verbalizer | Calibrated
 
 
 class Item(NamedTuple):
@@ -31,7 +27,8 @@ class Item(NamedTuple):
 
     rendered: Rendered
     label: float | tuple[float, ...]  # of soft labels a probability for each class
-    hidden: Tensor | None = None  # (D,), where the read-out reads
+    hidden: Tensor | None = None  # (D,) or (K, L, D), where the read-out reads
+    variations: tuple[Rendered, ...] = ()  # K, each with something else in the blank; then they are what is read
 
 
 class Classifier(nn.Module):
@@ -40,7 +37,8 @@ class Classifier(nn.Module):
     Args:
         model: a GPT or a BERT, with whatever a method put into it or before it.
         template: how the question is asked.
-        readout: how the answer is read; it says at which place ("text" or "blank").
+        readout: how the answer is read; it says where: at the "text", at the "blank", or at the "blanks" of several
+            variations of the question.
         labels: the classes' names, in the order of the scores; not needed for scoring.
     """
 
@@ -55,7 +53,7 @@ class Classifier(nn.Module):
         labels: Sequence[str] = (),
     ):
         super().__init__()
-        template.check(model.kind, needs_blank=readout.reads == "blank")
+        template.check(model.kind, needs_blank=readout.reads != "text")
         check_placeholders(model, template)
         self.model, self.readout = model, readout
         self.tokenizer, self.template, self.labels = tokenizer, template, tuple(labels)
@@ -69,7 +67,7 @@ class Classifier(nn.Module):
         return self.readout(self.read(batch), self.model)
 
     def read(self, batch: Batch) -> Tensor:
-        """The hidden state at the place where the answer is read: (B, D)."""
+        """The hidden state at the place where the answer is read: (B, D); at "blanks" (B, K, L, D)."""
         return read_by(self, batch)
 
     def loss(self, batch: Batch) -> Tensor:
@@ -78,6 +76,9 @@ class Classifier(nn.Module):
         if hasattr(self.readout, "between"):
             loss = loss + self.readout.between(hidden, label)
         return loss
+
+    def log_chance(self, batch: Batch) -> Tensor:
+        return self(batch).log_softmax(dim=-1).gather(1, batch["label"][:, None])[:, 0]  # (B, C) -> (B,)
 
     def calibrate(self) -> None:
         """Measure what a calibrated read-out takes off: once everything else has been trained and chosen."""
@@ -134,17 +135,29 @@ def content_free(template: Template, tokenizer: Tokenizer) -> list[Example]:
 
 
 def read_by(predictor: nn.Module, batch: Batch) -> Tensor:
-    """The hidden state at the place where the answer is read: (B, D)."""
+    """The hidden state at the place where the answer is read: (B, D); at "blanks" (B, K, L, D)."""
     if "hidden" in batch:
         return batch["hidden"]
     model, readout = predictor.model, predictor.readout
+    if readout.reads == "blanks":
+        places = batch["blanks"]  # (B, K, L)
+        hidden = model(**inputs_of(batch, model.kind), read=places.flatten(0, 1)).hidden  # (B K, T) -> (B K, L, D)
+        return hidden.unflatten(0, places.shape[:2])
     place = batch["blank"] if readout.reads == "blank" else batch["text_end"]  # (B,)
     return model(**inputs_of(batch, model.kind), read=place[:, None]).hidden[:, 0]  # (B, 1, D) -> (B, D)
 
 
 def unread(predictor: nn.Module, examples: Sequence[Example]) -> list[Item]:
-    tokenizer, context = predictor.tokenizer, predictor.model.context
-    return [Item(predictor.template.render(example, tokenizer, context), example.label) for example in examples]
+    template, tokenizer, context = predictor.template, predictor.tokenizer, predictor.model.context
+    fills = predictor.readout.fills if predictor.readout.reads == "blanks" else ()
+    return [
+        Item(
+            template.render(example, tokenizer, context),
+            example.label,
+            variations=tuple(template.render(example, tokenizer, context, fill) for fill in fills),
+        )
+        for example in examples
+    ]
 
 
 def read_once(predictor: nn.Module, items: Sequence[Item]) -> Sequence[Item]:
@@ -159,6 +172,8 @@ def collate_items(items: Sequence[Item], tokenizer: Tokenizer) -> Batch:
     labels = [item.label for item in items]
     if items[0].hidden is not None:
         return {"hidden": torch.stack([item.hidden for item in items]), "label": torch.tensor(labels)}
+    if items[0].variations:
+        return collate_variations([item.variations for item in items], labels, tokenizer)
     return collate([item.rendered for item in items], labels, tokenizer)
 
 
@@ -192,5 +207,21 @@ def collate(rendered: Sequence[Rendered], labels: Sequence[float], tokenizer: To
     return padded(rendered, tokenizer.pad_id) | {
         "blank": torch.tensor([r.blanks[0] if r.blanks else 0 for r in rendered]),
         "text_end": torch.tensor([len(r.ids) - 1 if is_gpt else 0 for r in rendered]),
+        "label": torch.tensor(labels),
+    }
+
+
+def collate_variations(
+    variations: Sequence[Sequence[Rendered]], labels: Sequence[float], tokenizer: Tokenizer
+) -> Batch:
+    """Padded inputs of B K rows, an example's K variations one after the other; `blanks` (B, K, L), `label` (B,).
+
+    Where a variation has fewer than L blanks, its last one stands for the rest.
+    """
+    rows = [rendered for of_example in variations for rendered in of_example]
+    length = max(len(rendered.blanks) for rendered in rows)  # L
+    places = [rendered.blanks + rendered.blanks[-1:] * (length - len(rendered.blanks)) for rendered in rows]
+    return padded(rows, tokenizer.pad_id) | {
+        "blanks": torch.tensor(places).unflatten(0, (len(variations), -1)),  # (B K, L) -> (B, K, L)
         "label": torch.tensor(labels),
     }

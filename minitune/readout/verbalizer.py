@@ -14,7 +14,8 @@ Shin et al. 2020, "AutoPrompt", equation 1 (arXiv 2010.15980), with the sum of p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.models.build import Model
 from minitune.readout.losses import cross_entropy
+
+Tokens = TypeVar("Tokens", int, tuple[int, ...])  # a word: its one token, or its several
 
 
 class Verbalizer(nn.Module):
@@ -58,32 +61,48 @@ class Verbalizer(nn.Module):
 
 
 def verbalizer(label_words: Mapping[str, Sequence[str]], labels: Sequence[str], tokenizer: Tokenizer) -> Verbalizer:
-    """A verbalizer from words, in the order of `labels`.
+    """A verbalizer from words of one token each, in the order of `labels`.
 
     Raises:
-        UserError: a class without words, a class that is not among the labels, a word that is not one token,
-            a word that is given twice, to one class or to two, or a weight that is not above 0.
+        UserError: as of `chosen_words`; a word that is not one token.
+    """
+    chosen = chosen_words(label_words, labels, tokenizer.word_id)
+    return Verbalizer(*apart(chosen))
+
+
+def chosen_words(
+    label_words: Mapping[str, Sequence[str]], labels: Sequence[str], read: Callable[[str], Tokens]
+) -> list[list[tuple[Tokens, float]]]:
+    """For each class, in the order of `labels`, its words as `read` gives them, each with its weight.
+
+    Raises:
+        UserError: a class without words, a class that is not among the labels, a word that is given twice, to one class
+            or to two, a weight that is not above 0; whatever `read` finds wrong.
     """
     unknown = sorted(set(label_words) - set(labels))
     if unknown:
         raise UserError(f"label words are given for {unknown}, and the labels are {list(labels)}")
-    owner: dict[int, str] = {}
+    owner: dict[Tokens, str] = {}
     example = ";".join(f"{label}=..." for label in labels[:2])
+    chosen = []
     for label in labels:
         if not label_words.get(label):
             raise UserError(f"the class {label!r} has no label word; give each class one, as in {example!r}")
-        for word, _ in map(weighed, label_words[label]):
-            token = tokenizer.word_id(word)
-            if owner.get(token) == label:
+        chosen.append([(read(word), weight) for word, weight in map(weighed, label_words[label])])
+        for (tokens, _), word in zip(chosen[-1], label_words[label], strict=True):
+            if owner.get(tokens) == label:
                 raise UserError(f"the word {word!r} is given twice for {label!r}; give it once")
-            if token in owner:
+            if tokens in owner:
                 raise UserError(
-                    f"the word {word!r} stands for {owner[token]!r} and for {label!r}; give it to one of them"
+                    f"the word {word!r} stands for {owner[tokens]!r} and for {label!r}; give it to one of them"
                 )
-            owner[token] = label
-    words = [[weighed(word) for word in label_words[label]] for label in labels]
-    ids = [[tokenizer.word_id(word) for word, _ in its] for its in words]
-    return Verbalizer(ids, [[weight for _, weight in its] for its in words])
+            owner[tokens] = label
+    return chosen
+
+
+def apart(chosen: Sequence[Sequence[tuple[Tokens, float]]]) -> tuple[list[list[Tokens]], list[list[float]]]:
+    """Words and weights, each by class."""
+    return [[tokens for tokens, _ in its] for its in chosen], [[weight for _, weight in its] for its in chosen]
 
 
 def weighed(word: str) -> tuple[str, float]:

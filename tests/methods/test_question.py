@@ -24,8 +24,22 @@ def test_a_users_own_words_and_template_replace_the_tasks(checkpoint):
     assert own.template == "{text} so {mask} !" and own.label_words["positive"] == ("great", "good")
     with pytest.raises(UserError, match="no blank"):
         asked_otherwise(question, "{text}", None, checkpoint)
-    with pytest.raises(UserError, match="not one token"):
-        asked_otherwise(question, None, "positive=unheard;negative=awful", checkpoint)
+    spelled = asked_otherwise(question, None, "positive=unheard:2;negative=awful", checkpoint)
+    assert spelled.label_words["positive"] == ("unheard:2",), "a word in pieces can be read, and weighed"
+    with pytest.raises(UserError, match="'猫' cannot be read at a blank"):
+        asked_otherwise(question, None, "positive=猫;negative=awful", checkpoint)
+
+
+def test_words_have_to_fit_the_blanks(checkpoint):
+    question = task_data("sentiment").question
+    two = "{text} {mask} {mask}"
+    own = asked_otherwise(question, two, "positive=was great;negative=was awful", checkpoint)
+    assert own.blanks == 2
+    with pytest.raises(UserError, match=r"'great' does not fit .* 2 blanks, one for each token; take words of 2"):
+        asked_otherwise(question, two, "positive=great;negative=was awful", checkpoint)
+    with pytest.raises(UserError, match="does not fit the template"):
+        asked_otherwise(question, two, None, checkpoint)
+    assert asked_otherwise(question, two, None, checkpoint, needs_blank=False).blanks == 2, "a head reads no words"
 
 
 def test_a_template_of_ones_own_needs_a_blank_where_one_is_read(checkpoint):

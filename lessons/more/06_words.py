@@ -1,0 +1,76 @@
+# %% [markdown]
+# # Lesson 6, more: which words, and what to train
+#
+# **Belongs to** lesson 6. **To run:** about 25 minutes on one CPU core. **Writes** `06-words.json`; the lesson draws its
+# figures from the committed one.
+#
+# Prompt-based fine-tuning on 16 examples a class: the question stays what it is, the words stay what they are, and the
+# model learns to say them. Two answers to "what may change": everything (`full`), or the scores of words alone
+# (`output`, the LM head). Ten draws, the same for all, each method at its default learning rate, which was chosen on
+# another world.
+#
+# > **Expected, before measuring.** On `sentiment`: zero-shot as good as the words are, and swapped words one minus that.
+# > After training everything, "cat" and "dog" end within three points of "great" and "terrible", and the swapped words
+# > stay below 0.75. With the LM head alone, "cat" and "dog" end at least five points below training everything; the
+# > swapped words end above training everything, for two rows of one matrix are all that must trade places. Six words a
+# > class and one, weighted or not, end within two points of each other, and so do "magnificent" and "abominable", which
+# > are words of six and five tokens. On `rating`, which leaves room above zero-shot, both ways gain at least five points,
+# > and everything gains more than the LM head.
+
+# %%
+import statistics
+from dataclasses import replace
+
+import minitune
+from minitune.course.lessons import is_fast, save_result, show_table
+from minitune.methods.experiment import learn
+from minitune.methods.method import Method
+
+DRAWS, SHOTS = (1, 4) if is_fast() else (10, 16)
+SIX = {
+    "positive": ("great", "good", "wonderful", "superb", "lovely", "magnificent"),
+    "negative": ("terrible", "bad", "awful", "dreadful", "poor", "abominable"),
+}
+FIVE = {label: words[:5] for label, words in SIX.items()}  # those that are one token
+BY_RARITY = (1, 2, 5, 10, 25)  # great stands 25 times as often in the text as lovely
+WORDS = {
+    "great / terrible": {"positive": ("great",), "negative": ("terrible",)},
+    "good / bad": {"positive": ("good",), "negative": ("bad",)},
+    "cat / dog": {"positive": ("cat",), "negative": ("dog",)},
+    "bad / good": {"positive": ("bad",), "negative": ("good",)},
+    "terrible / great": {"positive": ("terrible",), "negative": ("great",)},
+    "five a class": FIVE,
+    "five, weighted": {
+        label: tuple(f"{word}:{weight}" for word, weight in zip(words, BY_RARITY, strict=True))
+        for label, words in FIVE.items()
+    },
+    "magnificent / abominable": {"positive": ("magnificent",), "negative": ("abominable",)},
+}
+bert = minitune.load("bert")
+
+
+# %%
+def rows_of(task: str, words: dict) -> list[dict]:
+    """Accuracy on test of each mapping: zero-shot, and of each draw after training."""
+    data, question = minitune.task(task).for_model(bert)
+    test, rows = data.test[: 40 if is_fast() else None], []
+    for name, label_words in words.items():
+        own = replace(question, label_words=label_words) if label_words else question
+        untrained = Method.parse("zero-shot").build(bert, own, seed=0).accuracy(test)
+        for what in ("full", "output"):
+            method = Method.parse(what, ["steps=4"] if is_fast() else [])
+            scores = [learn(method, bert, own, data, SHOTS, seed).predictor.accuracy(test) for seed in range(DRAWS)]
+            rows.append({"task": task, "words": name, "what": what, "zero-shot": untrained, "scores": scores})
+            print(f"{task:10} {name:26} {what:8} {untrained:.3f} -> {statistics.fmean(scores):.3f}", flush=True)
+    return rows
+
+
+rows = rows_of("rating", {"the task's own": None}) + rows_of("sentiment", WORDS)
+save_result({"draws": DRAWS, "shots": SHOTS, "rows": rows}, "06-words.json")
+
+# %%
+cells = [
+    [row["task"], row["words"], row["what"], f"{row['zero-shot']:.3f}", f"{statistics.fmean(row['scores']):.3f}"]
+    for row in rows
+]
+show_table(f"Accuracy on test, {SHOTS} a class, mean of {DRAWS} draws", ["task", "words", "trained", "0", "16"], cells)
