@@ -29,6 +29,7 @@ from minitune.prompting.autoprompt import (
 )
 from minitune.prompting.template import Template, with_stop
 from minitune.prompting.trigger_loss import ModelTriggerLoss
+from minitune.readout.verbalizer import weighed
 from minitune.schema import plain_to
 from minitune.training.checkpoint import identity
 from minitune.training.loop import TrainConfig, train
@@ -87,7 +88,10 @@ def find_triggers(search: Search, propose: Propose = by_gradient) -> Question:
 
     path = search.folder / FILE if search.folder else None
     about = description(search)
-    log = read_log(path, about) if path and path.exists() else Log(start, dev(torch.tensor(start)))
+    if path and path.exists():
+        log = read_log(path, about, count, set(allowed.tolist()))
+    else:
+        log = Log(start, dev(torch.tensor(start)))
     log = replace(log, rounds=log.rounds[: config.rounds])
     bar = search.progress(range(len(log.rounds), config.rounds), "searching triggers")
     further = search_trigger(loss, dev, log, allowed, config, search.seed, propose)
@@ -117,7 +121,7 @@ def label_tokens(search: Search) -> list[int]:
     """The tokens that answer: where any word is a label, those that the task's own examples have."""
     words, tokenizer = search.question.label_words, search.checkpoint.tokenizer
     names = search.train.labels or search.question.labels
-    return [i for name in names for word in words.get(name, ()) for i in tokenizer.encode(word)]
+    return [i for name in names for word in words.get(name, ()) for i in tokenizer.encode(weighed(word)[0])]
 
 
 def at_start(search: Search, start: Sequence[int]) -> Classifier:
@@ -137,7 +141,10 @@ def trigger_loss(classifier: Classifier, template: Template, examples: Sequence[
     device = next(model.parameters()).device
     asking = Classifier(model, classifier.tokenizer, template, readout)
     batch = {name: tensor.to(device) for name, tensor in asking.collate(unread(asking, examples)).items()}
-    place = batch["blank" if readout.reads == "blank" else "text_end"]
+    if readout.reads == "blanks":
+        place = batch["blanks"].flatten(0, 1)  # (B, K, L) -> (B K, L)
+    else:
+        place = batch["blank" if readout.reads == "blank" else "text_end"][:, None]
     return ModelTriggerLoss(
         model, readout, inputs_of(batch, model.kind), place, batch["label"], classifier.tokenizer.trigger_id
     )
@@ -162,9 +169,13 @@ def description(search: Search) -> dict[str, str]:
     }
 
 
-def read_log(path: Path, about: dict[str, str]) -> Log:
-    """Raises:
-    UserError: the file is damaged, or of another search.
+def read_log(path: Path, about: dict[str, str], count: int, allowed: set[int]) -> Log:
+    """Args:
+        count: the tokens of the trigger.
+        allowed: the ids that it may hold.
+
+    Raises:
+        UserError: the file is damaged, or of another search.
     """
     text, mend = read_text(path), "remove it, or choose another --out"
     try:
@@ -175,4 +186,11 @@ def read_log(path: Path, about: dict[str, str]) -> Log:
     for name, value in about.items():
         if found.about.get(name) != value:
             raise UserError(f"{path} is the log of another search, with another {name}: {mend}")
-    return found.log
+    log = found.log
+    if len(log.start) != count:
+        raise UserError(f"{path} has a trigger of {len(log.start)} tokens, and the template has {count}: {mend}")
+    if unknown := {*log.start, *(its.token for its in log.rounds)} - allowed:
+        raise UserError(f"{path} has the token {min(unknown)}, which no trigger here may hold: {mend}")
+    if any(its.accepted and its.dev is None for its in log.rounds):
+        raise UserError(f"{path} lacks the score of a trigger that was accepted: {mend}")
+    return log

@@ -222,6 +222,7 @@ class Scores(nn.Module):
     """A read-out: the scores of three words at the place that is read, spread out, for a random model hardly looks at
     three of its tokens."""
 
+    reads = "blank"
     words = (11, 30, 45)
 
     def forward(self, hidden, model):
@@ -246,7 +247,7 @@ def texts(kind, places, seed=0):
     if kind == "bert":
         inputs["token_type_ids"] = (torch.arange(10) >= lengths[:, None] // 2).long() * inputs["attention_mask"]
     place = lengths - 1 if kind == "gpt" else lengths - 2
-    return inputs, place, torch.tensor([0, 1, 2, 2, 1, 0])
+    return inputs, place[:, None], torch.tensor([0, 1, 2, 2, 1, 0])
 
 
 PLACES = {"before the text": (0, 1, 2), "behind it": (-4, -3, -2), "around it": (0, 1, -3), "in its midst": (1, 2, -3)}
@@ -278,7 +279,7 @@ def slow_loss(loss, trigger, rows, model=None, embeds_of=None):
         embeds = loss.embedding[torch.tensor([ids])].clone()
         if embeds_of is not None:
             embeds[0, slots] = embeds_of
-        hidden = model(inputs_embeds=embeds, **extra).hidden[0, loss.place[row]]
+        hidden = model(inputs_embeds=embeds, **extra).hidden[0, loss.place[row, 0]]
         losses.append(Scores.loss(loss.readout(hidden[None], model), loss.label[row : row + 1]))
     return torch.stack(losses).mean()
 
@@ -323,7 +324,7 @@ def test_the_gradient_of_the_table_would_be_another(loss):
     table = model.token_embedding.weight
     own = ModelTriggerLoss(model, loss.readout, loss.inputs, loss.place, loss.label, TRIGGER)
     ids = own.inputs["input_ids"].scatter(1, own.slots, trigger.expand(len(own.place), -1))
-    hidden = model(**(own.inputs | {"input_ids": ids})).hidden[torch.arange(len(ids)), own.place]
+    hidden = model(**(own.inputs | {"input_ids": ids})).hidden[torch.arange(len(ids)), own.place[:, 0]]
     contaminated = torch.autograd.grad(Scores.loss(own.readout(hidden, model), own.label), table)[0][trigger[0]]
     assert not torch.allclose(own.gradient_of(trigger, torch.arange(len(ids)))[0], contaminated, atol=1e-3)
 
