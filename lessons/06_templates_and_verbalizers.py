@@ -385,22 +385,12 @@ show(figure, "06-several-words.png")
 # ## A word of several tokens
 #
 # "Magnificent" is rare in the pretraining text, and both tokenizers split it into six pieces. How likely is it at the
-# blank? For GPT there is a plain answer. It says one token after the other, so append the word's pieces and read, before each of
-# them, how likely it was. BERT has one blank for one token: give it as many blanks as there are pieces, and
-# read one piece at each. (They are guessed at the same time, none knowing the others.)
+# blank? For GPT there is a plain answer. It says one token after the other, so append the word's pieces and read, before
+# each of them, how likely it was. BERT has one blank for one token: give it as many blanks as there are pieces, and read
+# one piece at each, all at once.
 
 
 # %%
-@torch.no_grad()
-def bert_pieces(text: str, word: str) -> Tensor:
-    """The log-probability of each piece of a word of m tokens, at m blanks: (m,)."""
-    pieces = tokenizer.encode(word)
-    ids, place = in_template(text, blanks=len(pieces))
-    hidden = model(torch.tensor([ids])).hidden[0, place : place + len(pieces)]  # (m, D)
-    log_p = model.logits(hidden).log_softmax(dim=-1)  # (m, V)
-    return log_p[range(len(pieces)), pieces]
-
-
 @torch.no_grad()
 def gpt_pieces(text: str, word: str) -> Tensor:
     """The log-probability of each piece, each after those before it: (m,)."""
@@ -411,10 +401,24 @@ def gpt_pieces(text: str, word: str) -> Tensor:
     return log_p[range(len(pieces)), pieces]
 
 
-for name, pieces_of, checkpoint in (("BERT", bert_pieces, bert), ("GPT", gpt_pieces, gpt)):
-    of_text = pieces_of("the plot was clever and gripping .", "magnificent")
-    named = checkpoint.tokenizer.tokens(checkpoint.tokenizer.encode("magnificent"))
-    print(name, "  ".join(f"{piece} {p:.3f}" for piece, p in zip(named, of_text.exp(), strict=True)))
+@torch.no_grad()
+def bert_at_once(text: str, word: str) -> Tensor:
+    """The log-probability of each piece of a word of m tokens, at m blanks: (m,)."""
+    pieces = tokenizer.encode(word)
+    ids, place = in_template(text, blanks=len(pieces))
+    hidden = model(torch.tensor([ids])).hidden[0, place : place + len(pieces)]  # (m, D)
+    log_p = model.logits(hidden).log_softmax(dim=-1)  # (m, V)
+    return log_p[range(len(pieces)), pieces]
+
+
+def show_pieces(name: str, pieces_of, checkpoint: Checkpoint) -> None:
+    chances = pieces_of("the plot was clever and gripping .", "magnificent").exp().tolist()
+    pieces = checkpoint.tokenizer.tokens(checkpoint.tokenizer.encode("magnificent"))
+    print(f"{name:14}", "  ".join(f"{piece} {chance:.3f}" for piece, chance in zip(pieces, chances, strict=True)))
+
+
+show_pieces("GPT", gpt_pieces, gpt)
+show_pieces("BERT, at once", bert_at_once, bert)
 
 # %% [markdown]
 # Six log-probabilities, and one score is wanted. Three rules are in use. The **first** piece alone: fast, and the default
@@ -438,26 +442,51 @@ PAIRS = (
 )
 RULES = {"first": lambda pieces: pieces[0], "sum": Tensor.sum, "mean": Tensor.mean}
 some = test[: 20 if is_fast() else 300]
-rows = []
-for name, pieces_of in (("BERT", bert_pieces), ("GPT", gpt_pieces)):
+
+
+def compare_rules(name: str, pieces_of) -> None:
     scored = {word: [pieces_of(e.text, word) for e in some] for word in dict.fromkeys(w for p in PAIRS for w in p)}
+    rows = []
     for good, bad in PAIRS:
         cells = []
         for rule in RULES.values():
-            says = [rule(g) > rule(b) for g, b in zip(scored[good], scored[bad], strict=True)]
+            says = [bool(rule(g) > rule(b)) for g, b in zip(scored[good], scored[bad], strict=True)]
             right = sum(said == e.label for said, e in zip(says, some, strict=True)) / len(some)
             cells.append(f"{right:.2f} ({sum(says) / len(some):.2f})")
-        rows.append([name, f"{good} / {bad}", *cells])
-show_table(f"Accuracy, and in brackets the share of 'positive', of {len(some)} reviews", ["", "words", *RULES], rows)
+        rows.append([f"{good} / {bad}", *cells])
+    title = f"{name}: accuracy, and in brackets the share of 'positive', of {len(some)} reviews"
+    show_table(title, ["words", *RULES], rows)
+
+
+compare_rules("GPT", gpt_pieces)
+compare_rules("BERT, at once", bert_at_once)
 
 # %% [markdown]
 # RESULT-PIECES
-#
-# The package takes the mean. `minitune/readout/phrases.py` puts the question once for each length of word (BERT), or for
-# each beginning of a word (GPT), and makes class scores of the words as before.
+
 
 # %%
-for checkpoint, pieces_of in ((bert, bert_pieces), (gpt, gpt_pieces)):
+@torch.no_grad()
+def bert_in_turn(text: str, word: str) -> Tensor:
+    """The log-probability of each piece, those before it being in their places: (m,)."""
+    pieces, rows = tokenizer.encode(word), []
+    for j in range(len(pieces)):
+        ids, place = in_template(text, blanks=len(pieces))
+        ids[place : place + j] = pieces[:j]
+        rows.append(ids)
+    hidden = model(torch.tensor(rows)).hidden  # (m, T, D)
+    own = hidden[range(len(pieces)), range(place, place + len(pieces))]  # piece j in row j: (m, D)
+    return model.logits(own).log_softmax(dim=-1)[range(len(pieces)), pieces]
+
+
+show_pieces("BERT, in turn", bert_in_turn, bert)
+compare_rules("BERT, in turn", bert_in_turn)
+
+# %% [markdown]
+# RESULT-TURN
+
+# %%
+for checkpoint, pieces_of in ((bert, bert_in_turn), (gpt, gpt_pieces)):
     its = checkpoint.tokenizer
     words = [[tuple(its.encode("abominable")), tuple(its.encode("very bad"))], [tuple(its.encode("magnificent"))]]
     string = "{text} it was {mask}" + (" ." if checkpoint is bert else "")
