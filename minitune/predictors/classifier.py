@@ -15,16 +15,11 @@ from minitune.models.build import Model
 from minitune.predictors.predictor import inputs_of, over, padded
 from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Rendered, Template
-from minitune.readout.beside import BesideHead
 from minitune.readout.calibrated import CONTENT_FREE, Calibrated
-from minitune.readout.head import Head, NumberHead
-from minitune.readout.phrases import Phrases
-from minitune.readout.verbalizer import Verbalizer
+from minitune.readout.face import ReadOut
 from minitune.training.loop import Batch
 from minitune.tuning.doors import SoftPrompt, Tuned
 from minitune.tuning.freezing import Untied
-
-ReadOut = Head | NumberHead | BesideHead | Verbalizer | Phrases | Calibrated
 
 
 class Item(NamedTuple):
@@ -81,6 +76,9 @@ class Classifier(nn.Module):
         if hasattr(self.readout, "between"):
             loss = loss + self.readout.between(hidden, label)
         return loss
+
+    def log_chance(self, batch: Batch) -> Tensor:
+        return self(batch).log_softmax(dim=-1).gather(1, batch["label"][:, None])[:, 0]  # (B, C) -> (B,)
 
     def calibrate(self) -> None:
         """Measure what a calibrated read-out takes off: once everything else has been trained and chosen."""

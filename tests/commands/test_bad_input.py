@@ -274,6 +274,8 @@ ROWS = {
     "nothing to explain": ("explain T", "TEXT"),
     "a pair to explain": ("explain T 'a || b'", "single texts"),
     "no text to explain": ("explain T ''", "empty text"),
+    "an explanation of no format": ("explain T 'a text' --plot f.doc", "f.doc is no name for a figure"),
+    "a figure into a file": ("explain T 'a text' --plot reviews.csv/f.png", "reviews.csv"),
     # ---- pretrain
     "a kind that is none": (NANO.replace("gpt", "elmo"), "gpt or bert", {"mine.txt": "a text\n"}),
     "a size that is none": (f"{NANO} --size huge", "nano, micro, mini", {"mine.txt": "a text\n" * 9}),

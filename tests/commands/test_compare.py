@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tests.commands.helpers import REVIEWS, compare_own, run, write
+from tests.commands.helpers import REVIEWS, compare_own, run, tune, write
 
 
 @pytest.mark.parametrize("kind", ["bert", "gpt"])
@@ -29,6 +29,19 @@ def test_compare_leaves_out_verbalizers_without_words_and_says_why(capsys, model
     status, out, _ = compare_own(capsys, models, "--methods", "zero-shot,frozen+head", data="stars.csv")
     assert status == 0 and "--label-words" in out
     assert "zero-shot" not in out.partition("accuracy")[2] and "frozen+head" in out
+
+
+@pytest.mark.lesson12
+def test_labels_that_are_no_words_are_asked_with_words_that_are_searched(capsys, models, here):
+    write(here / "stars.csv", [(text, {"good": "five stars", "bad": "one star"}[label]) for text, label in REVIEWS])
+    status, out, err = compare_own(
+        capsys, models, "--methods", "zero-shot,frozen+petal,frozen+lm-bff", data="stars.csv"
+    )
+    assert (status, err) == (0, "") and "let +petal search for them" in out
+    rows = out.partition("to store")[2]
+    assert "frozen+petal" in rows and "frozen+lm-bff" in rows and "zero-shot" not in rows
+    status, out, err = tune(capsys, models, "frozen+petal", data="stars.csv")
+    assert (status, err) == (0, "") and "label words found on 4 examples: five stars = " in out
 
 
 def test_without_shots_those_that_the_file_has_rows_for_are_compared(capsys, models, here):
