@@ -46,6 +46,9 @@ WORDS = {
     },
     "magnificent / abominable": {"positive": ("magnificent",), "negative": ("abominable",)},
 }
+SLOW = (
+    "magnificent / abominable"  # each text is read eleven times: 300 reviews of the test set, and the LM head left out
+)
 bert = minitune.load("bert")
 
 
@@ -53,11 +56,12 @@ bert = minitune.load("bert")
 def rows_of(task: str, words: dict) -> list[dict]:
     """Accuracy on test of each mapping: zero-shot, and of each draw after training."""
     data, question = minitune.task(task).for_model(bert)
-    test, rows = data.test[: 40 if is_fast() else None], []
+    rows = []
     for name, label_words in words.items():
+        test = data.test[: 40 if is_fast() else 300 if name == SLOW else None]
         own = replace(question, label_words=label_words) if label_words else question
         untrained = Method.parse("zero-shot").build(bert, own, seed=0).accuracy(test)
-        for what in ("full", "output"):
+        for what in ("full",) if name == SLOW else ("full", "output"):
             method = Method.parse(what, ["steps=4"] if is_fast() else [])
             scores = [learn(method, bert, own, data, SHOTS, seed).predictor.accuracy(test) for seed in range(DRAWS)]
             rows.append({"task": task, "words": name, "what": what, "zero-shot": untrained, "scores": scores})
