@@ -328,7 +328,9 @@ show_table("sentiment, by the words for positive / negative", ["words", "zero-sh
 rating = {row["what"]: row for row in result["rows"] if row["task"] == "rating"}
 rows = [[what, f"{row['zero-shot']:.3f}", told(row["scores"])] for what, row in rating.items()]
 show_table("rating, five classes, a word each", ["trained", "zero-shot", "accuracy"], rows)
-gaps = [b - a for a, b in zip(*(by_name["terrible / great", what]["scores"] for what in ("full", "output")), strict=True)]
+gaps = [
+    b - a for a, b in zip(*(by_name["terrible / great", what]["scores"] for what in ("full", "output")), strict=True)
+]
 print("terrible / great, the LM head's gain over everything, paired:", told(gaps))
 gaps = [b - a for a, b in zip(*(by_name["cat / dog", what]["scores"] for what in ("output", "full")), strict=True)]
 print("cat / dog, the gain of everything over the LM head, paired:", told(gaps))
