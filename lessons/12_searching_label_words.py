@@ -38,9 +38,9 @@ from minitune.methods.experiment import learn
 from minitune.methods.method import Method
 from minitune.report import interval
 
-figure, axes = canvas(17.5, 8.2)
+figure, axes = canvas(17.5, 8.9)
 for height, (review, label) in enumerate((("great", "class B"), ("dull", "class A"))):
-    y = 0.3 + 4.0 * height
+    y = 0.9 + 4.0 * height
     row = [(token, "text") for token in ("the", "plot", "was", review, ".", "it", "was", "[MASK]", ".")]
     middles = tokens(axes, 0.2, y, row, width=1.25)
     arrow(axes, (middles[7], y + 0.85), (middles[7], y + 1.35))
@@ -48,11 +48,11 @@ for height, (review, label) in enumerate((("great", "class B"), ("dull", "class 
     arrow(axes, (middles[7], y + 2.2), (middles[7], y + 2.6))
     box(axes, middles[7] - 3.4, y + 2.6, 6.0, 0.8, "log p of each of 1,098 words", "read")
     axes.text(0.4, y + 3.0, label, fontsize=10, va="center")
-    arrow(axes, (middles[7] + 2.65, y + 3.0), (13.0, 4.6 if height else 3.9))
-box(axes, 13.0, 3.6, 4.2, 1.3, "compare the classes,\nword by word", "read")
-arrow(axes, (15.1, 3.55), (15.1, 2.75))
-box(axes, 13.0, 1.5, 4.2, 1.2, "A: terrible, bad, ...\nB: great, clever, ...", "learned")
-legend(axes, 9.2, 0.25 - 0.2, ("text", "frozen", "read", "learned"))
+    arrow(axes, (middles[7] + 2.65, y + 3.0), (13.0, 5.1 if height else 4.6))
+box(axes, 13.0, 4.2, 4.2, 1.3, "compare the classes,\nword by word", "read")
+arrow(axes, (15.1, 4.15), (15.1, 3.35))
+box(axes, 13.0, 2.1, 4.2, 1.2, "A: terrible, bad, ...\nB: great, clever, ...", "learned")
+legend(axes, 0.3, 0.1, ("text", "frozen", "read", "learned"))
 show(figure, "12-idea.png")
 
 # %% [markdown]
@@ -284,3 +284,6 @@ figure.supxlabel("examples a class")
 figure.supylabel("zero-shot accuracy")
 figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
 show(figure, "12-zero-shot.png")
+
+# %% [markdown]
+# ![Zero-shot accuracy by search, task and model](figures/12-zero-shot.png)
