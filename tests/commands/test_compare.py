@@ -70,7 +70,9 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_kind_of_file_is_compared_tuned_swept_and_opened(capsys, models, here, name):
+def test_every_kind_of_file_is_compared_tuned_swept_and_opened(capsys, models, here, name, monkeypatch):
+    if name in ("tags.conll", "pairs.csv"):  # the others: a range below 0, and dollars in the title
+        monkeypatch.setattr("minitune.methods.compare_report.plot", lambda *_: None)
     (here / name).write_text(KINDS[name])
     given = ["--data", name, "--model", models / "bert", "--set", "steps=2", "--shots", 2]
     given += ["--label-column", "price"] if name == "numbers.csv" else []
