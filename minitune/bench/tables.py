@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from minitune.bench.comparing import comparing_figures
 from minitune.bench.generation import generation_figures
 from minitune.bench.measure import Figure, threads
 from minitune.bench.models import CONFIGS
@@ -68,6 +69,12 @@ TABLES = {
                 partial(forward_figures, kind),
             )
         ],
+    ),
+    "comparing": Table(
+        "A comparison, method by method: a draw of 4 examples a class, search and training, one thread. Less is better.",
+        "model and method",
+        {"times full+head": "the time of the method, divided by that of `full+head` on the same draw"},
+        [partial(comparing_figures, kind) for kind in CONFIGS],
     ),
 }
 
