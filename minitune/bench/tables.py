@@ -71,7 +71,7 @@ TABLES = {
         ],
     ),
     "comparing": Table(
-        "A comparison, method by method: a draw of 4 examples a class, search and training, one thread. Less is better.",
+        "A comparison, method by method: search and training on 4 examples a class, one thread. Less is better.",
         "model and method",
         {"times full+head": "the time of the method, divided by that of `full+head` on the same draw"},
         [partial(comparing_figures, kind) for kind in CONFIGS],
