@@ -23,7 +23,6 @@
 
 # %%
 import itertools
-from dataclasses import replace
 
 import torch
 from matplotlib import pyplot as plt
@@ -32,7 +31,7 @@ from torch.nn import functional as F
 
 import minitune
 from minitune.course.drawing import arrow, box, canvas, legend, tokens
-from minitune.course.lessons import is_fast, read_result, show, show_table
+from minitune.course.lessons import is_fast, read_result, show
 from minitune.data.examples import draw
 from minitune.methods.experiment import learn
 from minitune.methods.method import Method
