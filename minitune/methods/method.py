@@ -34,9 +34,10 @@ from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
 from minitune.tuning.trained import trainable
 
-NAMED = {"zero-shot": "frozen@manual+verbalizer"}  # nothing of it trains
+NAMED = {"zero-shot": "frozen@manual+verbalizer", "pet": "full@pet+distilled"}
 PLAIN = ("frozen", "full")  # of the answers to "what may change?"
 GIVEN = ("bare", "manual", "head", "focal", "beside", "verbalizer")  # of the others: not searched, and long in use
+WITHOUT_A_BLANK = ("bare", "pet")  # of the answers to how it is asked
 EXAMPLES = "zero-shot, frozen+head, frozen@manual+head, full+head"
 
 
@@ -283,7 +284,7 @@ def all_methods(kind_name: str = "classes") -> list[str]:
     product of all would not end within a day.
     """
     kind = KINDS[kind_name]
-    named = list(NAMED) if kind.is_choice else []
+    named = [name for name in NAMED if kind.is_choice and (name != "pet" or kind_name == "classes")]
     if kind.read_by:
         return [*named, *(what for what in WHAT if what not in kind.without)]
     possible = [
@@ -292,7 +293,8 @@ def all_methods(kind_name: str = "classes") -> list[str]:
         for asked in ASKED
         for read in READ
         if read != "number" and (READ[read].at_the_blank or what != "output")
-        if asked != "bare" or not READ[read].at_the_blank
+        if asked not in WITHOUT_A_BLANK or not READ[read].at_the_blank
+        if (asked == "pet") == (read == "distilled")
         if what in PLAIN or (asked in GIVEN and read in GIVEN)
     ]
-    return [*named, *(method for method in possible if method != NAMED["zero-shot"])]
+    return [*named, *(method for method in possible if method not in NAMED.values())]

@@ -8,6 +8,7 @@ from typing import Any
 
 from minitune.errors import UserError
 from minitune.methods import label_search
+from minitune.methods.pet import as_taught
 from minitune.methods.question import Question
 from minitune.methods.search import SearchFor
 from minitune.readout.autoprompt_words import AutoPromptWordsConfig
@@ -57,6 +58,11 @@ def head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
 def focal_head(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
     """C D + C: the same, trained with focal loss."""
     return Head(checkpoint.model.config.width, len(question.labels), seed=seed, loss=focal)
+
+
+def distilled(question: Question, checkpoint: Checkpoint, seed: int) -> Head:
+    """C D + C: the same, trained on soft labels, to say what their teacher says."""
+    return Head(checkpoint.model.config.width, len(question.labels), seed=seed, loss=as_taught)
 
 
 def beside(question: Question, checkpoint: Checkpoint, seed: int) -> BesideHead:
@@ -109,6 +115,7 @@ def prototypes(question: Question, checkpoint: Checkpoint, seed: int, config: Pr
 READ = {
     "head": Read(head),
     "focal": Read(focal_head),
+    "distilled": Read(distilled),
     "beside": Read(beside),
     "number": Read(number),
     "verbalizer": Read(manual_verbalizer, at_the_blank=True),
