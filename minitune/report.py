@@ -9,7 +9,10 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from minitune.errors import UserError
 from minitune.writing import write_safely
+
+FIGURE_FORMATS = (".png", ".pdf", ".svg")
 
 # 97.5% quantiles of Student's t for 1, 2, 3, ... degrees of freedom; beyond them the normal distribution's.
 T_QUANTILES = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145)
@@ -89,6 +92,14 @@ def plain(number: float, digits: int = 6) -> str:
 def in_figure(text: str) -> str:
     """A user's text as matplotlib shows it: between two dollars it would read mathematics."""
     return one_line(text).replace("$", r"\$")
+
+
+def check_figure_path(path: Path) -> None:
+    """Raises:
+    UserError: the file's ending is no format of figures.
+    """
+    if path.suffix not in FIGURE_FORMATS:
+        raise UserError(f"{path} is no name for a figure; let it end in one of {', '.join(FIGURE_FORMATS)}")
 
 
 def save_figure(figure, path: Path) -> None:

@@ -41,11 +41,12 @@ def add(group) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     from minitune.methods.compare import compare
-    from minitune.methods.compare_report import check_figure_path, compare_json, compare_table, many, plot
+    from minitune.methods.compare_report import compare_json, compare_table, many, plot
     from minitune.methods.file_report import describe, words_asked
     from minitune.methods.kinds import KINDS
     from minitune.methods.method import all_methods, parse_all
     from minitune.methods.question import asked_otherwise
+    from minitune.report import check_figure_path
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
     from minitune.writing import check_can_write, try_all, write_json
@@ -114,9 +115,12 @@ def those_that_can(methods: list[str], question, checkpoint, named: bool) -> lis
     from minitune.methods.method import Method
 
     if not question.label_words and KINDS[question.kind].is_choice:
-        methods = [name for name in methods if not Method.parse(name).reads_the_blank]
+        methods = [name for name in methods if not Method.parse(name).needs_label_words]
         if not methods:
-            raise UserError("every method asked for needs label words; give them with --label-words, or ask for +head")
+            raise UserError(
+                "every method asked for needs label words; give them with --label-words, let +petal search for "
+                "them, or ask for +head"
+            )
     if named:
         return methods
     misses = {name: Method.parse(name).misses(question, checkpoint) for name in methods}

@@ -12,6 +12,9 @@ def add(group) -> argparse.ArgumentParser:
     e = group.add_parser("explain", help="what a tuned method reads, where, and what it makes of it")
     e.add_argument("folder", type=Path, metavar="DIR", help="where minitune tune saved it")
     e.add_argument("text", metavar="TEXT", help='between quotes; a pair as "one || another"')
+    e.add_argument(
+        "--plot", type=Path, metavar="FILE", help="a figure of which tokens moved the answer, as .png, .pdf or .svg"
+    )
     e.add_argument("--model", metavar="bert|gpt|DIR", help="the model that it was trained on, if it has moved")
     add_device(e)
     return e
@@ -19,11 +22,21 @@ def add(group) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     from minitune.methods.ask import read_each, to_example
+    from minitune.methods.attribution import attribute, plot
     from minitune.methods.explain import explain
     from minitune.methods.tuned import open_tuned
+    from minitune.report import check_figure_path
     from minitune.training.loop import pick_device
+    from minitune.writing import check_can_write
 
+    if options.plot:
+        check_figure_path(options.plot)
+        check_can_write(options.plot)
     tuned = open_tuned(options.folder, options.model, pick_device(options.device))
     example = to_example(options.text, tuned.question)
     read_each(tuned.predictor, [example], ["this text"])
-    print(explain(tuned.predictor, example, tuned.base.lacks))
+    print(explain(tuned.predictor, example, tuned.base.lacks, tuned.question.found))
+    if options.plot:
+        found = attribute(tuned.predictor, example)
+        plot(found, f"{tuned.method.name}: {found.answer}", options.plot)
+        print(f"\nfigure: {options.plot}")

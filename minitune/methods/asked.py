@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from minitune.data.examples import TrainSet
+from minitune.methods.autoprompt_search import find_triggers, trigger_template
 from minitune.methods.pet import PetConfig, soft_labelled, weigh_patterns
 from minitune.methods.question import Question
 from minitune.methods.search import Search, SearchFor
+from minitune.prompting.autoprompt import AutoPromptConfig
 from minitune.prompting.template import Template, with_stop
 
 
@@ -54,4 +56,5 @@ ASKED = {
     "bare": Asked(bare),
     "manual": Asked(manual),
     "pet": Asked(pet, search=weigh_patterns, settings=PetConfig, teach=soft_labelled),
+    "autoprompt": Asked(trigger_template, search=find_triggers, settings=AutoPromptConfig),
 }

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from minitune.errors import UserError
 from minitune.methods.baselines import BASELINES, Row
 from minitune.report import in_figure, interval, plain, save_figure, size, table
 
-FIGURE_FORMATS = (".png", ".pdf", ".svg")
 LOWEST = {"rank correlation": -1.0}  # a score; of the others 0
 NEAR = 0.02  # of a baseline's mean: no better
 
@@ -148,14 +146,6 @@ def compare_json(rows: Sequence[Row], task: str, model: str, seeds: int, metric:
 
 
 # ---- figures ----
-
-
-def check_figure_path(path: Path) -> None:
-    """Raises:
-    UserError: the file's ending is no format of figures.
-    """
-    if path.suffix not in FIGURE_FORMATS:
-        raise UserError(f"{path} is no name for a figure; let it end in one of {', '.join(FIGURE_FORMATS)}")
 
 
 def plot(rows: Sequence[Row], title: str, path: Path, metric: str = "accuracy", by_class: bool = True) -> None:

@@ -72,14 +72,15 @@ def counted(counts: dict[str, int]) -> str:
 
 def words_asked(question: Question, methods: Sequence[str], model_kind: str) -> list[str]:
     """Of methods that read words at the blank: the question with the words that answer it, or that there are none."""
-    reading = [method for method in map(Method.parse, methods) if method.reads_the_blank]
+    reading = [method for method in map(Method.parse, methods) if method.needs_label_words]
     if not KINDS[question.kind].is_choice or not reading or question.kind == "words":
         return []
     if not question.label_words:
         example = ";".join(f"{label}=..." for label in question.labels[:2])
         return [
             f"the labels {', '.join(question.labels[:SHOWN])} are not single words of the model, so methods "
-            f'that read words have none, and compare leaves them out; give words, as in --label-words "{example}"'
+            f'that read words have none, and compare leaves them out; give words, as in --label-words "{example}", or '
+            "let +petal search for them"
         ]
     words = [", ".join(question.label_words[label]) for label in question.labels[:SHOWN]]
     asked = str(reading[0].template(question, model_kind)).replace("{mask}", " / ".join(words))

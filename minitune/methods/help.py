@@ -53,7 +53,7 @@ def methods_table() -> str:
         table([question, ""], [[name, function.__doc__.rstrip(".")] for name, function in answers.items()])
         for question, answers in (
             ("how it is asked", {name: asked.template for name, asked in ASKED.items()}),
-            ("how the answer is read", {name: read.readout for name, read in READ.items()}),
+            ("how the answer is read", {name: read.search or read.readout for name, read in READ.items()}),
         )
     ]
     return "\n\n".join([table(header, what), f"({letters})", *others, rates_table(list(WHAT))])

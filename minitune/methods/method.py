@@ -18,7 +18,7 @@ from minitune.methods.asked import ASKED, manual
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
 from minitune.methods.rates import default_rate
-from minitune.methods.read import READ, ReadOut
+from minitune.methods.read import READ
 from minitune.methods.settings import apply_settings, names_of, parted
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
@@ -26,11 +26,13 @@ from minitune.predictors.predictor import Predictor
 from minitune.prompting.slots import Part
 from minitune.prompting.template import Template
 from minitune.readout.calibrated import Calibrated
+from minitune.readout.face import ReadOut
 from minitune.readout.verbalizer import weighed
 from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
+from minitune.tuning.trained import trainable
 
 NAMED = {"zero-shot": "frozen@manual+verbalizer", "pet": "full@pet+distilled"}
 PLAIN = ("frozen", "full")  # of the answers to "what may change?"
@@ -88,6 +90,11 @@ class Method:
     @property
     def reads_the_blank(self) -> bool:
         return READ[self.read].at_the_blank
+
+    @property
+    def needs_label_words(self) -> bool:
+        """Whether words for the classes must be given: the answer is read by them, and none are searched for."""
+        return self.reads_the_blank and not READ[self.read].search
 
     def template(self, question: Question, model_kind: str) -> Template:
         """How the question is asked. A soft prompt is put before the task's own template; in a user's, the number of
@@ -176,8 +183,8 @@ class Method:
         predictor = KINDS[question.kind].join(model, checkpoint, template, question, read, seed).to(device)
         if self.what == "output" and not predictor.reads_words:
             raise UserError(
-                f"{self.name}: output trains the scores of words, and a head reads none; take a task that is answered "
-                "in words, and write output alone"
+                f"{self.name}: output trains the scores of words, and its read-out reads none; take a task that is "
+                "answered in words, and write output alone"
             )
         return predictor
 
@@ -190,6 +197,11 @@ class Method:
             raise UserError(f"{self.name} reads words at a blank, and this task has none; take another method")
         if self.is_calibrated and not kind.is_choice:
             raise UserError(f"{self.name}: calibration is of classes, and this task has none; leave +calibrated out")
+        if READ[self.read].search and question.kind != "classes":
+            raise UserError(
+                f"{self.name} searches for words that stand for classes, and this task has no classes; write "
+                f"{self.what} alone"
+            )
         if kind.read_by and "+" in self.name and not self.name.endswith(f"+{kind.read_by}"):
             raise UserError(f"{self.name}: this task is read by {kind.read_by}; write {self.what} alone")
 
@@ -216,10 +228,17 @@ class Method:
                 )
         return ""
 
+    def rate(self, predictor: Predictor) -> float:
+        """The default learning rate: the read-out's own where nothing else trains, and else that of what may change."""
+        kind, read = predictor.model.kind, READ[self.read]
+        own = read.alone or read.rate
+        if own and not trainable(predictor.model):
+            return own[kind]
+        return default_rate(self.what, kind, predictor.reads_words)
+
     def training(self, predictor: Predictor, steps: int, seed: int) -> TrainConfig:
         """How it trains: what was set, and where no learning rate was, the default for such a predictor."""
-        rate = default_rate(self.what, predictor.model.kind, predictor.reads_words)
-        config = replace(TrainConfig(steps=steps, lr=rate, seed=seed), **self.changes)
+        config = replace(TrainConfig(steps=steps, lr=self.rate(predictor), seed=seed), **self.changes)
         if "evaluate_every" not in self.changes:
             config = replace(config, evaluate_every=max(1, config.steps // 10))
         return config

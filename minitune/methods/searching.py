@@ -24,8 +24,10 @@ def searched(method: Method, search: Search) -> Question:
     Label words come first: triggers are searched for with them, and demonstrations show them.
 
     Raises:
-        UserError: the method needs a part that the model came without; whatever a search finds wrong.
+        UserError: the method does not suit the question, or needs a part that the model came without; whatever a
+            search finds wrong.
     """
+    method.check(search.question)
     method.check_base(search.question, search.checkpoint)
     asked, read = ASKED[method.asked], READ[method.read]
     question = KINDS[search.question.kind].measured(search.question, search.train)

@@ -69,9 +69,8 @@ class TaskData:
 
 
 def names_as_words(question: Question, tokenizer: Tokenizer) -> dict[str, tuple[str, ...]]:
-    """The labels' own names as label words, or nothing: where one cannot be read, where not all of its tokens are whole
-    words (a name in pieces, "cor ##por ##ate", says little to the model), or where every text would have to be read more
-    than `MOST` times."""
+    """The labels' own names as label words; or nothing, where one cannot be read, or holds a word in pieces ("cor ##por
+    ##ate" says little to the model), or where every text would have to be read more than `MOST` times."""
     names = {label: (label,) for label in question.labels}
     try:
         reader = word_reader(names, question.labels, tokenizer, question.blanks)

@@ -19,6 +19,7 @@ from minitune.methods.fitting import steps_for
 from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.question import Question, asked_otherwise
+from minitune.methods.read import READ
 from minitune.methods.saved import base_of, learned_tensors, read_tuned, rebuild, save_tuned
 from minitune.methods.task_data import TaskData
 from minitune.predictors.classifier import Classifier
@@ -88,7 +89,7 @@ class TunedMethod:
 
     def explain(self, text: Text) -> str:
         """What is read, token by token, where, and what is made of it."""
-        return explain(self.predictor, self.examples([text])[0], self.base.lacks)
+        return explain(self.predictor, self.examples([text])[0], self.base.lacks, self.question.found)
 
     def save(self, folder: str | Path) -> Path:
         """Write what was trained; returns the file.
@@ -132,6 +133,10 @@ def tune(
     Raises:
         UserError: whatever the method, the data, the template or the label words find wrong.
     """
+    if label_words is not None and READ[method.read].search:
+        raise UserError(
+            f"{method.name} searches for label words itself: leave out those that are given, or read with +verbalizer"
+        )
     needs_blank = KINDS[data.question.kind].needs_blank(method.read)
     dataset, question = data.for_model(base)
     question = asked_otherwise(question, template, label_words, base, needs_blank)

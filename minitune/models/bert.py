@@ -131,8 +131,12 @@ class BERT(nn.Module):
 
         `output` (V, D) stands in for the embedding: the two ends of the tied pair, apart.
         """
-        changed = self.transform_norm(F.gelu(self.transform(hidden)))
+        changed = self.before_decoder(hidden)
         return changed @ (self.token_embedding.weight if output is None else output).T + self.decoder_bias
+
+    def before_decoder(self, hidden: Tensor) -> Tensor:
+        """What is multiplied with each word's vector, after the MLM transform: (..., D) -> (..., D)."""
+        return self.transform_norm(F.gelu(self.transform(hidden)))
 
     def pool(self, hidden: Tensor) -> Tensor:
         """What a classifier head reads of [CLS]: (B, D) -> (B, D)."""

@@ -124,7 +124,11 @@ class GPT(nn.Module):
 
         `output` (V, D) stands in for the embedding: the two ends of the tied pair, apart.
         """
-        return hidden @ (self.token_embedding.weight if output is None else output).T
+        return self.before_decoder(hidden) @ (self.token_embedding.weight if output is None else output).T
+
+    def before_decoder(self, hidden: Tensor) -> Tensor:
+        """What is multiplied with each word's vector, here the hidden state itself: (..., D) -> (..., D)."""
+        return hidden
 
     def pool(self, hidden: Tensor) -> Tensor:
         """What a classifier head reads of the position's hidden state, here all of it: (B, D) -> (B, D)."""

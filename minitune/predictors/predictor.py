@@ -25,6 +25,9 @@ class Predictor(Protocol):
     def loss(self, batch: Batch) -> Tensor:
         """Mean over the batch: -> ()."""
 
+    def log_chance(self, batch: Batch) -> Tensor:
+        """The log probability of each item's own label; of a number, which has none, the number that is read: (B,)."""
+
     def render(self, examples: Sequence) -> list[Rendered]:
         """What is read of each example, token by token."""
 

@@ -40,6 +40,10 @@ class Regressor(nn.Module):
     def loss(self, batch: Batch) -> Tensor:
         return self.readout.loss(self(batch), batch["label"])
 
+    def log_chance(self, batch: Batch) -> Tensor:
+        """The number itself, in spreads from the mean: (B,)."""
+        return self(batch)
+
     def render(self, examples: Sequence[Example]) -> list[Rendered]:
         return [item.rendered for item in unread(self, examples)]
 

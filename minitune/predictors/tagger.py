@@ -90,6 +90,12 @@ class Tagger(nn.Module):
     def loss(self, batch: Batch) -> Tensor:
         return cross_entropy(self(batch).flatten(0, 1), batch["label"].flatten())
 
+    def log_chance(self, batch: Batch) -> Tensor:
+        """Of all tags of a text together: (B,)."""
+        label = batch["label"]  # (B, T)
+        chances = self(batch).log_softmax(dim=-1).gather(2, label.clamp(min=0)[..., None])[..., 0]  # (B, T)
+        return chances.masked_fill(label == UNREAD, 0.0).sum(dim=1)
+
     def render(self, examples: Sequence[TaggedWords]) -> list[Rendered]:
         return [item.rendered for item in self.items(examples)]
 
@@ -137,6 +143,10 @@ class Tagger(nn.Module):
         losses = over(self, items, lambda batch: self.loss(batch).expand(len(batch["label"])))
         score = F1[self.metric](self.predictions(items), right, self.labels)
         return {self.metric: score, "loss": losses.mean().item()}
+
+    def place_of(self, tag: str) -> int:
+        """A tag's place among the labels; that of a word which was not read does not matter."""
+        return OUTSIDE if tag == NO_TAG else self.labels.index(tag)
 
     def tags(self, examples: Sequence[TaggedWords]) -> list[list[str]]:
         """Each word's tag. A word that was not read has none, `NO_TAG`: it stands behind the cut of a text that passes

@@ -74,6 +74,16 @@ class Writer(nn.Module):
         answered = batch["label"] != -100  # (B, T)
         return cross_entropy(self.model.logits(hidden[answered]), batch["label"][answered])
 
+    def log_chance(self, batch: Batch) -> Tensor:
+        """Of the whole answer, its end among it: (B,)."""
+        label = batch["label"]  # (B, T)
+        chances = self.logits(batch).log_softmax(dim=-1).gather(2, label.clamp(min=0)[..., None])[..., 0]
+        return chances.masked_fill(label == -100, 0.0).sum(dim=1)
+
+    def logits(self, batch: Batch) -> Tensor:
+        """Of every word behind every token: (B, T) -> (B, T, V)."""
+        return self.model.logits(self.model(**inputs_of(batch, "gpt")).hidden)
+
     def items(self, examples: Sequence[Writing]) -> list[Item]:
         return [self.item(example) for example in examples]
 

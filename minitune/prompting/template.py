@@ -180,7 +180,11 @@ class Template:
 
     @staticmethod
     def piece(
-        part: Part, example: Example, tokenizer: Tokenizer, shown: Sequence[int], blank: Sequence[int] | None
+        part: Part,
+        example: Example,
+        tokenizer: Tokenizer,
+        shown: Sequence[int] = (),
+        blank: Sequence[int] | None = None,
     ) -> list[int]:
         if part.kind in TEXT_SLOTS:
             text = getattr(example, part.kind)

@@ -6,19 +6,21 @@ r"""A verbalizer whose label words may have several tokens, such as "not bad" or
 The mean over the tokens, not the sum: each token costs probability, and with sums the shortest word would win before
 anything is read. A model that knows nothing gives every token 1 / V, so that words of all lengths tie.
 
-A blank is one place, and a word of m tokens needs m. The question is therefore put several times, each time with
-something else in the blank, and each word is read where it fits:
+A blank is one place, and a word of m tokens needs m. Each token is read with those before it in their places, so that
+the product of the m is the word's own probability. The question is therefore put several times, each time with
+something else in the blank:
 
-    BERT    m [MASK]s, one variation for each length of word; every token is guessed without the others
-    GPT     the word's tokens but the last, one variation for each such beginning; token j is what follows the j - 1
-            before it, so that this is the word's own probability, scored in full
+    GPT     w_1 ... w_{m-1}, once for all tokens of the word: each is what follows those before it
+    BERT    w_1 ... w_{j-1} and m - j + 1 [MASK]s for token j, which is read at the first of these
 
-A template of BERT that has m > 1 blanks of its own takes words of exactly m tokens, one for each blank. For words of one
-token and a template with one blank all this is the plain verbalizer, up to a constant that is the same for all classes.
+(To read all tokens at m [MASK]s would be cheaper. But of "mag ##n ##i ##fice ##n ##t" our BERT then finds no piece
+likely, for none knows of the others: lesson 6 measures it.) A template of BERT that has m > 1 blanks of its own takes
+words of exactly m tokens, one for each blank, all guessed at once. With words of one token and one blank all this is
+the plain verbalizer, up to a constant that is the same for all classes.
 
-Schick and Schütze 2021, "It's Not Just Size That Matters", section 3.1 (several masks; arXiv 2009.07118), guess the
-likeliest token first and put it in; Brown et al. 2020, section 2.4 (GPT-3's answers, divided by their length; arXiv
-2005.14165).
+Schick and Schütze 2021, "It's Not Just Size That Matters", section 3 (arXiv 2009.07118): as many masks as the word has
+tokens, filled one after the other, the surest first; Brown et al. 2020, section 2.4 (GPT-3's answers, divided by their
+length; arXiv 2005.14165).
 """
 
 from __future__ import annotations
@@ -38,23 +40,25 @@ from minitune.readout.verbalizer import Verbalizer, apart, chosen_words
 Word = tuple[int, ...]  # its tokens
 
 
-def fill_for(word: Word, mask_id: int | None, blanks: int = 1) -> Word | None:
-    """What stands in the blank while a word is read; None: the template has a blank for each of its tokens.
+def fills_for(word: Word, mask_id: int | None, blanks: int = 1) -> list[Word | None]:
+    """For each token of a word, what stands in the blank while it is read; None: the template has a blank for each.
 
     Args:
         mask_id: of BERT's [MASK]; None for GPT.
         blanks: of the template.
     """
     if blanks > 1:
-        return None
-    return word[:-1] if mask_id is None else (mask_id,) * len(word)
+        return [None] * len(word)
+    if mask_id is None:
+        return [word[:-1]] * len(word)
+    return [word[:j] + (mask_id,) * (len(word) - j) for j in range(len(word))]
 
 
 class Phrases(nn.Module):
     """Reads words of several tokens: hidden (B, K, L, D) -> class scores (B, C).
 
-    K are the variations, in the order of `fills`; L is the length of the longest word. A shorter word is read at the
-    first of the L places.
+    K are the variations, in the order of `fills`; L is the length of the longest word. Token j of a word is read at
+    the jth of the L places.
 
     Args:
         words: for each class, in the order of the labels, its words.
@@ -75,7 +79,8 @@ class Phrases(nn.Module):
         weights: Sequence[Sequence[float]] | None = None,
     ):
         super().__init__()
-        self.fills = tuple(dict.fromkeys(fill_for(word, mask_id, blanks) for of_class in words for word in of_class))
+        fills = [fill for of_class in words for word in of_class for fill in fills_for(word, mask_id, blanks)]
+        self.fills = tuple(dict.fromkeys(fills))  # each once
         self.length = max(len(word) for of_class in words for word in of_class)  # L
         weights = weights or [[1.0] * len(of_class) for of_class in words]
         # One row of a table for each word; a class without so many words as another has a weight of 0 there.
@@ -88,8 +93,10 @@ class Phrases(nn.Module):
             for w, (word, weight) in enumerate(zip(of_class, its_weights, strict=True)):
                 tokens[c, w, : len(word)] = torch.tensor(word)
                 used[c, w, : len(word)] = 1 / len(word)
-                first = self.fills.index(fill_for(word, mask_id, blanks)) * self.length
-                places[c, w, : len(word)] = torch.arange(first, first + len(word))
+                at = [
+                    self.fills.index(fill) * self.length + j for j, fill in enumerate(fills_for(word, mask_id, blanks))
+                ]
+                places[c, w, : len(word)] = torch.tensor(at)
                 shares[c, w] = weight / sum(its_weights)
         # Only the places where some word has a token are scored: the output layer is half of the work.
         read, at = places[used > 0].unique(return_inverse=True)
@@ -120,8 +127,8 @@ class Phrases(nn.Module):
 def word_reader(
     label_words: Mapping[str, Sequence[str]], labels: Sequence[str], tokenizer: Tokenizer, blanks: int = 1
 ) -> Verbalizer | Phrases:
-    """The read-out that suits these words, in the order of `labels`: the plain verbalizer where each is one token and the
-    template has one blank.
+    """The read-out that suits these words, in the order of `labels`: the plain verbalizer where each is one token and
+    the template has one blank.
 
     Args:
         blanks: of the template.
@@ -143,7 +150,7 @@ def tokens_of(word: str, tokenizer: Tokenizer, blanks: int = 1) -> Word:
     pieces = " + ".join(tokenizer.tokens(ids)) or "nothing"
     if not ids or tokenizer.unk_id in ids:
         raise UserError(
-            f"the label word {word!r} cannot be read at a blank: for the {tokenizer.kind} tokenizer it becomes {pieces}; "
+            f"the label word {word!r} cannot be read at a blank: the {tokenizer.kind} tokenizer makes it {pieces}; "
             "choose a word whose letters it knows"
         )
     if blanks > 1 and len(ids) != blanks:

@@ -134,8 +134,8 @@ ROWS = {
     "half a brace": (f"{ONE} --template '{{text}} {{mask'", "brace"),
     "code in a template": (f"{ONE} --template '{{text}} {{mask.__class__}}'", "unknown slot"),
     "a count of nothing": (f"{ONE} --template '{{soft:0}} {{text}} {{mask}}'", "from 1 to 10,000"),
-    "a word of unknown letters": (f"{ONE} --label-words 'good=猫;bad=dull'", "'猫' cannot be read.*becomes"),
-    "a word of no letters": (f"{ONE} --label-words 'good=\u0301;bad=dull'", "becomes nothing"),
+    "a word of unknown letters": (f"{ONE} --label-words 'good=猫;bad=dull'", "'猫' cannot be read.*makes it .UNK"),
+    "a word of no letters": (f"{ONE} --label-words 'good=\u0301;bad=dull'", "makes it nothing"),
     "words for one blank, and two": (
         f"{ONE} --template '{{text}} {{mask}} {{mask}}' --label-words 'good=very clever;bad=dull'",
         "'dull' does not fit the template",
@@ -274,6 +274,8 @@ ROWS = {
     "nothing to explain": ("explain T", "TEXT"),
     "a pair to explain": ("explain T 'a || b'", "single texts"),
     "no text to explain": ("explain T ''", "empty text"),
+    "an explanation of no format": ("explain T 'a text' --plot f.doc", "f.doc is no name for a figure"),
+    "a figure into a file": ("explain T 'a text' --plot reviews.csv/f.png", "reviews.csv"),
     # ---- pretrain
     "a kind that is none": (NANO.replace("gpt", "elmo"), "gpt or bert", {"mine.txt": "a text\n"}),
     "a size that is none": (f"{NANO} --size huge", "nano, micro, mini", {"mine.txt": "a text\n" * 9}),

@@ -1,5 +1,7 @@
 """What a tuned method looked at: the text token by token, the likeliest words, the scores."""
 
+import math
+
 import pytest
 
 from minitune.data.examples import Example
@@ -106,3 +108,58 @@ def test_a_writer_writes_from_the_end_of_the_question():
 def test_special_signs_in_a_text_stay_text(kind):
     rows = lines_of(explain(build(kind), tiny.question(kind), "[MASK] <|soft|> great"))
     assert sum(rest.startswith("text") for _, rest in rows) > 5, "a user's [MASK] became the blank"
+
+
+def rows_under(text, header):
+    """The rows of the table whose header begins so."""
+    block = next(part for part in text.split("\n\n") if part.startswith(header))
+    return [line.split() for line in block.splitlines()[2:]]
+
+
+def test_ten_words_are_told_and_those_of_each_class(kind):
+    asked = tiny.question(kind, label_words={"good": ("great:3", "good"), "bad": ("awful",), "fair": ("slow",)})
+    predictor = build(kind, "lora", asked)
+    text = explain(predictor, asked, "great soup")
+    assert len(rows_under(text, "likeliest words at the blank")) == 10
+    words = rows_under(text, "class  its words" if "class  its words" in text else "class")
+    mark = "_" if kind == "gpt" else ""
+    told = [("bad", "awful", "1"), ("fair", "slow", "1"), ("good", "great", "3"), ("good", "good", "1")]
+    assert [(row[0], row[1], row[4]) for row in words] == [(label, mark + word, weight) for label, word, weight in told]
+    scores = {row[0]: float(row[1]) for row in rows_under(text.rpartition("\n\n")[2], "class")}
+    assert scores["bad"] == pytest.approx(float(words[0][2]), abs=2e-3), "a class of one word scores what its word does"
+
+
+def test_scores_are_told_before_and_after_calibration(kind):
+    predictor = build(kind, "frozen+calibrated")
+    predictor.calibrate()
+    text = explain(predictor, tiny.question(kind), "great soup")
+    rows = rows_under(text.rpartition("\n\n")[2], "class")
+    plain = build(kind, "zero-shot").scores([Example("great soup")])[0]
+    for label, before, _, prior, after, _ in rows:
+        place = tiny.LABELS.index(label)
+        assert float(before) == pytest.approx(plain[place].item(), abs=2e-3)
+        assert float(after) == pytest.approx(plain[place].item() - math.log(float(prior)), abs=1e-2)
+    assert sum(float(row[3]) for row in rows) == pytest.approx(1, abs=2e-3)
+
+
+def test_each_word_of_a_tagger_has_its_tag_and_the_next(kind):
+    predictor = build(kind, "lora", TAGS)
+    example = to_example("great zqzq soup", TAGS)
+    rows = rows_under(explain(predictor, TAGS, "great zqzq soup"), "word")
+    assert [row[0] for row in rows] == ["great", "zqzq", "soup"] and [row[1] for row in rows] == predictor.tags(
+        [example]
+    )[0]
+    assert all(float(row[2]) >= float(row[4]) > 0 for row in rows)
+
+
+def test_each_token_that_is_written_has_its_probability():
+    predictor = build("gpt", "lora", TEXT)
+    rows = rows_under(explain(predictor, TEXT, "great soup"), "written")
+    written = predictor.tokens([Writing("great soup")])[0]
+    assert [row[0] for row in rows] == predictor.tokenizer.tokens(written), "this one has come to no end in 32 tokens"
+    assert all(float(row[1]) >= float(row[3]) for row in rows), "what was written is the likeliest at each place"
+
+
+def test_what_was_searched_is_told_first(kind):
+    text = explain_example(build(kind), Example("great soup"), found=("trigger: so so",))
+    assert text.startswith("trigger: so so\n\nplace")

@@ -342,10 +342,10 @@ QUESTIONS = {
     "another number of labels": ("bert-head", {"labels": ["a", "b"]}, "2 labels are given, and .* has 3 classes"),
     "a label twice": ("bert-head", {"labels": ["a", "b", "b"]}, "2 labels are given, and .* has 3 classes"),
     "no blank": ("bert-verbalizer", {"template": "{text} so", "label_words": WORDS}, "has no blank"),
-    "a word of two tokens": (
+    "a word of unknown letters": (
         "bert-verbalizer",
-        {"template": "{text} {mask}", "label_words": "a=greatest;b=sad"},
-        "'greatest' is not one token",
+        {"template": "{text} {mask}", "label_words": "a=猫;b=sad"},
+        "'猫' cannot be read at a blank",
     ),
     "a soft prompt": ("bert-head", {"template": "{soft:2} {text}"}, "lora learns no soft prompt"),
 }

@@ -91,19 +91,13 @@ def test_every_method_has_every_read_out_and_trains_as_many_numbers_as_its_formu
     labels, base = ("1", "2", "4"), tiny.checkpoint(kind)
     words = dict(zip(labels, tiny.WORDS.values(), strict=True))
     asked = Question(labels, tiny.question(kind).template, words)
-    of_readout = {
-        "head": 3 * 24 + 3,
-        "focal": 75,
-        "distilled": 75,
-        "beside": 8 + 3 * 32 + 3,
-        "number": 25,
-        "verbalizer": 0,
-    }
+    of_readout = {"head": 3 * 24 + 3, "focal": 75, "distilled": 75, "beside": 8 + 3 * 32 + 3, "number": 25}
+    of_readout |= {"soft": 3 * 24, "probe": 3 * 24 + 3, "prototypes": 64 * 24 + 3 * 64}
     model = parse(what).build(base, asked, seed=3).model
     for read in READ:
         method = parse(what, f"+{read}")
-        if what == "output" and read != "verbalizer":
-            with pytest.raises(UserError, match="a head reads none"):
+        if what == "output" and not READ[read].reads(asked, base, 3, method.reading).reads_words:
+            with pytest.raises(UserError, match="its read-out reads none"):
                 method.build(base, asked, seed=3)
             continue
         predictor = method.join(model, base, asked, seed=3)
@@ -111,7 +105,7 @@ def test_every_method_has_every_read_out_and_trains_as_many_numbers_as_its_formu
         found = {name: p.numel() for name, p in trainable(predictor.model).items()}
         expected = WHAT[what].count(method.settings, base.model.config)
         assert sum(found.values()) == expected, f"the formula says {expected}, and {what} trains {found}"
-        assert count(trainable(predictor.readout)) == of_readout[read], "a read-out trains all that is new in it"
+        assert count(trainable(predictor.readout)) == of_readout.get(read, 0), "a read-out trains all that is new in it"
 
 
 def test_placeholders_are_counted_by_the_template(kind):

@@ -25,9 +25,7 @@ def test_a_users_own_words_and_template_replace_the_tasks(checkpoint):
     with pytest.raises(UserError, match="no blank"):
         asked_otherwise(question, "{text}", None, checkpoint)
     spelled = asked_otherwise(question, None, "positive=unheard:2;negative=awful", checkpoint)
-    assert spelled.label_words["positive"] == ("unheard:2",), (
-        "a word that the tokenizer splits can be read, and weighed"
-    )
+    assert spelled.label_words["positive"] == ("unheard:2",), "a word in pieces can be read, and weighed"
     with pytest.raises(UserError, match="'猫' cannot be read at a blank"):
         asked_otherwise(question, None, "positive=猫;negative=awful", checkpoint)
 
@@ -37,9 +35,7 @@ def test_words_have_to_fit_the_blanks(checkpoint):
     two = "{text} {mask} {mask}"
     own = asked_otherwise(question, two, "positive=was great;negative=was awful", checkpoint)
     assert own.blanks == 2
-    with pytest.raises(
-        UserError, match=r"'great' does not fit .* 2 blanks, one for each token; take words of 2 tokens"
-    ):
+    with pytest.raises(UserError, match=r"'great' does not fit .* 2 blanks, one for each token; take words of 2"):
         asked_otherwise(question, two, "positive=great;negative=was awful", checkpoint)
     with pytest.raises(UserError, match="does not fit the template"):
         asked_otherwise(question, two, None, checkpoint)

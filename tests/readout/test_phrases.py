@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from minitune.data.examples import Example
+from minitune.errors import UserError
 from minitune.models.build import random_model
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import ExampleBatches
 from minitune.prompting.template import Template
-from minitune.readout.phrases import Phrases, fill_for
+from minitune.readout.phrases import Phrases, fills_for, word_reader
 from minitune.readout.verbalizer import Verbalizer
 from minitune.training.loop import TrainConfig, train
 from tests.conftest import make_bert, make_gpt
@@ -78,11 +79,13 @@ def test_a_batch_has_a_row_for_each_variation(tokenizer):
 
 
 def test_what_stands_in_the_blank():
-    assert [fill_for(word, MASK) for word in ((7,), (7, 8), (7, 8, 9))] == [(4,), (4, 4), (4, 4, 4)]
+    message = "each token of BERT's is guessed with those before it in their places, and with no other"
+    assert fills_for((7,), MASK) == [(4,)]
+    assert fills_for((7, 8, 9), MASK) == [(4, 4, 4), (7, 4, 4), (7, 8, 4)], message
     message = "GPT is given what comes before the token that it says: all of the word but its last token"
-    assert [fill_for(word, None) for word in ((7,), (7, 8), (7, 8, 9))] == [(), (7,), (7, 8)], message
-    assert fill_for((7, 8), MASK, blanks=2) is None, "the template has a blank for each token"
-    assert Phrases(WORDS, MASK).fills == ((4,), (4, 4), (4, 4, 4)), "one variation for each length"
+    assert fills_for((7,), None) == [()] and fills_for((7, 8, 9), None) == [(7, 8)] * 3, message
+    assert fills_for((7, 8), MASK, blanks=2) == [None] * 2, "the template has a blank for each token"
+    assert Phrases([[(7,), (8, 9)], [(8, 5)]], MASK).fills == ((4,), (4, 4), (8, 4)), "what is the same is read once"
     assert Phrases(WORDS).fills == ((), (8,), (10, 11), (14,), (16,)), "one variation for each beginning"
     assert Phrases([[(7, 8)], [(7, 9)]]).fills == ((7,),), "two words that begin alike are read together"
 
@@ -90,11 +93,14 @@ def test_what_stands_in_the_blank():
 def test_the_mean_over_tokens_then_the_weighted_mean_over_words():
     p = torch.tensor([[0.5, 0.25, 0.125, 0.125], [0.1, 0.2, 0.3, 0.4]], dtype=torch.float64)  # of each place
     readout = Phrases([[(0,), (1, 3)], [(2,)]], MASK, weights=[[3.0, 1.0], [7.0]])
-    one, two = p.log(), p.flip(0).log()  # the variations with one blank and with two
-    scores = readout(torch.stack([one, two])[None], Scores()).exp()  # (1, 2, 2, 4)
-    # (0,): one blank, 0.5. (1, 3): two blanks, sqrt(0.2 * 0.125). (2,): one blank, 0.125
-    expected = torch.tensor([[(3 * 0.5 + math.sqrt(0.2 * 0.125)) / 4, 0.125]], dtype=torch.float64)
-    torch.testing.assert_close(scores, expected, rtol=1e-12, atol=0)
+    nothing = torch.zeros(2, 4, dtype=torch.float64)
+    # [MASK]; [MASK] [MASK], read at the first place; 1 [MASK], read at the second
+    variations = torch.stack([p.log(), p.flip(0).log(), torch.stack([nothing[0], p.log()[1]])])
+    scores = readout(variations[None], Scores()).exp()  # (1, 3, 2, 4) -> (1, 2)
+    # (0,): 0.5. (1, 3): sqrt(0.2 * 0.4). (2,): 0.125
+    expected = torch.tensor([[(3 * 0.5 + math.sqrt(0.2 * 0.4)) / 4, 0.125]], dtype=torch.float64)
+    message = "log-probabilities are summed over the tokens of a word, or weights are no shares of 1"
+    torch.testing.assert_close(scores, expected, rtol=1e-12, atol=0, msg=message)
 
 
 # invariants
@@ -161,6 +167,7 @@ def test_scores_equal_a_loop_over_words_and_tokens(template, tokenizer):
                     else:
                         row = classifier.template.render(example, t, 48, [t.mask_id] * len(ids)).ids
                         first = row.index(t.mask_id)
+                        row[first : first + j] = ids[:j]
                         logits = model.logits(model(torch.tensor([row])).hidden[0, first + j])
                     log_p.append(logits.log_softmax(-1)[token].item())
                 chances.append(math.exp(sum(log_p) / len(log_p)))
@@ -179,12 +186,18 @@ def test_equals_the_plain_verbalizer_for_words_of_one_token(tokenizer):
 
 
 def test_a_template_with_a_blank_for_each_token(bert_tokenizer):
-    """The same sentence, whether the template has two blanks or its one blank holds two."""
-    words = [["was great"], ["great soup"]]
-    two = build(bert_tokenizer, words, "{text} it was {mask} {mask} .")
-    one = build(bert_tokenizer, words, "{text} it was {mask} .")
-    assert two.readout.fills == (None,) and one.readout.fills == ((bert_tokenizer.mask_id,) * 2,)
-    assert torch.equal(two.scores(EXAMPLES), one.scores(EXAMPLES))
+    """Wherever the blanks stand; all are guessed at once."""
+    words, t = [["was great"], ["great soup"]], bert_tokenizer
+    classifier = build(t, words, "{mask} : {text} it was {mask} .")
+    assert classifier.readout.fills == (None,)
+    for example, scores in zip(EXAMPLES, classifier.scores(EXAMPLES), strict=True):
+        row = classifier.template.render(example, t, 48).ids
+        first, last = 1, len(row) - 3  # [CLS] [MASK] : ... it was [MASK] . [SEP]
+        assert row[first] == row[last] == t.mask_id
+        hidden = classifier.model(torch.tensor([row])).hidden[0, [first, last]]
+        log_p = classifier.model.logits(hidden).log_softmax(-1)  # (2, V)
+        expected = torch.stack([log_p[[0, 1], t.encode(word)].mean() for (word,) in words])
+        torch.testing.assert_close(scores.double(), expected, rtol=0, atol=1e-5)
 
 
 # gradients
@@ -197,17 +210,18 @@ def test_gradients_reach_the_places_that_are_read_and_no_other(mask_id):
     assert torch.autograd.gradcheck(lambda x: readout(x, Scores()), hidden)
     readout(hidden, Scores()).square().sum().backward()
     moved = (hidden.grad != 0).any(dim=-1).all(dim=0)  # (K, L)
-    lengths = [1, 2, 3] if mask_id else [1, 2, 3, 2, 2]  # of the words that each variation reads
-    assert moved.sum(dim=1).tolist() == lengths and hidden.grad.isfinite().all()
+    read = [1] * 8 if mask_id else [1, 2, 3, 2, 2]  # places, of each variation
+    assert moved.sum(dim=1).tolist() == read
+    assert hidden.grad.isfinite().all()
 
 
 # does it learn?
 
 
 def test_learns_its_examples(tokenizer):
-    classifier = build(tokenizer, LABEL_WORDS)
+    classifier = build(tokenizer, [["awful", "was bad"], ["great"]])
     classifier.model.load_state_dict(random_model(classifier.model.config, seed=0).state_dict())
-    train(classifier, ExampleBatches(classifier, EXAMPLES, 5, 0).batch, TrainConfig(steps=60, lr=0.02))
+    train(classifier, ExampleBatches(classifier, EXAMPLES, 5, 0).batch, TrainConfig(steps=40, lr=0.02))
     assert classifier.accuracy(EXAMPLES) == 1.0
 
 
@@ -218,3 +232,43 @@ def test_a_frozen_model_reads_each_example_once(tokenizer):
     read = classifier.collate(classifier.items(EXAMPLES))
     assert set(read) == {"hidden", "label"}
     torch.testing.assert_close(classifier(read), classifier(changing), rtol=0, atol=1e-10)
+
+
+# which words are read how, and which not at all
+
+
+def test_words_of_one_token_at_one_blank_are_read_by_the_plain_verbalizer(tokenizer):
+    plain = word_reader({"good": ["great:3", "soup"], "bad": ["awful"]}, ["bad", "good"], tokenizer)
+    great, soup, awful = (tokenizer.word_id(word) for word in ("great", "soup", "awful"))
+    assert isinstance(plain, Verbalizer) and plain.ids.tolist() == [[awful, awful], [great, soup]]
+    assert plain.weights.tolist() == [[1, 0], [3, 1]]
+    several = word_reader({"good": ["so great:3", "soup"], "bad": ["awful"]}, ["bad", "good"], tokenizer)
+    assert isinstance(several, Phrases)
+    torch.testing.assert_close(several.shares, torch.tensor([[1, 0], [0.75, 0.25]], dtype=torch.float64))
+    assert several.tokens[1, 0, : len(tokenizer.encode("so great"))].tolist() == tokenizer.encode("so great")
+
+
+def test_the_first_piece_of_a_word_does_not_stand_for_it(tokenizer):
+    """Two words that begin alike are two words: by their first pieces the classes would be one."""
+    words = {"good": ["great soup"], "bad": ["great bread"]}
+    readout = word_reader(words, ["bad", "good"], tokenizer)
+    model = (make_gpt if tokenizer.kind == "gpt" else make_bert)(len(tokenizer), context=48)
+    scores = Classifier(model, tokenizer, Template.parse("{text} it was {mask}"), readout).scores(EXAMPLES)
+    assert (scores[:, 0] - scores[:, 1]).abs().min() > 1e-4, "words are read by their first pieces, which are the same"
+
+
+@pytest.mark.parametrize(
+    ("words", "blanks", "message"),
+    [
+        ({"good": ["great"], "bad": [" "]}, 1, "' ' cannot be read at a blank: .* makes it nothing"),
+        ({"good": ["great soup"], "bad": ["great  soup"]}, 1, "stands for 'bad' and for 'good'|stands for 'good'"),
+        ({"good": ["great soup", "Great soup"], "bad": ["awful"]}, 1, "'Great soup' is given twice"),
+        ({"good": ["great soup"], "bad": ["awful"]}, 2, "'awful' does not fit the template: .* has 2 blanks"),
+        ({"good": ["great soup"], "bad": ["it was awful"]}, 2, r"it \+ was \+ awful, .* take words of 2 tokens"),
+        ({"good": ["猫 soup"], "bad": ["awful"]}, 1, r"'猫 soup' cannot be read at a blank: .* \[UNK\] \+ soup"),
+        ({"good": ["great soup:0"], "bad": ["awful"]}, 1, "'great soup:0' has the weight 0"),
+    ],
+)
+def test_words_that_cannot_be_read(words, blanks, message, bert_tokenizer):
+    with pytest.raises(UserError, match=message):
+        word_reader(words, ["bad", "good"], bert_tokenizer, blanks)

@@ -1,0 +1,198 @@
+"""Lesson 12, PETAL: the label words that one class's examples make likelier than the other classes' examples do."""
+
+import math
+
+import pytest
+import torch
+
+from minitune.errors import UserError
+from minitune.readout.petal import PetalConfig, likeliest, likelihood_ratio, log_odds, petal_words
+
+pytestmark = pytest.mark.lesson12
+CLASSES = ("bad", "fair", "good")
+LABELS = torch.tensor([2, 0, 1, 0, 2, 2, 0, 2, 2])  # 3, 1 and 5 of a class, in no order
+
+
+def ids_of(words):
+    return [[word for word, _ in of_class] for of_class in words]
+
+
+@pytest.fixture
+def log_p():
+    """(N, V) = (9, 23)"""
+    logits = 3 * torch.randn(9, 23, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return logits.log_softmax(dim=1)
+
+
+def slow_ratios(log_p, label, words):
+    """The formula, one word and one example after the other."""
+    positive = [row for row, y in zip(log_p.tolist(), LABELS.tolist(), strict=True) if y == label]
+    negative = [row for row, y in zip(log_p.tolist(), LABELS.tolist(), strict=True) if y != label]
+    ratios = {}
+    for word in words:
+        for_class = sum(math.log(math.exp(row[word]) / (1 - math.exp(row[word]))) for row in positive)
+        against = sum(math.log(math.exp(row[word]) / (1 - math.exp(row[word]))) for row in negative)
+        ratios[word] = (len(negative) / len(positive) * for_class - against) / len(negative)
+    return ratios
+
+
+# shapes
+
+
+@pytest.mark.parametrize("words", [1, 4])
+def test_so_many_words_for_each_class(log_p, words):
+    found = petal_words(log_p, LABELS, CLASSES, range(23), PetalConfig(words, ranked=23))
+    assert [len(of_class) for of_class in found] == [words] * 3
+    assert all(isinstance(word, int) and isinstance(score, float) for of_class in found for word, score in of_class)
+
+
+# numbers worked by hand
+
+
+def test_the_odds_of_one_half_are_even():
+    odds = log_odds(torch.tensor([0.5, 0.8, 0.2], dtype=torch.float64).log())
+    torch.testing.assert_close(odds, torch.tensor([0, math.log(4), -math.log(4)], dtype=torch.float64))
+
+
+def test_a_ratio_worked_by_hand():
+    log_p = torch.tensor([[0.8], [0.5], [0.2], [0.5]], dtype=torch.float64).log()
+    is_positive = torch.tensor([True, True, False, False])
+    ratio = likelihood_ratio(log_p, is_positive).item()  # (ln 4 + 0)/2 - (-ln 4 + 0)/2
+    assert ratio == pytest.approx(math.log(4), rel=1e-12)
+
+
+def test_a_class_of_one_weighs_as_much_as_a_class_of_three():
+    """Unbalanced, the sums would be ln 4 - 3 ln 4: the many examples of the rest would decide against the word."""
+    log_p = torch.tensor([[0.8], [0.8], [0.8], [0.8]], dtype=torch.float64).log()
+    ratio = likelihood_ratio(log_p, torch.tensor([True, False, False, False]))
+    assert ratio.item() == pytest.approx(0, abs=1e-12), "the ratio is not balanced by the numbers of examples"
+
+
+# invariants
+
+
+def test_probabilities_of_zero_and_one_give_no_nan():
+    certain = torch.full((3, 5), -torch.inf)
+    certain[0, 0] = certain[1, 1] = certain[2, 2] = 0.0  # one-hot
+    assert log_odds(certain).isfinite().all(), "log(1 - p) of p = 1, or log p of p = 0, is infinite: sums become NaN"
+    found = petal_words(certain, torch.tensor([0, 1, 2]), CLASSES, range(5), PetalConfig(1, ranked=5))
+    assert ids_of(found) == [[0], [1], [2]]
+
+
+def test_a_probability_close_to_one_in_float32():
+    logits = torch.tensor([[40.0, 0, 0], [0, 40, 0]])
+    found = petal_words(logits.log_softmax(1), torch.tensor([0, 1]), ("a", "b"), range(3), PetalConfig(1, 3))
+    assert ids_of(found) == [[0], [1]] and all(math.isfinite(s) for of_class in found for _, s in of_class)
+
+
+def test_permuting_the_classes_permutes_the_words(log_p):
+    order = [2, 0, 1]  # the class that was 2 is now 0
+    moved = torch.tensor([order.index(label) for label in LABELS.tolist()])
+    found = petal_words(log_p, LABELS, CLASSES, range(23), PetalConfig(2, 23))
+    permuted = petal_words(log_p, moved, [CLASSES[i] for i in order], range(23), PetalConfig(2, 23))
+    assert permuted == [found[i] for i in order]
+
+
+def test_the_order_of_the_examples_does_not_matter(log_p):
+    order = torch.tensor([4, 8, 0, 3, 7, 1, 5, 2, 6])
+    one = petal_words(log_p, LABELS, CLASSES, range(23), PetalConfig(2, 9))
+    other = petal_words(log_p[order], LABELS[order], CLASSES, range(23), PetalConfig(2, 9))
+    assert ids_of(one) == ids_of(other)
+
+
+def test_no_word_stands_for_two_classes_and_none_is_found_that_is_not_allowed(log_p):
+    allowed = [1, 3, 4, 8, 9, 12, 15, 17, 20, 22]
+    found = ids_of(petal_words(log_p, LABELS, CLASSES, allowed, PetalConfig(3, ranked=10)))
+    flat = [word for of_class in found for word in of_class]
+    assert len(set(flat)) == len(flat) == 9 and set(flat) <= set(allowed)
+
+
+def test_an_example_said_thrice_counts_for_its_own_class_alone(log_p):
+    """The mean over the rest is a mean over examples, of whatever class they are."""
+    ratio = likelihood_ratio(log_p, LABELS == 1)
+    odds = log_odds(log_p)
+    by_class = odds[LABELS == 1].mean(0) - (odds[LABELS == 0].mean(0) + odds[LABELS == 2].mean(0)) / 2
+    assert (ratio - by_class).abs().max() > 1e-3, "the fixture cannot tell a mean of examples from a mean of classes"
+    rest = torch.cat([odds[LABELS == 0], odds[LABELS == 2]])
+    torch.testing.assert_close(ratio, odds[LABELS == 1].mean(0) - rest.mean(0))
+
+
+# parity with an independent computation
+
+
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_equals_the_formula_in_a_loop(log_p, label):
+    words = [2, 5, 7, 11, 19]
+    ratio = likelihood_ratio(log_p[:, words], label == LABELS)
+    torch.testing.assert_close(ratio.tolist(), list(slow_ratios(log_p, label, words).values()), rtol=1e-10, atol=1e-10)
+
+
+def test_the_words_are_those_that_a_loop_finds(log_p):
+    allowed, candidates = [i for i in range(23) if i not in (0, 6, 13)], 8
+    wanted = []
+    for label in range(3):
+        of_class = log_p[label == LABELS]
+        likely = sorted(allowed, key=lambda word: -of_class[:, word].sum().item())[:candidates]
+        ratios = slow_ratios(log_p, label, likely)
+        wanted += [(ratio, label, word) for word, ratio in ratios.items()]
+    expected, taken = [[], [], []], set()
+    for _, label, word in sorted(wanted, key=lambda entry: -entry[0]):
+        if word not in taken and len(expected[label]) < 2:
+            expected[label].append(word)
+            taken.add(word)
+    assert ids_of(petal_words(log_p, LABELS, CLASSES, allowed, PetalConfig(2, candidates))) == expected
+
+
+def test_only_the_likeliest_words_of_the_class_are_ranked():
+    """Word 3 has by far the best ratio for the first class, and is hardly ever said."""
+    p = torch.tensor([[0.50, 0.30, 0.19, 1e-2], [0.30, 0.50, 0.20, 1e-9]], dtype=torch.float64)
+    labels = torch.tensor([0, 1])
+    every = petal_words(p.log(), labels, ("a", "b"), range(4), PetalConfig(1, ranked=4))
+    likely = petal_words(p.log(), labels, ("a", "b"), range(4), PetalConfig(1, ranked=2))
+    assert ids_of(every) == [[3], [1]] and ids_of(likely) == [[0], [1]]
+    assert likeliest(p.log(), 2).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize(("allowed", "classes", "count"), [(50_000, 2, 1000), (1098, 2, 21), (1098, 5, 30)])
+def test_one_word_in_fifty_is_ranked_but_enough_for_all_classes(allowed, classes, count):
+    assert PetalConfig(3).of(allowed, classes) == count
+    assert PetalConfig(3, ranked=17).of(allowed, classes) == 17
+
+
+# does it find what is there?
+
+
+def test_planted_words_are_found_in_a_linear_world():
+    """Hidden states of three classes point where two words of each class lie, buried in noise."""
+    generator = torch.Generator().manual_seed(1)
+    output = torch.randn(60, 200, generator=generator) / 5
+    planted = [[7, 31], [12, 50], [3, 44]]
+    labels = torch.arange(3).repeat(6)
+    centres = torch.stack([output[pair].mean(dim=0) for pair in planted])  # (C, D)
+    hidden = centres[labels] + 0.3 * torch.randn(18, 200, generator=generator)
+    log_p = (hidden @ output.T).log_softmax(dim=1)
+    found = ids_of(petal_words(log_p, labels, CLASSES, range(60), PetalConfig(2, ranked=10)))
+    assert [sorted(words) for words in found] == [sorted(words) for words in planted]
+
+
+# what is refused
+
+
+def test_a_class_without_an_example_is_named(log_p):
+    with pytest.raises(UserError, match="'fair' has no training example"):
+        petal_words(log_p, torch.where(LABELS == 1, 0, LABELS), CLASSES, range(23), PetalConfig())
+
+
+@pytest.mark.parametrize(("allowed", "left"), [((), 0), (range(8), 2)])
+def test_too_few_words_for_all_classes(log_p, allowed, left):
+    with pytest.raises(UserError, match=rf"of {len(allowed)} words .* {left} are left for '\w+' where 3 were"):
+        petal_words(log_p, LABELS, CLASSES, list(allowed), PetalConfig(3))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"words_each": 0}, "words_each is 0; 1 or more"), ({"ranked": 2}, "ranked is 2; 0, or at least 3")],
+)
+def test_settings_out_of_range(settings, message):
+    with pytest.raises(UserError, match=message):
+        PetalConfig(**settings)
