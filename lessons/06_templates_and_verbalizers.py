@@ -367,6 +367,13 @@ gaps = [
 print("terrible / great, the LM head's gain over everything, paired:", told(gaps))
 gaps = [b - a for a, b in zip(*(by_name["cat / dog", what]["scores"] for what in ("output", "full")), strict=True)]
 print("cat / dog, the gain of everything over the LM head, paired:", told(gaps))
+for rate in ("0.001", "0.003"):
+    print(
+        f"terrible / great, everything at a rate of {rate}:",
+        told(by_name["terrible / great", f"full at {rate}"]["scores"]),
+    )
+for what, scores in result["by heart"].items():
+    print(f"terrible / great, {what}, on the 32 training examples themselves:", told(scores))
 
 figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
 for height, name in enumerate(reversed(names)):
@@ -391,13 +398,18 @@ show(figure, "06-mappings.png")
 # Zero-shot, the words are everything. Swapped, the accuracy is one minus what it was.
 #
 # After training everything on 16 examples a class, "cat" and "dog" stand beside "great" and "terrible", 0.934 and 0.936, as
-# expected. The swapped words stay at 0.546 and 0.560: a hundred small steps teach a new meaning to "cat", and do not
-# turn round the meaning of "great".
+# expected. Weights (five a class) make no difference any more. The swapped words stay at 0.546 and 0.560.
 #
 # The LM head alone was expected to fail at "cat" and "dog", and does not: 0.931, and the difference from training
 # everything is none that ten draws can tell. And it turns the swapped words round, as expected, and all the way, to
 # 0.935: the hidden state at the blank tells good from bad already, and two rows of one matrix only have to trade
 # places. All that was wrong were the names.
+#
+# Why does everything fail where its smallest part succeeds? We thought of the rate, for the LM head's is ten times as
+# large, and expected more than 0.75 at that rate; it gave 0.583. The answer is in the last two lines of the output. With
+# everything in motion the model is right on HEART_FULL of the 32 training examples: it has learned them by heart, one by one,
+# which is easier for so many numbers than to turn round what they know of thousands of reviews. The LM head sees only
+# the blank's hidden state, where the reviews of a class look alike, and has hardly such a way out.
 #
 # Nothing here beats zero-shot with good words (0.942): this model knows what a good review is, and 32 examples
 # add nothing. `rating` is another matter. There zero-shot is right on 0.391 of five classes, the LM head comes to
@@ -711,8 +723,9 @@ show(figure, "06-ends.png")
 # reviews do the two disagree, and which is right more often? (10 minutes)
 # **6.3** Write `class Verbalizer(nn.Module)` for classes of unequal word counts, without a loop over classes in
 # `forward`. Test it with a model that gives every word the same logit: all classes must tie. (20 minutes)
-# **6.4** Train on swapped words with more steps instead of a larger rate: `--set steps=400`. Which turns the meaning
-# round with fewer epochs? (15 minutes, most of them the machine's)
+# **6.4** From how many examples a class on does training everything learn swapped words, and not its examples by heart?
+# `minitune tune full --task sentiment --label-words "positive=terrible;negative=great" --shots 64 --out runs/swapped`
+# tells the accuracy on test. (15 minutes, most of them the machine's)
 # **6.5** `bert_in_turn` fills from left to right. Fill the surest piece first instead, as Schick and Schütze (2021) do.
 # Does "magnificent" against "abominable" rise above 0.79? (20 minutes)
 #
