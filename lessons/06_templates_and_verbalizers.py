@@ -3,7 +3,7 @@
 #
 # *Ask the model in the language that it speaks already.*
 #
-# **You need** lessons 1 to 3. **Reading** 30 minutes. **Running** 2 minutes on one CPU core.
+# **You need** lessons 1 to 4. **Reading** 30 minutes. **Running** 1 minute on one CPU core.
 #
 # When you have finished, you can
 #
@@ -205,7 +205,8 @@ show_table("A text in its template: each token, and where it comes from", ["toke
 print("the blank is token", rendered.blanks[0])
 
 # %% [markdown]
-# Whatever a text holds is text: the "[MASK]" that somebody typed has become an unknown word, and the braces are braces.
+# Whatever a text holds is text: the "[MASK]" that somebody typed has been read as six characters, and the braces as
+# braces.
 #
 # ## Which template?
 #
@@ -276,7 +277,18 @@ for name in ("as in the text", "irrelevant"):
 # %% [markdown]
 # ![Accuracy by template](figures/06-templates.png)
 #
-# RESULT-TEMPLATES
+# The two templates that the text never uses do as well as the one that it does: the model has learned what such a
+# question is, and no fixed string. The random weights are at chance.
+#
+# The irrelevant and the misleading template were expected at chance as well, and they are not. BERT is right on 0.645 and
+# 0.598. GPT is right on 0.843 through the one, and through the other on 0.158: it gets the reviews the wrong way round,
+# which takes as much knowledge of them as to get them right. How can that be? A verbalizer compares the label words
+# with each other, however unlikely all six are. At "the dog ran to the ___" BERT gives them 0.00005 of the probability,
+# all together; at "it was ___" 0.92. The review has left its mark on the hidden state at the blank, and that mark still
+# tips the balance, to one side or the other.
+#
+# So a good accuracy does not prove that a template makes sense to the model, and the control that shows that nothing
+# is rigged is the model with random weights, not the template without sense.
 #
 # ## Which words, and what to train?
 #
@@ -302,8 +314,61 @@ of_sentiment = [row for row in result["rows"] if row["task"] == "sentiment"]
 names = list(dict.fromkeys(row["words"] for row in of_sentiment))
 by_name = {(row["words"], row["what"]): row for row in of_sentiment}
 
+
+def told(scores: list[float]) -> str:
+    mean, low, high = interval(scores)
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+rows = []
+for name in names:
+    trained = [told(by_name[name, what]["scores"]) if (name, what) in by_name else "" for what in ("full", "output")]
+    rows.append([name, f"{by_name[name, 'full']['zero-shot']:.3f}", *trained])
+show_table("sentiment, by the words for positive / negative", ["words", "zero-shot", "everything", "LM head"], rows)
+rating = {row["what"]: row for row in result["rows"] if row["task"] == "rating"}
+rows = [[what, f"{row['zero-shot']:.3f}", told(row["scores"])] for what, row in rating.items()]
+show_table("rating, five classes, a word each", ["trained", "zero-shot", "accuracy"], rows)
+gaps = [
+    b - a for a, b in zip(*(by_name["terrible / great", what]["scores"] for what in ("full", "output")), strict=True)
+]
+print("terrible / great, the LM head's gain over everything, paired:", told(gaps))
+gaps = [b - a for a, b in zip(*(by_name["cat / dog", what]["scores"] for what in ("output", "full")), strict=True)]
+print("cat / dog, the gain of everything over the LM head, paired:", told(gaps))
+
+figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
+for height, name in enumerate(reversed(names)):
+    axes.plot(by_name[name, "full"]["zero-shot"], height, "s", color="gray", label="zero-shot")
+    for what, color, shift in (("full", "tab:orange", 0.13), ("output", "tab:purple", -0.13)):
+        if (name, what) in by_name:
+            mean, low, high = interval(by_name[name, what]["scores"])
+            error = [[mean - low], [high - mean]]
+            label = "everything trained" if what == "full" else "the LM head trained"
+            axes.errorbar(mean, height + shift, xerr=error, fmt="D", color=color, capsize=3, markersize=5, label=label)
+axes.set_yticks(range(len(names)), list(reversed(names)))
+axes.axvline(0.5, color="gray", linestyle=":")
+axes.set(xlabel="accuracy (16 examples a class, ten draws)", xlim=(0, 1.02), title="Words matter most without training")
+handles, labelled = axes.get_legend_handles_labels()
+unique = dict(zip(labelled, handles, strict=True))
+axes.legend(unique.values(), unique, frameon=False, fontsize=8, loc="upper left")
+show(figure, "06-mappings.png")
+
 # %% [markdown]
-# RESULT-WORDS
+# ![The choice of words, before and after training](figures/06-mappings.png)
+#
+# Zero-shot, the words are everything. Swapped, the accuracy is one minus what it was.
+#
+# After training everything on 16 examples a class, "cat" and "dog" stand beside "great" and "terrible", 0.934 and 0.936, as
+# expected. The swapped words stay at 0.546 and 0.560: a hundred small steps teach a new meaning to "cat", and do not
+# turn round the meaning of "great".
+#
+# The LM head alone was expected to fail at "cat" and "dog", and does not: 0.931, and the difference from training
+# everything is none that ten draws can tell. And it turns the swapped words round, to 0.935, as expected but further: the
+# hidden state at the blank tells good from bad already, and two rows of one matrix only have to trade places. This is what
+# the hidden state knows, seen from another side: all that was wrong were the names.
+#
+# Nothing here beats zero-shot with good words (0.942): this model knows what a good review is, and 32 examples
+# add nothing. `rating` is another matter. There zero-shot is right on 0.391 of five classes, the LM head comes to
+# 0.479, and training everything to 0.744. What the hidden state does not tell apart, another output layer cannot.
 #
 # ## Several words a class
 #
@@ -380,27 +445,26 @@ show(figure, "06-several-words.png")
 # %% [markdown]
 # ![Accuracy by the number of words](figures/06-several-words.png)
 #
-# RESULT-SEVERAL
+# The first guess holds. With one word a class drawn at random the mean is 0.739, with eight it is 0.944, and the spread
+# falls from 0.212 to 0.006. But look where the points lie. They form two heaps, one at 0.94 and one just above 0.50,
+# and two words are not better than one. A draw fails where one class got a verdict, such as "great", and the other
+# none: people say "it was great" far more often than "it was clever", so the class with the verdict wins whatever the
+# review says. Of eight words in thirteen at least one is almost always a verdict, and both classes have theirs.
+#
+# Weighing was expected to help at eight words, and does nothing there (-0.001). It helps where draws fail: with two
+# words it gains 0.142, and with three and five the gain is no longer certain. A common word beside a rare one is
+# quieted by its weight. One word alone cannot be weighed, for the weights of a class are shares of one. Against a whole
+# class that is too common there is another remedy, calibration, in lesson 8.
 #
 # ## A word of several tokens
 #
 # "Magnificent" is rare in the pretraining text, and both tokenizers split it into six pieces. How likely is it at the
-# blank? For GPT there is a plain answer. It says one token after the other, so append the word's pieces and read, before each of
-# them, how likely it was. BERT has one blank for one token: give it as many blanks as there are pieces, and
-# read one piece at each. (They are guessed at the same time, none knowing the others.)
+# blank? For GPT there is a plain answer. It says one token after the other, so append the word's pieces and read, before
+# each of them, how likely it was. BERT has one blank for one token: give it as many blanks as there are pieces, and read
+# one piece at each, all at once.
 
 
 # %%
-@torch.no_grad()
-def bert_pieces(text: str, word: str) -> Tensor:
-    """The log-probability of each piece of a word of m tokens, at m blanks: (m,)."""
-    pieces = tokenizer.encode(word)
-    ids, place = in_template(text, blanks=len(pieces))
-    hidden = model(torch.tensor([ids])).hidden[0, place : place + len(pieces)]  # (m, D)
-    log_p = model.logits(hidden).log_softmax(dim=-1)  # (m, V)
-    return log_p[range(len(pieces)), pieces]
-
-
 @torch.no_grad()
 def gpt_pieces(text: str, word: str) -> Tensor:
     """The log-probability of each piece, each after those before it: (m,)."""
@@ -411,10 +475,24 @@ def gpt_pieces(text: str, word: str) -> Tensor:
     return log_p[range(len(pieces)), pieces]
 
 
-for name, pieces_of, checkpoint in (("BERT", bert_pieces, bert), ("GPT", gpt_pieces, gpt)):
-    of_text = pieces_of("the plot was clever and gripping .", "magnificent")
-    named = checkpoint.tokenizer.tokens(checkpoint.tokenizer.encode("magnificent"))
-    print(name, "  ".join(f"{piece} {p:.3f}" for piece, p in zip(named, of_text.exp(), strict=True)))
+@torch.no_grad()
+def bert_at_once(text: str, word: str) -> Tensor:
+    """The log-probability of each piece of a word of m tokens, at m blanks: (m,)."""
+    pieces = tokenizer.encode(word)
+    ids, place = in_template(text, blanks=len(pieces))
+    hidden = model(torch.tensor([ids])).hidden[0, place : place + len(pieces)]  # (m, D)
+    log_p = model.logits(hidden).log_softmax(dim=-1)  # (m, V)
+    return log_p[range(len(pieces)), pieces]
+
+
+def show_pieces(name: str, pieces_of, checkpoint: Checkpoint) -> None:
+    chances = pieces_of("the plot was clever and gripping .", "magnificent").exp().tolist()
+    pieces = checkpoint.tokenizer.tokens(checkpoint.tokenizer.encode("magnificent"))
+    print(f"{name:14}", "  ".join(f"{piece} {chance:.3f}" for piece, chance in zip(pieces, chances, strict=True)))
+
+
+show_pieces("GPT", gpt_pieces, gpt)
+show_pieces("BERT, at once", bert_at_once, bert)
 
 # %% [markdown]
 # Six log-probabilities, and one score is wanted. Three rules are in use. The **first** piece alone: fast, and the default
@@ -438,26 +516,69 @@ PAIRS = (
 )
 RULES = {"first": lambda pieces: pieces[0], "sum": Tensor.sum, "mean": Tensor.mean}
 some = test[: 20 if is_fast() else 300]
-rows = []
-for name, pieces_of in (("BERT", bert_pieces), ("GPT", gpt_pieces)):
+
+
+def compare_rules(name: str, pieces_of) -> None:
     scored = {word: [pieces_of(e.text, word) for e in some] for word in dict.fromkeys(w for p in PAIRS for w in p)}
+    rows = []
     for good, bad in PAIRS:
         cells = []
         for rule in RULES.values():
-            says = [rule(g) > rule(b) for g, b in zip(scored[good], scored[bad], strict=True)]
+            says = [bool(rule(g) > rule(b)) for g, b in zip(scored[good], scored[bad], strict=True)]
             right = sum(said == e.label for said, e in zip(says, some, strict=True)) / len(some)
             cells.append(f"{right:.2f} ({sum(says) / len(some):.2f})")
-        rows.append([name, f"{good} / {bad}", *cells])
-show_table(f"Accuracy, and in brackets the share of 'positive', of {len(some)} reviews", ["", "words", *RULES], rows)
+        rows.append([f"{good} / {bad}", *cells])
+    title = f"{name}: accuracy, and in brackets the share of 'positive', of {len(some)} reviews"
+    show_table(title, ["words", *RULES], rows)
+
+
+compare_rules("GPT", gpt_pieces)
+compare_rules("BERT, at once", bert_at_once)
 
 # %% [markdown]
-# RESULT-PIECES
+# **First** fails where it must: "very good" and "very bad" begin alike, so they tie, and the tie goes to one class
+# every time. "_a" is the article, and no sign of "abominable". The library that takes the first piece by default
+# does not warn.
 #
-# The package takes the mean. `minitune/readout/phrases.py` puts the question once for each length of word (BERT), or for
-# each beginning of a word (GPT), and makes class scores of the words as before.
+# GPT reads whole words almost perfectly, by the mean *and by the sum*, and the second was not expected. Its pieces
+# after the first are nearly certain (behind "_mag" it gives "n" a probability of 0.985), so a long word costs hardly
+# more than a short one. BERT failed, by both rules: it never says "positive" for "magnificent" against "abominable".
+# The line above the tables shows why. Asked for six pieces at once it finds none of them likely, for no piece knows
+# what the others are: at the second blank, "##n" would be wrong behind any other beginning.
+#
+# GPT had an advantage: each piece was read with those before it in their places. BERT can have that too. Put the question
+# six times, with none, one, two ... of the pieces filled in, and read the next piece each time.
+
 
 # %%
-for checkpoint, pieces_of in ((bert, bert_pieces), (gpt, gpt_pieces)):
+@torch.no_grad()
+def bert_in_turn(text: str, word: str) -> Tensor:
+    """The log-probability of each piece, those before it being in their places: (m,)."""
+    pieces, rows = tokenizer.encode(word), []
+    for j in range(len(pieces)):
+        ids, place = in_template(text, blanks=len(pieces))
+        ids[place : place + j] = pieces[:j]
+        rows.append(ids)
+    hidden = model(torch.tensor(rows)).hidden  # (m, T, D)
+    own = hidden[range(len(pieces)), range(place, place + len(pieces))]  # piece j in row j: (m, D)
+    return model.logits(own).log_softmax(dim=-1)[range(len(pieces)), pieces]
+
+
+show_pieces("BERT, in turn", bert_in_turn, bert)
+compare_rules("BERT, in turn", bert_in_turn)
+
+# %% [markdown]
+# Now BERT knows the word, and here the rule matters. By the **sum**, "terrible" wins against "magnificent" every
+# time (0.49, and no answer "positive"), and "great" against "abominable" 96 times in 100: each further piece costs
+# probability, and the shortest word wins. By the **mean** the same words reach 0.94. On two long words it stops at 0.79
+# (at least 0.75 was expected): the model has hardly read them.
+#
+# The package takes the mean, and reads piece after piece. `minitune/readout/phrases.py` puts the question once for each
+# beginning of a word, and makes class scores of the words as before. A model that knows nothing gives every token the
+# same probability, and then words of all lengths tie, as they should.
+
+# %%
+for checkpoint, pieces_of in ((bert, bert_in_turn), (gpt, gpt_pieces)):
     its = checkpoint.tokenizer
     words = [[tuple(its.encode("abominable")), tuple(its.encode("very bad"))], [tuple(its.encode("magnificent"))]]
     string = "{text} it was {mask}" + (" ." if checkpoint is bert else "")
@@ -523,14 +644,59 @@ show(figure, "06-ends.png")
 # %% [markdown]
 # ![Accuracy by what is kept of a text](figures/06-ends.png)
 #
-# RESULT-ENDS
+# The end holds the verdict, for both models and more clearly than expected: with 8 tokens left, keeping the end gains
+# 0.069 (BERT) and 0.064 (GPT). At 24 tokens little is cut, and little is lost. In a film review that a person wrote, the
+# verdict may stand at either end, and in a news report the first sentence says what it is about: measure it for your
+# own texts before you cut them.
 #
-# > **At scale, here, why.**
+# > **At scale, here, why.** With RoBERTa-large and 16 examples a class, Gao et al. found great/terrible 92.7 and cat/dog
+# > 91.5; swapped words came to 83.2. Our words stand in the same order before training and tie after it, and our swapped
+# > words come to 0.55 or to 0.94, by what is trained. Their model starts from a text in which "great" has a thousand uses,
+# > and ours from a world in which a hidden state at "it was ___" says little else than good or bad: here any two targets
+# > are as easy, and the direction from one to the other is all there is to learn. Expect more of a difference
+# > between words from a real model. The same goes for templates: ours understands three of a kind because its world has
+# > few kinds of question. Large models may lose ten points from one wording to another.
 #
 # ## Common mistakes
 #
+# | mistake | what you would see |
+# |---|---|
+# | the first piece stands for a word that is split | classes whose words begin alike get the same scores |
+# | log-probabilities summed over a word's pieces | the class with the shortest word wins, whatever the text says |
+# | probabilities summed over a class's words | the class with the most words wins |
+# | label words in another order than the labels | accuracy is one minus what it should be |
+# | one word for two classes | ties; the package refuses it |
+# | the first [MASK] in the text is taken for the blank | wrong answers for texts in which somebody typed "[MASK]" |
+# | a space at the end of a GPT's prompt | the probability goes to tokens without a space before them |
+# | the question is cut off with the end of a long text | answers that do not depend on the text |
+#
 # ## Exercises
+#
+# **6.1** Find a template that looks sensible to you and does worse than 0.6. Say why the model does not understand it.
+# (10 minutes)
+# **6.2** Score the classes by the mean of the logits instead of the mean of the probabilities. On how many of the 1,000
+# reviews do the two disagree, and which is right more often? (10 minutes)
+# **6.3** Write `class Verbalizer(nn.Module)` for classes of unequal word counts, without a loop over classes in
+# `forward`. Test it with a model that gives every word the same logit: all classes must tie. (20 minutes)
+# **6.4** Train on swapped words with more steps instead of a larger rate: `--set steps=400`. Which turns the meaning
+# round with fewer epochs? (15 minutes, most of them the machine's)
+# **6.5** `bert_in_turn` fills from left to right. Fill the surest piece first instead, as Schick and Schütze (2021) do.
+# Does "magnificent" against "abominable" rise above 0.79? (20 minutes)
 #
 # ## Check yourself
 #
+# 1. Should a template with an irrelevant question be at chance, zero-shot? What would you measure to see that it asks
+#    nothing?
+# 2. Why can "cat" and "dog" reach a good accuracy after training, and not before?
+# 3. Your classes have one, two and five label words. Which rule favours the class of five, and which does not?
+# 4. Is a model with random weights and a verbalizer useless after training as well?
+#
+# The answers are in `answers/06_templates_and_verbalizers.md`.
+#
 # ## In one paragraph
+#
+# A template turns a task into a blank that a pretrained model can fill, and a verbalizer turns the words at the blank into
+# class scores: the log of the mean probability of a class's words, each a mean over its tokens where it has several.
+# Nothing is learned, and on reviews BERT is right on 94 of 100 and GPT on all but a few. Zero-shot, the words are
+# everything, and they must be about equally common; several a class make bad surprises rarer. **Next:** lesson 7 asks
+# how many labelled examples such a question is worth.

@@ -17,7 +17,9 @@ def checkpoint(request):
 
 @pytest.fixture(scope="module")
 def probes():
-    return Probes.load("test")
+    """Of each task the first 250 examples: with all of them the tests take thrice as long."""
+    whole = Probes.load("test")
+    return Probes({name: examples[:250] for name, examples in whole.examples.items()}, whole.facts)
 
 
 @pytest.mark.lesson06

@@ -16,6 +16,7 @@ from minitune.files import PACKAGE, shared
 from minitune.methods.method import Method
 from minitune.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny
+from tests.commands.helpers import few_rows
 
 pytestmark = pytest.mark.lesson04
 FAST = {"steps": 2}
@@ -106,7 +107,7 @@ def test_pairs_are_pairs_of_strings(base, tmp_path):
 
 
 def test_methods_are_compared_at_one_or_several_numbers_of_examples(base, reviews):
-    rows = minitune.compare(["zero-shot", "frozen+head"], base, reviews, shots=(1, 2), draws=2)
+    rows = minitune.compare(["zero-shot", "frozen+head"], base, reviews, shots=(1, 2), draws=2, **FAST)
     assert {(row.method, row.shots) for row in rows} >= {("zero-shot", 1), ("frozen+head", 2), ("random-weights", 1)}
     assert all(len(row.draws) == 2 for row in rows)
 
@@ -137,8 +138,10 @@ def snippets(language):
 
 @pytest.mark.skipif(not README.exists(), reason="the README is beside the package in a clone alone")
 def test_every_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
-    """One after the other, as a reader would type them, in an empty folder."""
+    """One after the other, as a reader would type them, in an empty folder; here on few rows, and in few steps."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("minitune.methods.fitting.steps_for", lambda examples: 3)
+    few_rows(monkeypatch, 80)
     assert load_checkpoint("bert")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "my_reviews.csv").write_bytes((shared("data") / "my_reviews.csv").read_bytes())

@@ -46,26 +46,40 @@ WORDS = {
     },
     "magnificent / abominable": {"positive": ("magnificent",), "negative": ("abominable",)},
 }
+SLOW = "magnificent / abominable"  # each text is read eleven times: 300 reviews are scored, and the LM head is left out
+WAYS = {"full": ("full", []), "output": ("output", [])}
+FASTER = {f"full at {rate:g}": ("full", [f"lr={rate}"]) for rate in (1e-3, 3e-3)}  # the default is 3e-4
 bert = minitune.load("bert")
 
 
 # %%
-def rows_of(task: str, words: dict) -> list[dict]:
-    """Accuracy on test of each mapping: zero-shot, and of each draw after training."""
+def rows_of(task: str, words: dict, ways: dict) -> list[dict]:
+    """Accuracy on test of each mapping: zero-shot, and of each draw after training in each way."""
     data, question = minitune.task(task).for_model(bert)
-    test, rows = data.test[: 40 if is_fast() else None], []
+    rows = []
     for name, label_words in words.items():
+        test = data.test[: 40 if is_fast() else 300 if name == SLOW else None]
         own = replace(question, label_words=label_words) if label_words else question
         untrained = Method.parse("zero-shot").build(bert, own, seed=0).accuracy(test)
-        for what in ("full", "output"):
-            method = Method.parse(what, ["steps=4"] if is_fast() else [])
+        for way, (what, settings) in ways.items():
+            method = Method.parse(what, [*settings, *(["steps=4"] if is_fast() else [])])
             scores = [learn(method, bert, own, data, SHOTS, seed).predictor.accuracy(test) for seed in range(DRAWS)]
-            rows.append({"task": task, "words": name, "what": what, "zero-shot": untrained, "scores": scores})
-            print(f"{task:10} {name:26} {what:8} {untrained:.3f} -> {statistics.fmean(scores):.3f}", flush=True)
+            rows.append({"task": task, "words": name, "what": way, "zero-shot": untrained, "scores": scores})
+            print(f"{task:10} {name:26} {way:14} {untrained:.3f} -> {statistics.fmean(scores):.3f}", flush=True)
     return rows
 
 
-rows = rows_of("rating", {"the task's own": None}) + rows_of("sentiment", WORDS)
+rows = rows_of("rating", {"the task's own": None}, WAYS)
+rows += rows_of("sentiment", {name: words for name, words in WORDS.items() if name != SLOW}, WAYS)
+
+# %% [markdown]
+# The swapped words stayed at 0.55 when everything was trained, and came to 0.94 with the LM head alone. Is it the rate?
+# The LM head's default is ten times as large. So everything once more, at a larger rate. (Expected: at ten times the
+# rate the swapped words come above 0.75.)
+
+# %%
+rows += rows_of("sentiment", {"terrible / great": WORDS["terrible / great"]}, FASTER)
+rows += rows_of("sentiment", {SLOW: WORDS[SLOW]}, {"full": WAYS["full"]})
 save_result({"draws": DRAWS, "shots": SHOTS, "rows": rows}, "06-words.json")
 
 # %%

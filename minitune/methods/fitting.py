@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from minitune.data.examples import DevSet, TrainSet, as_part
 from minitune.methods.method import Method
-from minitune.methods.rates import default_rate
 from minitune.methods.read import READ
 from minitune.methods.what import WHAT
 from minitune.predictors.predictor import ExampleBatches, Predictor
@@ -38,8 +37,7 @@ def fit(
     rates = what.rates(predictor.model, method.settings) if what.rates else {}
     rates = {f"model.{name}": rate for name, rate in rates.items()}
     if own := READ[method.read].rate:
-        kind = predictor.model.kind
-        part = own[kind] / default_rate(method.what, kind, predictor.reads_words)
+        part = own[predictor.model.kind] / method.rate(predictor)
         rates |= {name: part for name in chosen if name.startswith("readout.")}
     if what.before_step:
         before_step = what.before_step(predictor.model, method.settings, config.steps)

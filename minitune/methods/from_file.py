@@ -15,6 +15,7 @@ from minitune.methods.task_data import TaskData
 from minitune.predictors.tagger import TaggedWords
 
 OWN_KINDS = ("classes", "number", "tags")  # what a user's labels may be
+ASKED_OF_ANY_TEXT = ("it was", "this is", "in short ,")  # what may stand before the label of any text
 
 
 def file_data(
@@ -79,8 +80,10 @@ def label_data(path: Path, test_path: Path | None, shots: int, layout: Layout, k
             f"the labels are numbers, and are taken as {several} classes; --kind number learns the number itself"
         )
     dataset = class_dataset(own, shots)
-    template = "{text} {text_b} it was {mask}" if is_pair else "{text} it was {mask}"
-    return TaskData(dataset, Question(dataset.labels, template, is_pair=is_pair), tuple(own.notes))
+    texts = "{text} {text_b}" if is_pair else "{text}"
+    template, *patterns = (f"{texts} {asked} {{mask}}" for asked in ASKED_OF_ANY_TEXT)
+    question = Question(dataset.labels, template, is_pair=is_pair, patterns=tuple(patterns))
+    return TaskData(dataset, question, tuple(own.notes))
 
 
 def looks_tagged(path: Path, layout: Layout) -> bool:

@@ -18,7 +18,7 @@ from minitune.methods.asked import ASKED, manual
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
 from minitune.methods.rates import default_rate
-from minitune.methods.read import READ, ReadOut
+from minitune.methods.read import READ
 from minitune.methods.settings import apply_settings, names_of, parted
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
@@ -26,15 +26,18 @@ from minitune.predictors.predictor import Predictor
 from minitune.prompting.slots import Part
 from minitune.prompting.template import Template
 from minitune.readout.calibrated import Calibrated
+from minitune.readout.face import ReadOut
 from minitune.readout.verbalizer import weighed
 from minitune.report import size
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
+from minitune.tuning.trained import trainable
 
-NAMED = {"zero-shot": "frozen@manual+verbalizer"}  # nothing of it trains
+NAMED = {"zero-shot": "frozen@manual+verbalizer", "pet": "full@pet+distilled"}
 PLAIN = ("frozen", "full")  # of the answers to "what may change?"
 GIVEN = ("bare", "manual", "head", "focal", "beside", "verbalizer")  # of the others: not searched, and long in use
+WITHOUT_A_BLANK = ("bare", "pet")  # of the answers to how it is asked
 EXAMPLES = "zero-shot, frozen+head, frozen@manual+head, full+head"
 
 
@@ -180,8 +183,8 @@ class Method:
         predictor = KINDS[question.kind].join(model, checkpoint, template, question, read, seed).to(device)
         if self.what == "output" and not predictor.reads_words:
             raise UserError(
-                f"{self.name}: output trains the scores of words, and a head reads none; take a task that is answered "
-                "in words, and write output alone"
+                f"{self.name}: output trains the scores of words, and its read-out reads none; take a task that is "
+                "answered in words, and write output alone"
             )
         return predictor
 
@@ -225,10 +228,17 @@ class Method:
                 )
         return ""
 
+    def rate(self, predictor: Predictor) -> float:
+        """The default learning rate: the read-out's own where nothing else trains, and else that of what may change."""
+        kind, read = predictor.model.kind, READ[self.read]
+        own = read.alone or read.rate
+        if own and not trainable(predictor.model):
+            return own[kind]
+        return default_rate(self.what, kind, predictor.reads_words)
+
     def training(self, predictor: Predictor, steps: int, seed: int) -> TrainConfig:
         """How it trains: what was set, and where no learning rate was, the default for such a predictor."""
-        rate = default_rate(self.what, predictor.model.kind, predictor.reads_words)
-        config = replace(TrainConfig(steps=steps, lr=rate, seed=seed), **self.changes)
+        config = replace(TrainConfig(steps=steps, lr=self.rate(predictor), seed=seed), **self.changes)
         if "evaluate_every" not in self.changes:
             config = replace(config, evaluate_every=max(1, config.steps // 10))
         return config
@@ -274,7 +284,7 @@ def all_methods(kind_name: str = "classes") -> list[str]:
     product of all would not end within a day.
     """
     kind = KINDS[kind_name]
-    named = list(NAMED) if kind.is_choice else []
+    named = [name for name in NAMED if kind.is_choice and (name != "pet" or kind_name == "classes")]
     if kind.read_by:
         return [*named, *(what for what in WHAT if what not in kind.without)]
     possible = [
@@ -283,7 +293,8 @@ def all_methods(kind_name: str = "classes") -> list[str]:
         for asked in ASKED
         for read in READ
         if read != "number" and (READ[read].at_the_blank or what != "output")
-        if asked != "bare" or not READ[read].at_the_blank
+        if asked not in WITHOUT_A_BLANK or not READ[read].at_the_blank
+        if (asked == "pet") == (read == "distilled")
         if what in PLAIN or (asked in GIVEN and read in GIVEN)
     ]
-    return [*named, *(method for method in possible if method != NAMED["zero-shot"])]
+    return [*named, *(method for method in possible if method not in NAMED.values())]

@@ -28,7 +28,7 @@ from minitune.methods.read import READ
 from minitune.prompting.slots import Part
 from minitune.readout.beside import BesideHead
 from minitune.readout.head import Head, TokenHead
-from minitune.readout.verbalizer import Verbalizer
+from minitune.readout.verbalizer import Verbalizer, weighed
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,8 @@ def how_to_read(form: Form, question: Question, tokenizer: Tokenizer, before: in
     shift = f", which is {before} places further on in the output: the prompt stands before the text" if before else ""
     order = ", ".join(question.labels)
     words = "; ".join(f"{label} = {', '.join(question.label_words.get(label, ()))}" for label in question.labels)
+    given = (word for its in question.label_words.values() for word in its)
+    weights = " (a number behind a word is its weight in that mean)" if any(weighed(w)[1] != 1 for w in given) else ""
     return {
         "class": f"logits has the classes' scores, in this order: {order}",
         "tags": f"logits has the tags' scores at the first token of each word{shift}, in this order: {order}",
@@ -135,7 +137,7 @@ def how_to_read(form: Form, question: Question, tokenizer: Tokenizer, before: in
         ),
         "blank": (
             f"logits has the words' scores {blank}{shift}; a class's score is the log of the mean of exp(score) over "
-            f"its words: {words}"
+            f"its words: {words}{weights}"
         ),
         "text": "generate from there on, until the end of text",
     }[form.reads]

@@ -21,6 +21,7 @@ from minitune.data.examples import DevSet, Example, TrainSet
 from minitune.methods.question import Question
 from minitune.models.build import Model
 from minitune.predictors.classifier import Classifier
+from minitune.predictors.predictor import Predictor
 from minitune.prompting.template import Template
 from minitune.training.checkpoint import Checkpoint
 
@@ -40,6 +41,7 @@ class Search:
         template: how the question is asked, as far as that is known.
         settings: of the answer that searches.
         make_readout: how the answer to a question is read.
+        tune: another method, by its name, made for a question and trained on the same draw for as many steps.
     """
 
     checkpoint: Checkpoint
@@ -52,6 +54,7 @@ class Search:
     template: Template | None = None
     settings: Any = None
     make_readout: Callable[[Question], nn.Module] | None = None
+    tune: Callable[[str, Question], Predictor] | None = None
 
     @cached_property
     def model(self) -> Model:

@@ -7,12 +7,14 @@ from functools import partial
 
 from minitune.data.examples import TrainSet
 from minitune.methods.asked import ASKED, Asked
+from minitune.methods.fitting import fit
 from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.read import READ, Read
 from minitune.methods.search import Search
 from minitune.methods.what import WHAT
+from minitune.predictors.predictor import Predictor
 from minitune.prompting.template import Template
 
 
@@ -54,4 +56,13 @@ def prepared(method: Method, answer: Asked | Read, search: Search, question: Que
         template=method.asks(question, checkpoint.kind),
         settings=reading if isinstance(answer, Read) else method.asking,
         make_readout=partial(READ[method.read].reads, checkpoint=checkpoint, seed=seed, settings=reading),
+        tune=partial(tuned_beside, method, search),
     )
+
+
+def tuned_beside(method: Method, search: Search, name: str, question: Question) -> Predictor:
+    """Another method on the draw of `method`, for as many steps if their number was set."""
+    other = Method.parse(name, {"steps": method.changes["steps"]} if "steps" in method.changes else {})
+    predictor = other.build(search.checkpoint, question, search.seed)
+    fit(other, predictor, search.train, search.dev, search.seed)
+    return predictor

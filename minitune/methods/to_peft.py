@@ -22,6 +22,7 @@ from minitune.methods.peft_prompt import prefix_for_peft, prompt_for_peft, split
 from minitune.methods.tuned import TunedMethod
 from minitune.models.tensor_file import to_bytes
 from minitune.prompting.slots import Part
+from minitune.prompting.template import Template
 from minitune.training.checkpoint import fingerprint
 from minitune.training.transformers_folder import as_json
 from minitune.tuning.doors import Prefix, Tuned, fold
@@ -43,6 +44,7 @@ def peft_files(tuned: TunedMethod, out: Path) -> tuple[dict[str, bytes | None], 
         raise UserError(
             f"peft has no file for what {tuned.method.name} trains; what can be exported is {', '.join(EXPORTED)}"
         )
+    check_asked(tuned.predictor.template)
     parts, length, model = tuned.predictor.template.parts, 0, tuned.predictor.model
     has_prefix = isinstance(model, Tuned) and isinstance(model.door, Prefix)
     form = form_of(tuned.base.kind, tuned.question, tuned.method.read, has_prefix)
@@ -76,6 +78,18 @@ def peft_files(tuned: TunedMethod, out: Path) -> tuple[dict[str, bytes | None], 
         "README.md": ("\n".join([f"# {tuned.method.name}, for peft", "", *lines]) + "\n").encode(),
         "adapter_config.json": as_json(config),
     }, lines
+
+
+def check_asked(template: Template) -> None:
+    """Raises:
+    UserError: it shows demonstrations, or tokens by their ids: a folder of peft has no place for either.
+    """
+    held = "demonstrations" if template.demonstrations else "words that a search found"
+    if template.demonstrations or any(part.kind == "tokens" for part in template.parts):
+        raise UserError(
+            f"this method is asked with {held}, and a folder of peft has no place for them; what can be exported is "
+            "asked as it was given, @bare or @manual"
+        )
 
 
 def lora_files(tuned: TunedMethod, form: Form) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from minitune.errors import UserError
 from minitune.models.bert import BERT, BERTConfig, bert_parameters
@@ -31,8 +32,18 @@ def random_model(config: ModelConfig, seed: int) -> Model:
 
 def empty_model(config: ModelConfig) -> Model:
     """A model whose parameters have shapes and take no memory: for weights that are there already."""
-    with torch.device("meta"):
+    with torch.device("meta"), Undrawn():
         return class_of(config)(config)
+
+
+class Undrawn(TorchFunctionMode):
+    """Leaves out the drawing of weights: where there is no memory, PyTorch would import a compiler to draw nothing."""
+
+    def __torch_function__(self, function, types, arguments=(), settings=None):
+        settings = settings or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return settings["tensor"]
+        return function(*arguments, **settings)
 
 
 def class_of(config: ModelConfig) -> type[Model]:

@@ -15,16 +15,11 @@ from minitune.models.build import Model
 from minitune.predictors.predictor import inputs_of, over, padded
 from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Rendered, Template
-from minitune.readout.beside import BesideHead
 from minitune.readout.calibrated import CONTENT_FREE, Calibrated
-from minitune.readout.head import Head, NumberHead
-from minitune.readout.phrases import Phrases
-from minitune.readout.verbalizer import Verbalizer
+from minitune.readout.face import ReadOut
 from minitune.training.loop import Batch
 from minitune.tuning.doors import SoftPrompt, Tuned
 from minitune.tuning.freezing import Untied
-
-ReadOut = Head | NumberHead | BesideHead | Verbalizer | Phrases | Calibrated
 
 
 class Item(NamedTuple):
@@ -109,14 +104,13 @@ class Classifier(nn.Module):
 
     def accuracy(self, examples: Sequence[Example]) -> float:
         labels = torch.tensor([example.label for example in examples])
-        return (self.scores(examples).argmax(dim=1) == labels).double().mean().item()
+        return rightness(self.scores(examples), labels).mean().item()
 
     def measure(self, items: Sequence[Item]) -> dict[str, float]:
         """Accuracy, mean loss, and the share of the commonest answer. Where a class has more items than another, the
         mean accuracy of the classes too: a constant answer may have an accuracy of 0.8, and has 1 / C there."""
         scores, labels = over(self, items, self).float().cpu(), torch.tensor([item.label for item in items])
-        best = scores.argmax(dim=1)
-        right = (best == labels).double()
+        best, right = scores.argmax(dim=1), rightness(scores, labels)
         measured = {"accuracy": right.mean().item(), "loss": self.readout.loss(scores, labels).item()}
         measured["largest share"] = best.bincount().max().item() / len(items)
         present, counts = labels.unique(return_counts=True)
@@ -128,6 +122,15 @@ class Classifier(nn.Module):
     def answers(self, examples: Sequence[Example]) -> list[str]:
         """The name of each example's class."""
         return [self.labels[best] for best in self.scores(examples).argmax(dim=1).tolist()]
+
+
+def rightness(scores: Tensor, labels: Tensor) -> Tensor:
+    """How right each answer is: 1 or 0, and 1 / k where the right class ties with k - 1 others: (N, C), (N,) -> (N,).
+
+    A model that cannot tell the classes apart so has 1 / C. By argmax it would have the share of the first class.
+    """
+    best = scores == scores.amax(dim=1, keepdim=True)  # (N, C)
+    return best.gather(1, labels[:, None])[:, 0].double() / best.sum(dim=1)
 
 
 def content_free(template: Template, tokenizer: Tokenizer) -> list[Example]:

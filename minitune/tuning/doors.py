@@ -154,6 +154,9 @@ class Tuned(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         return self.model.logits(hidden)
 
+    def before_decoder(self, hidden: Tensor) -> Tensor:
+        return self.model.before_decoder(hidden)
+
     def pool(self, hidden: Tensor) -> Tensor:
         return self.model.pool(hidden)
 

@@ -128,6 +128,9 @@ class Untied(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         return self.model.logits(hidden, self.output)
 
+    def before_decoder(self, hidden: Tensor) -> Tensor:
+        return self.model.before_decoder(hidden)
+
     def pool(self, hidden: Tensor) -> Tensor:
         return self.model.pool(hidden)
 

@@ -33,6 +33,7 @@ def here(tmp_path, monkeypatch):
 def no_curve(monkeypatch):
     """A figure takes longer than all the rest of a small run."""
     monkeypatch.setattr("minitune.methods.curve.plot_curve", lambda *_: None)
+    monkeypatch.setattr("minitune.methods.compare_report.plot", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

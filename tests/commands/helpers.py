@@ -27,8 +27,9 @@ def run(capsys, *arguments):
     return status, captured.out, captured.err
 
 
-def compare_own(capsys, models, *more, kind="bert", data="reviews.csv"):
-    return run(capsys, "compare", "--data", data, "--model", models / kind, "--shots", 2, "--seeds", 1, *more)
+def compare_own(capsys, models, *more, kind="bert", data="reviews.csv", steps="steps=2"):
+    given = ["--data", data, "--model", models / kind, "--shots", 2, "--seeds", 1, "--set", steps]
+    return run(capsys, "compare", *given, *more)
 
 
 def tune(capsys, models, method, *more, kind="bert", data="reviews.csv", steps="steps=2"):

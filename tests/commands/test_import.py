@@ -148,8 +148,8 @@ def test_tune_predict_and_explain(capsys, foreign, here, no_curve, kind, read, w
 
 
 @pytest.mark.parametrize("kind", ["gpt", "bert"])
-def test_compare_takes_it_with_its_default_methods(capsys, foreign, here, kind):
-    status, out, _ = compare_own(capsys, foreign, "--label-words", "good=good;bad=bad", "--plot", "c.svg", kind=kind)
+def test_compare_takes_it_with_its_default_methods(capsys, foreign, here, no_curve, kind):
+    status, out, _ = compare_own(capsys, foreign, "--label-words", "good=good;bad=bad", kind=kind)
     assert status == 0 and "left out" not in out
     assert all(name in out for name in ("zero-shot", "frozen+head", "full+verbalizer", "random-weights"))
 
@@ -175,13 +175,13 @@ def test_a_gpt_writes(capsys, foreign, here, no_curve, monkeypatch):
 # what a model lacks
 
 
-def test_compare_leaves_out_what_a_model_cannot_and_says_so(capsys, foreign, here):
-    status, out, _ = compare_own(capsys, foreign, "--plot", "c.svg", kind="no head")
+def test_compare_leaves_out_what_a_model_cannot_and_says_so(capsys, foreign, here, no_curve):
+    status, out, _ = compare_own(capsys, foreign, kind="no head")
     assert status == 0
     assert "left out: zero-shot, full+verbalizer, lora+verbalizer (each reads words at the blank" in out
     table = out[out.index("difference to") :]
     assert "frozen+head" in table and "full+head" in table and "verbalizer" not in table
-    status, out, _ = compare_own(capsys, foreign, "--plot", "c.svg", kind="bare")
+    status, out, _ = compare_own(capsys, foreign, kind="bare")
     assert status == 0 and "left out: frozen+head (each reads the text through BERT's pooler" in out
     table = out[out.index("difference to") :]
     assert "full+head" in table and "frozen" not in table

@@ -27,7 +27,7 @@ def pretrain(capsys, *arguments, kind="bert", text="mine.txt"):
     return run(capsys, "pretrain", kind, *(("--text", text) if text else ()), *arguments)
 
 
-def test_pretrain_on_a_users_text_then_compare_with_it(capsys, mine):
+def test_pretrain_on_a_users_text_then_compare_with_it(capsys, mine, monkeypatch):
     status, out, err = pretrain(capsys, *NANO, "--steps", 3)
     assert status == 0 and "held-out loss" in out
     assert "mine.txt, each line is a text: 26 texts of 102 words" in out and "3 steps of" in out
@@ -37,6 +37,7 @@ def test_pretrain_on_a_users_text_then_compare_with_it(capsys, mine):
     assert json.loads((mine / "m/report.json").read_text())["command"].startswith(
         "minitune pretrain bert --text mine.txt"
     )
+    monkeypatch.setattr("minitune.methods.compare_report.plot", lambda *_: None)
     status, out, _ = compare_own(capsys, mine, "--methods", "frozen+head", kind="m")
     assert status == 0
     again = pretrain(capsys, *NANO, "--steps", 3)

@@ -71,7 +71,7 @@ def command(*arguments, **options):
 
 @posix
 def test_a_closed_pipe_ends_quietly():
-    with command("methods") as process:
+    with command("lesson") as process:
         process.stdout.close()
         assert (process.wait(), process.stderr.read()) == (0, b""), "no traceback, no complaint"
 

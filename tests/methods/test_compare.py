@@ -153,7 +153,7 @@ def test_a_constant_answer_on_uneven_classes_is_seen_for_what_it_is(checkpoint):
     assert "balanced accuracy" not in predictor.measure(predictor.items(GOOD + BAD)), "of even classes it is the same"
     rows = compare(
         Dataset("toy", ("bad", "good"), tuple(GOOD + BAD), uneven),
-        checkpoint, question(checkpoint.kind), ["zero-shot"], [1], seeds=1,
+        checkpoint, question(checkpoint.kind), ["zero-shot"], [1], seeds=1, settings={"steps": 2},
     )  # fmt: skip
     assert "balanced accuracy" in compare_table(rows).splitlines()[0]
     assert "100% good" in compare_table(rows), "a method that always says the same must be called so"
@@ -248,7 +248,8 @@ def test_several_numbers_of_examples_stand_side_by_side():
 
 
 def test_rows_come_for_each_number_of_examples(checkpoint):
-    rows = compare(DATA, checkpoint, question(checkpoint.kind), ["frozen+head"], [1, 2], seeds=2)
+    asked, settings = question(checkpoint.kind), {"steps": 2}
+    rows = compare(DATA, checkpoint, asked, ["frozen+head"], [1, 2], seeds=2, settings=settings)
     assert [(row.method, row.shots) for row in rows] == [
         (name, shots) for name in ("majority", "frozen+head", "random-weights") for shots in (1, 2)
     ]

@@ -91,12 +91,13 @@ def test_every_method_has_every_read_out_and_trains_as_many_numbers_as_its_formu
     labels, base = ("1", "2", "4"), tiny.checkpoint(kind)
     words = dict(zip(labels, tiny.WORDS.values(), strict=True))
     asked = Question(labels, tiny.question(kind).template, words)
-    of_readout = {"head": 3 * 24 + 3, "focal": 75, "beside": 8 + 3 * 32 + 3, "number": 25}
+    of_readout = {"head": 3 * 24 + 3, "focal": 75, "distilled": 75, "beside": 8 + 3 * 32 + 3, "number": 25}
+    of_readout |= {"soft": 3 * 24, "probe": 3 * 24 + 3, "prototypes": 64 * 24 + 3 * 64}
     model = parse(what).build(base, asked, seed=3).model
     for read in READ:
         method = parse(what, f"+{read}")
-        if what == "output" and not READ[read].at_the_blank:
-            with pytest.raises(UserError, match="a head reads none"):
+        if what == "output" and not READ[read].reads(asked, base, 3, method.reading).reads_words:
+            with pytest.raises(UserError, match="its read-out reads none"):
                 method.build(base, asked, seed=3)
             continue
         predictor = method.join(model, base, asked, seed=3)

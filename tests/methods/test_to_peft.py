@@ -14,6 +14,7 @@ from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.to_peft import peft_files
 from minitune.methods.tuned import TunedMethod
+from minitune.prompting.template import Demonstration
 from minitune.training.importing import carry_out, plan_import
 from minitune.training.transformers_folder import transformers_files
 from minitune.training.whole_folder import write_folder
@@ -206,6 +207,9 @@ def test_writers_in_peft(what, bases, tmp_path):
 REFUSED = {
     "full+head": ("full+head", {}, "can be exported is lora, prompt-tuning"),
     "biases": ("biases", {}, "can be exported is lora, prompt-tuning"),
+    "words found": ("lora", {"template": "{text} so {tokens:12,13} {mask}", "is_own": True}, "a search found"),
+    "demonstrations": ("lora", {"demonstrations": (Demonstration("so", None, "great"),)}, "asked with demonstrations"),
+    "a class's own vector": ("lora+soft", {}, "a SoftVerbalizer answers as no class"),
     "a number": ("lora+number", {"labels": ("1", "2", "3"), "label_words": {}}, "a NumberHead answers as no class"),
     "prompt behind the text": (
         "prompt-tuning",

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.models.build import random_model
-from minitune.predictors.classifier import Classifier, collate
+from minitune.predictors.classifier import Classifier, collate, rightness
 from minitune.predictors.predictor import ExampleBatches
 from minitune.prompting.template import Template
 from minitune.readout.head import Head
@@ -91,8 +91,11 @@ def test_accuracy_by_hand(classifier, monkeypatch):
 
 def test_scores_do_not_depend_on_the_batch_or_the_order(classifier):
     together = classifier.scores(EXAMPLES)
+    message = "a batch of one, or of another size, gives other scores: an axis is lost, or padding is read"
     for batch_size in (1, 2, 4):
-        torch.testing.assert_close(classifier.scores(EXAMPLES, batch_size), together, **EXACT)
+        found = classifier.scores(EXAMPLES, batch_size)
+        assert found.shape == together.shape, message
+        torch.testing.assert_close(found, together, **EXACT, msg=message)
     order = [4, 0, 6, 2, 5, 1, 3]
     shuffled = classifier.scores([EXAMPLES[i] for i in order])
     message = "scores came back in the order of lengths, or padding is read"
@@ -101,7 +104,7 @@ def test_scores_do_not_depend_on_the_batch_or_the_order(classifier):
 
 def test_labels_change_no_score(classifier):
     flipped = [Example(e.text, label=1 - e.label) for e in EXAMPLES]
-    assert torch.equal(classifier.scores(flipped), classifier.scores(EXAMPLES))
+    assert torch.equal(classifier.scores(flipped), classifier.scores(EXAMPLES)), "the label changes what is read"
 
 
 def test_every_text_matters_and_where_it_ends(classifier):
@@ -248,6 +251,20 @@ def test_a_second_text_that_is_asked_for_and_missing(tokenizer):
 
 
 # what is measured
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_tie_is_no_right_answer(classifier, label, monkeypatch):
+    items = [item._replace(label=label) for item in classifier.items(EXAMPLES)]
+    message = "a model that scores all classes alike is right on 1 in C, whatever the classes' order and shares"
+    monkeypatch.setattr(type(classifier.readout), "forward", lambda self, hidden, model: torch.zeros(len(hidden), 2))
+    assert classifier.measure(items)["accuracy"] == 0.5, message
+    assert classifier.accuracy([Example(e.text, label=label) for e in EXAMPLES]) == 0.5, message
+
+
+def test_the_share_of_a_tie_by_hand():
+    scores = torch.tensor([[1.0, 1, 0], [0, 2, 1], [3, 3, 3], [1, 0, 0]])
+    assert rightness(scores, torch.tensor([1, 1, 2, 2])).tolist() == pytest.approx([1 / 2, 1, 1 / 3, 0])
 
 
 def test_measure_and_answers_by_hand(classifier, monkeypatch):

@@ -120,7 +120,8 @@ def test_what_a_user_writes_is_text_and_nothing_else(tokenizer):
         rendered = template.render(Example(f"{words} soup {words}"), tokenizer, 200)
         specials = [i for i in rendered.ids if i < len(tokenizer.specials) and i != tokenizer.unk_id]
         assert specials == special, f"{words!r} in a text became a special token"
-        assert [rendered.origin[i] for i in rendered.blanks] == [plain.origin[i] for i in plain.blanks]
+        message = f"{words!r} in a text was taken for the template's own"
+        assert [rendered.origin[i] for i in rendered.blanks] == [plain.origin[i] for i in plain.blanks], message
         assert rendered.blanks[0] == len(rendered.ids) - len(plain.ids) + plain.blanks[0]
 
 
@@ -136,13 +137,14 @@ def test_gpt_prompt_and_label_are_the_prompt_then_the_label(gpt_tokenizer):
     for text, label in (("the soup was great .", "good"), ("a dull film", "awful"), ("猫", "slow")):
         prompt = template.render(Example(text), gpt_tokenizer, 60).ids
         written = gpt_tokenizer.encode(f"{text} it was {label}")
-        assert written == [*prompt, gpt_tokenizer.word_id(label)]
+        message = "the prompt ends in a space, or otherwise than where the label's token begins"
+        assert written == [*prompt, gpt_tokenizer.word_id(label)], message
 
 
 def test_the_label_changes_nothing(tokenizer):
     template = Template.parse("{text} it was {mask}")
     one, other = (template.render(Example("soup", label=label), tokenizer, 30) for label in (0, 1))
-    assert one == other
+    assert one == other, "the label chooses how the question is asked: it can be read off the question"
 
 
 def test_rendering_twice_gives_the_same_and_changes_nothing(tokenizer):

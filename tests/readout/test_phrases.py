@@ -99,7 +99,8 @@ def test_the_mean_over_tokens_then_the_weighted_mean_over_words():
     scores = readout(variations[None], Scores()).exp()  # (1, 3, 2, 4) -> (1, 2)
     # (0,): 0.5. (1, 3): sqrt(0.2 * 0.4). (2,): 0.125
     expected = torch.tensor([[(3 * 0.5 + math.sqrt(0.2 * 0.4)) / 4, 0.125]], dtype=torch.float64)
-    torch.testing.assert_close(scores, expected, rtol=1e-12, atol=0)
+    message = "log-probabilities are summed over the tokens of a word, or weights are no shares of 1"
+    torch.testing.assert_close(scores, expected, rtol=1e-12, atol=0, msg=message)
 
 
 # invariants

@@ -47,7 +47,8 @@ def test_the_mean_of_the_words_probabilities():
     logits = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64).log()[None]
     scores = Verbalizer([[0, 1, 3], [2]])(logits, Scores()).exp()
     # (0.1 + 0.2 + 0.4) / 3 against 0.3; the sum would be 0.7, the likeliest word 0.4, the geometric mean 0.2
-    torch.testing.assert_close(scores, torch.tensor([[0.7 / 3, 0.3]], dtype=torch.float64), rtol=1e-12, atol=0)
+    expected, message = torch.tensor([[0.7 / 3, 0.3]], dtype=torch.float64), "the sum, or the mean of logits, was taken"
+    torch.testing.assert_close(scores, expected, rtol=1e-12, atol=0, msg=message)
 
 
 def test_the_mean_of_logits_would_choose_another_class():

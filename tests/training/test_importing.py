@@ -218,16 +218,19 @@ def test_a_folder_of_the_other_library_given_as_a_model_is_told_what_to_do(tmp_p
 
 
 def test_nothing_but_the_reading_of_safetensors_needs_a_library(tmp_path):
-    """The default install: with no transformers and no safetensors in sight, pickled weights come in."""
+    """The default install: with no transformers and no safetensors in sight, pickled weights come in. And where no
+    model is trained, PyTorch's compiler is not imported: it takes longer than all the rest."""
     folder = write_folder(tmp_path, "bert")
     code = (
         "import sys; sys.modules['transformers'] = sys.modules['safetensors'] = None\n"
         "import importlib.util as u; u.find_spec = lambda name, package=None: None\n"
         "from pathlib import Path; from minitune.training.importing import carry_out, plan_import\n"
-        f"print(carry_out(plan_import(Path({str(folder)!r}))).lacks)"
+        f"print(carry_out(plan_import(Path({str(folder)!r}))).lacks)\n"
+        "from minitune.training.checkpoint import load_checkpoint; load_checkpoint('bert')\n"
+        "print('torch._dynamo' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ran.stdout.strip() == "()", ran.stderr
+    assert ran.stdout.splitlines() == ["()", "False"], ran.stderr
 
 
 # parity with the reference library

@@ -1,6 +1,8 @@
 """Lessons 02 and 03, pretraining: text in, checkpoint out, and whatever stops a run, it resumes to the same weights."""
 
+import functools
 import json
+import shutil
 
 import pytest
 import torch
@@ -22,16 +24,61 @@ RECIPE = Recipe(lr=0.02, batch_size=5, spread=0.1, warmup=3)
 STEPS = 11
 
 
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
+RARELY = 1e9  # seconds between two saves: there is but the last
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny():
     """A size below the smallest, and a shorter context."""
-    monkeypatch.setitem(build.SIZES, "pico", {"layers": 2, "width": 12, "heads": 2, "inner": 20})
-    monkeypatch.setattr(module, "CONTEXT", 33)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(build.SIZES, "pico", {"layers": 1, "width": 12, "heads": 2, "inner": 20})
+        patch.setattr(module, "CONTEXT", 33)
+        yield
 
 
 def run(kind, out, texts=TEXTS, **changes):
+    """Saved after every step, where nothing else is said."""
     settings = {"size": "pico", "steps": STEPS, "seed": 3, "recipe": RECIPE, "save_seconds": -1.0} | changes
     return pretrain(kind, texts, out, **settings)
+
+
+class Kill:
+    """Ctrl-C at the given look, whatever the clock says."""
+
+    def __init__(self, at):
+        self.at, self.looks = at, 0
+
+    def __call__(self, checkpoint):
+        self.looks += 1
+        if self.looks == self.at:
+            raise KeyboardInterrupt
+        return {"looks": 1.0}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """For each kind the folder and the result of a run that nothing stopped; to look at, not to change."""
+
+    @functools.cache
+    def whole(kind):
+        out = tmp_path_factory.mktemp("whole")
+        return out, run(kind, out, watch=Kill(at=None), save_seconds=RARELY)
+
+    return whole
+
+
+@pytest.fixture(scope="module")
+def killed_at_3(tmp_path_factory):
+    """Puts a run that was killed at its third look into a folder."""
+
+    @functools.cache
+    def killed(kind):
+        out = tmp_path_factory.mktemp("killed")
+        with pytest.raises(KeyboardInterrupt):
+            run(kind, out, watch=Kill(3))
+        return out
+
+    return lambda kind, folder: shutil.copytree(killed(kind), folder, dirs_exist_ok=True)
 
 
 def weights(result):
@@ -52,22 +99,22 @@ def kind(request):
 # what comes out
 
 
-def test_a_folder_with_everything_and_nothing_else(kind, tmp_path):
-    result = run(kind, tmp_path / "run", watch=lambda checkpoint: {"watched": 0.5})
-    names = {path.name for path in (tmp_path / "run").iterdir()}
+def test_a_folder_with_everything_and_nothing_else(kind, whole):
+    out, result = whole(kind)
+    names = {path.name for path in out.iterdir()}
     assert {"model.pt", "tokenizer.json", "run.json"} <= names and "state.pt" not in names
-    loaded = load_checkpoint(str(tmp_path / "run"))
+    loaded = load_checkpoint(str(out))
     assert_equal_weights(loaded.model.state_dict(), weights(result))
     assert loaded.made["run"]["steps"] == STEPS and loaded.made["run"]["seed"] == 3
-    assert loaded.made["reached"]["watched"] == 0.5 and loaded.made["reached"]["held-out loss"] > 0
+    assert loaded.made["reached"]["looks"] == 1.0 and loaded.made["reached"]["held-out loss"] > 0
     assert len(result.history.losses) == STEPS and result.parameters == sum(t.numel() for t in weights(result).values())
     assert result.history.scores[-1][0] == STEPS and len(result.history.scores) <= LOOKS
-    assert read_run(tmp_path / "run") == result.run
+    assert read_run(out) == result.run
 
 
-def test_the_last_weights_stay_not_the_best(kind, tmp_path):
+def test_the_last_weights_stay_not_the_best(kind, whole):
     """Held-out loss is the first of what is measured, and lower is better: no look at it may choose the weights."""
-    result = run(kind, tmp_path / "run")
+    _, result = whole(kind)
     final = result.history.scores[-1][1]["held-out loss"]
     store = Pretraining(kind, "pico", TEXTS, result.checkpoint.tokenizer, 3, RECIPE)
     store.model.load_state_dict(weights(result))
@@ -85,8 +132,9 @@ def test_held_out_texts_are_not_learned(tokenizer):
     assert len(held_out) == 3 and len(learned) == 247 and not learned & held_out
 
 
-def test_the_same_run_gives_the_same_weights_and_another_seed_others(kind, tmp_path):
-    one, two, other = (run(kind, tmp_path / name, seed=seed) for name, seed in (("a", 3), ("b", 3), ("c", 4)))
+def test_the_same_run_gives_the_same_weights_and_another_seed_others(kind, whole, tmp_path):
+    _, one = whole(kind)
+    two, other = (run(kind, tmp_path / str(seed), seed=seed, save_seconds=RARELY) for seed in (3, 4))
     assert_equal_weights(weights(one), weights(two))
     assert one.history.losses == two.history.losses
     assert not torch.equal(weights(one)["token_embedding.weight"], weights(other)["token_embedding.weight"])
@@ -95,22 +143,9 @@ def test_the_same_run_gives_the_same_weights_and_another_seed_others(kind, tmp_p
 # parity: a run that was killed against one that was not
 
 
-class Kill:
-    """Ctrl-C at the given look, whatever the clock says."""
-
-    def __init__(self, at):
-        self.at, self.looks = at, 0
-
-    def __call__(self, checkpoint):
-        self.looks += 1
-        if self.looks == self.at:
-            raise KeyboardInterrupt
-        return {"looks": 1.0}
-
-
 @pytest.mark.parametrize("at", [1, 2, 7, STEPS])
-def test_killed_at_any_look_it_resumes_to_the_same_weights(kind, tmp_path, at):
-    whole = run(kind, tmp_path / "whole", watch=lambda checkpoint: {"looks": 1.0})
+def test_killed_at_any_look_it_resumes_to_the_same_weights(kind, whole, tmp_path, at):
+    _, expected = whole(kind)
     out = tmp_path / "killed"
     with pytest.raises(KeyboardInterrupt):
         run(kind, out, watch=Kill(at))
@@ -119,16 +154,16 @@ def test_killed_at_any_look_it_resumes_to_the_same_weights(kind, tmp_path, at):
     watch = Kill(at=None)
     resumed = pretrain(kind, TEXTS, out, resume=True, watch=watch)
     assert watch.looks == STEPS - (at - 1), "it went back further than to the last save"
-    assert_equal_weights(weights(resumed), weights(whole))
-    assert (resumed.history.losses, resumed.history.scores) == (whole.history.losses, whole.history.scores)
-    assert resumed.checkpoint.made == whole.checkpoint.made
+    assert_equal_weights(weights(resumed), weights(expected))
+    assert (resumed.history.losses, resumed.history.scores) == (expected.history.losses, expected.history.scores)
+    assert resumed.checkpoint.made == expected.checkpoint.made
     assert not (out / "state.pt").exists()
 
 
 @pytest.mark.parametrize("at", [4, STEPS + 1])
-def test_killed_while_saving_it_resumes_from_the_save_before(kind, tmp_path, monkeypatch, at):
+def test_killed_while_saving_it_resumes_from_the_save_before(kind, whole, tmp_path, monkeypatch, at):
     """At 4 in the middle of a state, at the end in the middle of the finished model."""
-    whole, out, saves, save = run(kind, tmp_path / "whole"), tmp_path / "killed", [], torch.save
+    out, saves, save = tmp_path / "killed", [], torch.save
 
     def cut_off(content, file):
         saves.append(file)
@@ -142,18 +177,17 @@ def test_killed_while_saving_it_resumes_from_the_save_before(kind, tmp_path, mon
         run(kind, out)
     monkeypatch.setattr(torch, "save", save)
     assert checkpoints.read_tensors(out / "state.pt", "pretraining")["step"] == at - 1, "the last save must stay good"
-    assert_equal_weights(weights(run(kind, out, resume=True)), weights(whole))
+    assert_equal_weights(weights(run(kind, out, resume=True, save_seconds=RARELY)), weights(whole(kind)[1]))
     assert {p.suffix for p in out.iterdir()} <= {".pt", ".json", ".png"}, "half a file was left over"
 
 
-def test_killed_twice(kind, tmp_path):
-    whole = run(kind, tmp_path / "whole")
-    for at in (3, 5):
-        with pytest.raises(KeyboardInterrupt):
-            run(kind, tmp_path / "killed", watch=Kill(at), resume=at == 5)
-    resumed = run(kind, tmp_path / "killed", resume=True)
-    assert_equal_weights(weights(resumed), weights(whole))
-    assert resumed.history.losses == whole.history.losses
+def test_killed_twice(kind, whole, killed_at_3, tmp_path):
+    killed_at_3(kind, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run(kind, tmp_path, watch=Kill(5), resume=True)
+    resumed = run(kind, tmp_path, resume=True, save_seconds=RARELY)
+    assert_equal_weights(weights(resumed), weights(whole(kind)[1]))
+    assert resumed.history.losses == whole(kind)[1].history.losses
 
 
 def test_the_number_of_threads_is_stored_and_restored(tmp_path, monkeypatch):
@@ -164,15 +198,15 @@ def test_the_number_of_threads_is_stored_and_restored(tmp_path, monkeypatch):
         run("gpt", tmp_path, watch=Kill(2))
     assert json.loads((tmp_path / "run.json").read_text())["threads"] == 7 and not restored
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    run("gpt", tmp_path, resume=True)
+    run("gpt", tmp_path, resume=True, save_seconds=RARELY)
     assert restored[0] == 7, "another number of threads adds in another order"
 
 
-def test_minutes_are_turned_into_steps_that_are_stored(kind, tmp_path, monkeypatch):
+def test_minutes_are_turned_into_steps_that_are_stored(kind, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(Pretraining, "seconds_per_step", lambda self, config: 0.05)
-    timed = run(kind, tmp_path / "timed", steps=None, minutes=STEPS * 0.05 / 60)
-    assert json.loads((tmp_path / "timed" / "run.json").read_text())["steps"] == STEPS
-    assert_equal_weights(weights(timed), weights(run(kind, tmp_path / "counted")))
+    timed = run(kind, tmp_path, steps=None, minutes=STEPS * 0.05 / 60, save_seconds=RARELY)
+    assert json.loads((tmp_path / "run.json").read_text())["steps"] == STEPS
+    assert_equal_weights(weights(timed), weights(whole(kind)[1]))
 
 
 def test_timing_the_first_steps_disturbs_nothing(tokenizer):
@@ -186,7 +220,7 @@ def test_timing_the_first_steps_disturbs_nothing(tokenizer):
 
 
 def test_learns(kind, tmp_path):
-    result = run(kind, tmp_path, steps=120, save_seconds=1e9)
+    result = run(kind, tmp_path, steps=60, save_seconds=RARELY)
     first, last = result.history.scores[0][1]["held-out loss"], result.history.scores[-1][1]["held-out loss"]
     assert last < 0.75 * first
 
@@ -195,7 +229,9 @@ def test_learns(kind, tmp_path):
 
 
 @pytest.mark.parametrize("at", ["report", "model"])
-def test_killed_after_the_training_it_resumes_to_the_same_model_and_the_same_report(kind, tmp_path, monkeypatch, at):
+def test_killed_after_the_training_it_resumes_to_the_same_model_and_the_same_report(
+    kind, whole, tmp_path, monkeypatch, at
+):
     """The report was lost for good when the state was gone before it was written."""
     reports = []
 
@@ -205,12 +241,11 @@ def test_killed_after_the_training_it_resumes_to_the_same_model_and_the_same_rep
             raise KeyboardInterrupt
         reports.append(result)
 
-    whole = run(kind, tmp_path / "whole")
     out = tmp_path / "killed"
     if at == "model":
         monkeypatch.setattr(module, "save_checkpoint", lambda folder, checkpoint: report("none yet"))
     with pytest.raises(KeyboardInterrupt):
-        run(kind, out, finish=report)
+        run(kind, out, finish=report, watch=Kill(at=None), save_seconds=RARELY)
     assert (out / "state.pt").exists() and (out / "model.pt").exists() == (at == "report")
     monkeypatch.setattr(module, "save_checkpoint", checkpoints.save_checkpoint)
     resumed = pretrain(kind, TEXTS, out, resume=True, finish=report)
@@ -218,21 +253,19 @@ def test_killed_after_the_training_it_resumes_to_the_same_model_and_the_same_rep
     assert second is resumed and not (out / "state.pt").exists()
     if at == "report":
         assert (first.seconds, first.history, first.run) == (second.seconds, second.history, second.run)
-    assert resumed.seconds > 0 and resumed.history.losses == whole.history.losses
-    assert (out / "model.pt").read_bytes() == (tmp_path / "whole" / "model.pt").read_bytes()
+    assert resumed.seconds > 0 and resumed.history.losses == whole(kind)[1].history.losses
+    assert (out / "model.pt").read_bytes() == (whole(kind)[0] / "model.pt").read_bytes()
 
 
-def test_what_the_file_of_the_model_tells_is_the_same_however_the_run_went(kind, tmp_path, monkeypatch):
+def test_what_the_file_of_the_model_tells_is_the_same_however_the_run_went(kind, whole, tmp_path, monkeypatch):
     """No time, no path, no --minutes: the command of the report makes the very same file."""
     monkeypatch.setattr(Pretraining, "seconds_per_step", lambda self, config: 0.05)
     asked = Asked(text_file="here/my text.txt", minutes=1.0, probe="p.csv")
     with pytest.raises(KeyboardInterrupt):
-        run(kind, tmp_path / "timed", steps=None, minutes=STEPS * 0.05 / 60, asked=asked, watch=Kill(4))
-    run(kind, tmp_path / "timed", resume=True, watch=Kill(at=None))
-    run(kind, tmp_path / "counted", watch=Kill(at=None))
-    one, two = ((tmp_path / name / "model.pt").read_bytes() for name in ("timed", "counted"))
-    assert one == two
-    assert read_run(tmp_path / "timed").asked == asked
+        run(kind, tmp_path, steps=None, minutes=STEPS * 0.05 / 60, asked=asked, watch=Kill(4))
+    run(kind, tmp_path, resume=True, watch=Kill(at=None), save_seconds=RARELY)
+    assert (tmp_path / "model.pt").read_bytes() == (whole(kind)[0] / "model.pt").read_bytes()
+    assert read_run(tmp_path).asked == asked
 
 
 def test_a_long_text_is_held_out_in_pieces(tokenizer):
@@ -247,34 +280,30 @@ def test_a_long_text_is_held_out_in_pieces(tokenizer):
 # what is refused
 
 
-def test_nothing_to_resume(kind, tmp_path):
+def test_nothing_to_resume(kind, whole, tmp_path):
     with pytest.raises(UserError, match="there is nothing to resume"):
         run(kind, tmp_path / "nowhere", resume=True)
-    run(kind, tmp_path / "done", steps=2)
     with pytest.raises(UserError, match="is finished: there is nothing to resume"):
-        run(kind, tmp_path / "done", resume=True, steps=2)
+        run(kind, whole(kind)[0], resume=True)
 
 
-def test_what_stands_there_is_not_overwritten(kind, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        run(kind, tmp_path / "killed", watch=Kill(3))
+def test_what_stands_there_is_not_overwritten(kind, whole, killed_at_3, tmp_path):
+    killed_at_3(kind, tmp_path)
     with pytest.raises(UserError, match="holds an unfinished run: add --resume"):
-        run(kind, tmp_path / "killed")
-    run(kind, tmp_path / "done", steps=2)
+        run(kind, tmp_path)
     with pytest.raises(UserError, match="holds a finished model"):
-        run(kind, tmp_path / "done")
+        run(kind, whole(kind)[0])
 
 
-def test_another_text_or_kind_is_refused(kind, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        run(kind, tmp_path, watch=Kill(3))
+def test_another_text_or_kind_is_refused(kind, killed_at_3, tmp_path):
+    killed_at_3(kind, tmp_path)
     state = (tmp_path / "state.pt").read_bytes()
     with pytest.raises(UserError, match="was started with text"):
         run(kind, tmp_path, texts=TEXTS[1:], resume=True)
     with pytest.raises(UserError, match=f"was started with kind '{kind}', not"):
         run("gpt" if kind == "bert" else "bert", tmp_path, resume=True)
     assert (tmp_path / "state.pt").read_bytes() == state
-    run(kind, tmp_path, resume=True)
+    run(kind, tmp_path, resume=True, save_seconds=RARELY)
 
 
 @pytest.mark.parametrize(
@@ -287,10 +316,9 @@ def test_another_text_or_kind_is_refused(kind, tmp_path):
         ({"recipe": Recipe(lr=0.1, batch_size=5, spread=0.1)}, "with recipe"),
     ],
 )
-def test_other_settings_than_the_run_was_started_with_are_refused(tmp_path, change, message):
+def test_other_settings_than_the_run_was_started_with_are_refused(killed_at_3, tmp_path, change, message):
     """A run of another size and seed "went on", and nothing was said."""
-    with pytest.raises(KeyboardInterrupt):
-        run("gpt", tmp_path, watch=Kill(3))
+    killed_at_3("gpt", tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UserError, match=message):
         run("gpt", tmp_path, resume=True, **change)
@@ -299,11 +327,11 @@ def test_other_settings_than_the_run_was_started_with_are_refused(tmp_path, chan
 
 
 @pytest.mark.parametrize(("what", "word"), [("state.pt", "great"), ("run.json", "great"), ("tokenizer.json", "awful")])
-def test_the_state_of_another_run_is_refused(tmp_path, what, word):
+def test_the_state_of_another_run_is_refused(killed_at_3, tmp_path, what, word):
     """Of another seed on the same text, or with the tokenizer of another text."""
-    for name, texts, seed in (("one", TEXTS, 3), ("two", [t.replace("great", word) for t in TEXTS], 4)):
-        with pytest.raises(KeyboardInterrupt):
-            run("gpt", tmp_path / name, texts=texts, seed=seed, watch=Kill(3))
+    killed_at_3("gpt", tmp_path / "one")
+    with pytest.raises(KeyboardInterrupt):
+        run("gpt", tmp_path / "two", texts=[t.replace("great", word) for t in TEXTS], seed=4, watch=Kill(3))
     (tmp_path / "one" / what).write_bytes((tmp_path / "two" / what).read_bytes())
     with pytest.raises(UserError, match="was saved by another run"):
         pretrain("gpt", TEXTS, tmp_path / "one", resume=True)
@@ -332,9 +360,8 @@ def test_where_nothing_can_be_written_nothing_is_begun(tmp_path):
 
 @pytest.mark.parametrize("name", ["run.json", "state.pt", "tokenizer.json"])
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", None])
-def test_a_damaged_run_is_refused(tmp_path, name, content):
-    with pytest.raises(KeyboardInterrupt):
-        run("gpt", tmp_path, watch=Kill(3))
+def test_a_damaged_run_is_refused(killed_at_3, tmp_path, name, content):
+    killed_at_3("gpt", tmp_path)
     whole = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(whole[: len(whole) // 2] if content is None else content)
     with pytest.raises(UserError, match=name):
