@@ -119,7 +119,7 @@ class Template:
         """The example as the model reads it, at most `context` tokens long.
 
         A text that does not fit loses words at its end, or where its slot says, the longest text first; nothing else
-        is ever cut.
+        is ever cut. A demonstration of this very example is left out: it would give the answer away.
 
         Args:
             blank: what stands in the place of the blank: by default for BERT one [MASK], for GPT nothing. A word of m
@@ -131,7 +131,8 @@ class Template:
                 that the template asks for.
         """
         self.check(tokenizer.kind)
-        shown = [i for shown in self.demonstrations for i in self.shown(shown, tokenizer)]
+        others = [one for one in self.demonstrations if (one.text, one.text_b) != (example.text, example.text_b)]
+        shown = [i for one in others for i in self.shown(one, tokenizer)]
         pieces = [self.piece(part, example, tokenizer, shown, blank) for part in self.parts]
         at_front = shown if all(part.kind != "demonstrations" for part in self.parts) else []
         texts = [p for p, part in zip(pieces, self.parts, strict=True) if part.kind in TEXT_SLOTS]
