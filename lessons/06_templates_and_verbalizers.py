@@ -695,12 +695,11 @@ show(figure, "06-ends.png")
 # own texts before you cut them.
 #
 # > **At scale, here, why.** With RoBERTa-large and 16 examples a class, Gao et al. found great/terrible 92.7 and cat/dog
-# > 91.5; swapped words came to 83.2. Our words stand in the same order before training and tie after it, and our swapped
-# > words come to 0.55 or to 0.94, by what is trained. Their model starts from a text in which "great" has a thousand uses,
-# > and ours from a world in which a hidden state at "it was ___" says little else than good or bad: here any two targets
-# > are as easy, and the direction from one to the other is all there is to learn. Expect more of a difference
-# > between words from a real model. The same goes for templates: ours understands three of a kind because its world has
-# > few kinds of question. Large models may lose ten points from one wording to another.
+# > 91.5; swapped words came to 83.2. Our words tie after training, and our swapped words come to 0.55 or to 0.94, by what
+# > is trained. We think that both have one reason. In our small world the hidden state at "it was ___" says little else
+# > than good or bad, so any two targets are equally easy for an output layer; and a small model that may change
+# > everything has it easier to remember 32 reviews than to turn that state round. Expect a real model to lie between, and
+# > words and wordings to differ more: ours understands three wordings alike because its text has few kinds of question.
 #
 # ## Common mistakes
 #
