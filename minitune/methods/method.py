@@ -94,7 +94,7 @@ class Method:
     @property
     def needs_label_words(self) -> bool:
         """Whether words for the classes must be given: the answer is read by them, and none are searched for."""
-        return self.reads_the_blank and not READ[self.read].search
+        return READ[self.read].needs_words
 
     def template(self, question: Question, model_kind: str) -> Template:
         """How the question is asked. A soft prompt is put before the task's own template; in a user's, the number of

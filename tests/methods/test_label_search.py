@@ -244,6 +244,11 @@ def test_what_cannot_be_searched(read, settings, examples, dev, message):
         READ[read].search(search_of("bert", read, examples, dev, settings=READ[read].settings(**settings)))
 
 
+def test_a_template_with_several_blanks():
+    with pytest.raises(UserError, match="has 2 blanks, and a word that is searched for is one token"):
+        found_by("petal", "bert", template="{text} it was {mask} {mask} .")
+
+
 def test_a_tokenizer_without_whole_words(monkeypatch):
     monkeypatch.setattr(type(tiny.checkpoint("gpt").tokenizer), "whole_words", lambda self: {})
     with pytest.raises(UserError, match="the gpt tokenizer keeps no word of letters whole"):
