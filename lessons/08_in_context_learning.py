@@ -272,30 +272,91 @@ show_table("Share of reviews for which the model says great", header, rows)
 # (Calibrated, "kite" and "spoon" reach 0.59. Has it learned a little after all? Swap the two, and it is 0.39: the model
 # goes by something in the words and not by what was shown.)
 #
-# Why should it look back? In its pretraining text "great" means the same in every document, so nothing was ever gained by
-# finding out. Chan et al. (2022) found what asks a model to learn in context: a text in bursts, in which the same word
-# means something else in each document. `minitune/world/lists.py` writes such a text, and `lessons/more/08_pretrain_lists.py`
-# lets our GPT read on in it.
+# ## A model that was taught to look back
 #
-# > **Expected, before measuring.** After 600 steps the model says one of the list's two words, and which of the two is a
-# > matter of chance: learning in context comes late, and of a sudden.
+# Why should our GPT look back? In its pretraining text "great" means the same in every document, so nothing was ever gained
+# by finding out. Chan et al. (2022) found what asks a model to learn in context: a text in bursts, in which the same word
+# means something else in each document. So we let it read on, in documents that are lists. Each list has single words of
+# praise and blame (or words of two topics), and behind each stands one of two arbitrary words:
+#
+# ```
+# clever salt dull noon witty salt awful noon gripping ___
+# ```
+#
+# Here "salt" means praise. In the next list other words do, or "salt" means blame, so that the lines above are the only place
+# to find out. `lessons/more/08_pretrain_lists.py` trained 6,000 steps of 32 such lists; `minitune/world/lists.py` writes
+# them. The result is shipped as `gpt-lists`, with the same 0.6 million parameters.
+#
+# > **Expected, before measuring.** Papers find that learning in context comes late and of a sudden. So the accuracy among a
+# > list's two words stays at one half for thousands of steps, and jumps. Label words that no list had do less well. Longer
+# > lists, and lists with a colon between text and word, do as well.
 
 # %%
 lists = read_result("08-lists.json")
-names = list(lists["looks"][0][1])
-rows = [[str(step), *(f"{look[name]:.2f}" for name in names)] for step, look in lists["looks"]]
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+steps = [step for step, _ in lists["looks"]]
+for words_are, color in (("known", "tab:blue"), ("new", "tab:orange")):
+    for kind, style in (("opinions", "-"), ("topics", "--")):
+        shares = [look[f"{words_are} words, {kind}"] for _, look in lists["looks"]]
+        left.plot(steps, shares, style, color=color, label=f"{kind}, {words_are} label words")
+left.set(
+    xlabel="steps of 32 lists",
+    ylabel="right among the two words",
+    ylim=(0.3, 1.03),
+    title="It comes late, and of a sudden",
+)
+left.legend(frameon=False, fontsize=8, loc="upper left")
+for name, case, color, style in (
+    ("gpt-lists", "lists twice as long", "tab:blue", "o-"),
+    ("gpt-lists", "label words that no list had", "tab:orange", "s-"),
+    ("gpt", "lists twice as long", "tab:gray", "^-"),
+):
+    by_lines = {
+        int(above): interval(shares) for above, shares in lists[name]["by lines"][case].items() if len(shares) == 10
+    }
+    means, lows, highs = zip(*by_lines.values(), strict=True)
+    label = {"lists twice as long": name, "label words that no list had": f"{name}, new label words"}[case]
+    right.plot(list(by_lines), means, style, color=color, markersize=3, label=label)
+    right.fill_between(list(by_lines), lows, highs, color=color, alpha=0.15)
+right.axvline(12.5, color="gray", linewidth=1, linestyle=":")
+right.annotate("longer than any\nlist it has read", (13, 0.9), fontsize=8)
+right.set(xlabel="lines above the question", ylim=(0.3, 1.03), title="Two examples are enough, up to a length")
+right.legend(frameon=False, fontsize=8, loc="lower left")
+for axes in (left, right):
+    axes.axhline(0.5, color="gray", linewidth=1, linestyle=":")
+show(figure, "08-lists.png")
+
+rows = [
+    [
+        case,
+        *(
+            f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+            for mean, low, high in (interval(lists[name]["cases"][case]) for name in ("gpt", "gpt-lists"))
+        ),
+    ]
+    for case in lists["gpt"]["cases"]
+]
+rows.append(
+    ["reviews, zero-shot, as in lesson 6", *(f"{lists[name]['zero-shot']:.2f}" for name in ("gpt", "gpt-lists"))]
+)
 show_table(
-    f"The last line of {lists['lists']} lists that were never read, after so many steps", ["steps", *names], rows
+    "Right among a list's two words: 10 sets of 20 lists that were never read", ["lists", "gpt", "gpt-lists"], rows
 )
 
 # %% [markdown]
-# The model soon says one of the two words of the list, as long as they are words that it has met in other lists, and
-# hardly ever where they are new. That is a habit of words. Which of the two is right it does not know: 0.50 before, 0.50 after.
-# So this effect **did not show** here. In further trials (lines of single words, of which many come again in the same list; two
-# more layers; a loss on the label words alone; up to 3,600 steps) it did not show either. A model that looks back needs one
-# layer that notes what stood before each label and a later one that finds the like of the question among those notes, and
-# until both are there neither gains anything (Olsson et al. 2022 call the pair induction heads). Our half million words are few for that.
-# `STEPS` in the script is yours to raise.
+# ![Accuracy on lists, by steps of training and by lines shown](figures/08-lists.png)
+#
+# For 4,000 steps nothing happens, though the loss falls all the while: the model learns which words may stand behind an opinion,
+# and that they come twice. Then, within five hundred steps, it begins to look at the line whose text is like the one that is
+# asked about, and to say its word again. One example of each class is enough then: 0.96 on lists that it has never
+# read, where the model without lists is at 0.50. With the label words dealt out at random both are at chance, as
+# they must be: this mapping was read off the lines above, and from nowhere else.
+#
+# The other expectations failed, and these failures say most about what was learned. Label words that no list had are told apart
+# in 0.61 of the cases only: the copying works for words that it has copied before. A colon between text and word brings
+# it to 0.50, clauses in place of single words to 0.53. Lists longer than any that it has read go to chance right
+# behind the length that it knows. And the old task is forgotten: the reviews of lesson 6 are at 0.50, for nobody showed
+# it one in 6,000 steps. It has learned from its text to learn from its context, and exactly as far as that text reaches.
 #
 # ## Improving a prompt by hand
 #
@@ -363,7 +424,7 @@ show_table("A prompt improved step by step: the mean of 10 persons", header, row
 # ## In one paragraph
 #
 # Demonstrations stand before the question and change what the model finds likely, without a single trained number. A
-# model learns from them only if its pretraining rewarded it for looking back; ours was not, and is only swayed: by the
-# words shown, by how common they are. Contextual calibration measures the sway on texts without content and takes it
+# model learns from them only if its pretraining rewarded it for looking back. Our GPT was never rewarded, and is only
+# swayed; the same GPT that has read lists looks back, as far as the lists reach. Contextual calibration measures the sway on texts without content and takes it
 # off. It repairs a lopsided prior and can do nothing where the prior is even. **Next:** lesson 9 lets a search find the
 # words of the question.
