@@ -174,7 +174,7 @@ def parted(generator: torch.Generator):
     return [few[i] for i in order[0::2]], [few[i] for i in order[1::2]]
 
 
-prompt = drawn[0].clone()
+prompt = drawn[1].clone()
 kept = [(losses(prompt[None], dev).item(), prompt.clone())]
 print(f"loss on dev {kept[0][0]:.3f}: {said(prompt)}")
 for number in range(ROUNDS):
@@ -190,7 +190,7 @@ for number in range(ROUNDS):
         kept.append((losses(prompt[None], dev).item(), prompt.clone()))
         print(f"loss on dev {kept[-1][0]:.3f}: {said(prompt)}   (round {number})")
 loss_of_best, yours = min(kept, key=lambda pair: pair[0])
-start, end = accuracies(torch.stack([drawn[0], yours]), test).tolist()
+start, end = accuracies(torch.stack([drawn[1], yours]), test).tolist()
 print(f"\nthe best on dev: {said(yours)!r}. Accuracy on test: {start:.2f} before, {end:.2f} after")
 
 # %% [markdown]
@@ -248,7 +248,7 @@ def score(trigger: torch.Tensor) -> float:
 
 
 config = AutoPromptConfig(rounds=2 if is_fast() else 8, candidates=CANDIDATES)
-start = Log(tuple(drawn[0].tolist()), score(drawn[0]))
+start = Log(tuple(drawn[1].tolist()), score(drawn[1]))
 ends = []
 for whose, functions in (("yours", Yours()), ("the package's", package)):
     *_, log = search_trigger(functions, score, start, words, config, seed=0)
@@ -277,7 +277,7 @@ assert ends[0] == ends[1], "the two searches part: compare the gradients and the
 
 # %%
 half, other = parted(torch.Generator().manual_seed(0))
-trigger, p = drawn[0], 2
+trigger, p = drawn[1], 2
 promise = (E[words] - E[trigger[p]]) @ gradient(trigger, half)[p]  # (W,)
 every = trigger.repeat(1 + len(words), 1)
 every[1:, p] = words

@@ -68,8 +68,8 @@ show_table("The mean probability of each word at the blank, by the stars of the 
 
 # %% [markdown]
 # The answers are better than chance (0.20) and not good. Read the table by columns. GPT says *great* more often the more
-# stars a review has, and *terrible* less often, so it knows a good deal. But it hardly ever says *moderate*: that is a word
-# of its weather reports. And no other word would help. What would you call a film with a great plot and a terrible
+# stars a review has, and *terrible* less often, so it knows a good deal. But it never says *moderate* of a review: in its
+# text that is a price, of an inn or a diner. And no other word would help. What would you call a film with a great plot and a terrible
 # hero? The hidden state can lie between *great* and *terrible*; the list of words holds nothing that lies there.
 #
 # A verbalizer compares the hidden state at the blank with a vector for each class. So far that vector belonged to a
@@ -107,8 +107,9 @@ show(figure, "14-idea.png")
 #
 # $$\text{score}(y) = \Theta_y \cdot h \qquad \Theta: (C, D) \quad h: (D)$$
 #
-# It starts from the words that we have, so it knows at once what they know. Mind the `clone`: without it the class
-# vectors *are* the words, and training would change them everywhere.
+# It starts from the words that we have, so it knows at once what they know. Mind the `clone`: without it `theta` and `W5`
+# are one tensor, and training would move the words that we compare with. (A slice such as `E[3:8]` shares its memory with
+# the model: there the model's own words would move.)
 
 # %%
 theta = nn.Parameter(W5.clone())  # (C, D)
@@ -127,8 +128,8 @@ for label, vector in zip(data.labels, theta.detach(), strict=True):
 
 # %% [markdown]
 # Two hundred steps took the accuracy from 0.42 to 0.52, with 640 numbers. The words nearest to the vectors still fit
-# their stars, except one: the nearest to the third is *moderate*, because it started there, and behind it come *cheap* and
-# *expensive*. The third vector does its work in a region of the space where no word lives.
+# their stars, except those of the third. It started as *moderate*, so the other prices lie nearest to it; what it has
+# learned to tell is none of them. It does its work in a region of the space where no word lives.
 #
 # ## Write it yourself: prototypes
 #
@@ -441,7 +442,7 @@ show_table(
 #
 # | mistake | what you would see |
 # |---|---|
-# | no `clone()` of the words' vectors | the model's words move with the classes, and the base is no longer the one you started from |
+# | no `clone()` of the words' vectors | the words move with the classes, and with a slice of the embedding the model does |
 # | reading BERT's hidden state before the MLM transform, with vectors that start as words | zero-shot accuracy near chance: they are vectors of another space |
 # | products in place of cosines | one long prototype wins everything |
 # | counting an example as its own partner in $L_\text{ins}$ | a loss that looks better than it is, and falls less |

@@ -140,12 +140,12 @@ def phrases_said(predictor: Classifier, item: Any, readout: Phrases) -> list[lis
     """Each word of several tokens, with the mean log-probability of its tokens."""
     scores = over(predictor, [item], lambda batch: readout.word_scores(predictor.read(batch), predictor.model))[0]
     return [
-        [label, " ".join(predictor.tokenizer.tokens(tokens[used > 0])), f"{score:.3f}", f"{share:.2g}"]
+        [label, " ".join(predictor.tokenizer.tokens(tokens[used])), f"{score:.3f}", f"{weight:g}"]
         for label, *its in zip(
-            predictor.labels, readout.tokens, readout.used, scores.tolist(), readout.shares.tolist(), strict=True
+            predictor.labels, readout.tokens, readout.used, scores.tolist(), readout.weights.tolist(), strict=True
         )
-        for tokens, used, score, share in zip(*its, strict=True)
-        if share
+        for tokens, used, score, weight in zip(*its, strict=True)
+        if weight
     ]
 
 

@@ -140,7 +140,7 @@ class Template:
         around = 2 if tokenizer.kind == "bert" else 0  # [CLS] and [SEP]
         fixed = around + len(at_front) + sum(map(len, pieces)) - sum(map(len, texts))
         if fixed >= context:
-            raise UserError(self.too_long(fixed, context, len(shown)))
+            raise UserError(self.too_long(fixed, context, len(shown), len(blank or ())))
         rendered = Rendered(cut=shorten(texts, context - fixed, cuts))
         token_type, is_gpt = 0, tokenizer.kind == "gpt"
         if not is_gpt:
@@ -159,14 +159,16 @@ class Template:
             raise UserError("there is a text with no token in it; remove the empty row")
         return rendered
 
-    def too_long(self, fixed: int, context: int, shown: int) -> str:
-        """Why no text fits: what the template takes, and the prompt and the demonstrations in it."""
+    def too_long(self, fixed: int, context: int, shown: int, word: int) -> str:
+        """Why no text fits: what the template takes, and the prompt, the demonstrations and the label word in it."""
         prompt = self.count("soft")
         inside = [f"{prompt} of them the prompt's; its setting is length"] if prompt else []
         inside += [f"{shown} of them the {len(self.demonstrations)} demonstrations'"] if shown else []
+        inside += [f"{word} of them a label word's"] if word > 1 else []
         of_these = f" ({', '.join(inside)})" if inside else ""
         what = "the prompt or the template" if prompt else "it"
-        mend = "show fewer or shorter demonstrations" if shown else f"shorten {what}"
+        what = "show fewer or shorter demonstrations" if shown else f"shorten {what}"
+        mend = f"{what}, or take shorter label words" if word > 1 else what
         taken = f"the template {str(self)!r} alone takes {fixed} tokens{of_these}"
         return f"{taken} and the context holds {context}: {mend}"
 

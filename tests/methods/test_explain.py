@@ -178,9 +178,9 @@ def test_words_of_several_tokens_are_told_with_what_stood_in_the_blank(kind):
     names = {
         (label, " ".join(tokenizer.tokens(tokenizer.encode(w.split(":")[0])))) for label in words for w in words[label]
     }
-    assert set(told) == names and sorted(weight for _, weight in told.values()) == ["0.25", "0.5", "0.5", "0.75", "1"]
+    assert set(told) == names and sorted(weight for _, weight in told.values()) == ["1", "1", "1", "1", "3"]
     good = math.log(
-        sum(math.exp(score) * float(weight) for (label, _), (score, weight) in told.items() if label == "good")
+        sum(math.exp(score) * float(weight) / 4 for (label, _), (score, weight) in told.items() if label == "good")
     )
     example = to_example("great soup", asked)
     hidden = predictor.read(predictor.collate(predictor.items([example])))

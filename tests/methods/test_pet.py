@@ -11,9 +11,10 @@ from minitune.methods import fitting, searching
 from minitune.methods.experiment import learn
 from minitune.methods.from_file import file_data
 from minitune.methods.from_task import task_data
-from minitune.methods.method import Method, all_methods
+from minitune.methods.method import Method
 from minitune.methods.pet import PetConfig, as_taught, patterns_of, soft_labelled, weigh_patterns, weights_of
 from minitune.methods.search import Search
+from minitune.methods.several import all_methods
 from minitune.methods.task_data import TaskData
 from minitune.methods.tuned import open_tuned, tune
 from minitune.prompting.pet import distillation
