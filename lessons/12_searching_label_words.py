@@ -366,9 +366,8 @@ show_table("sentiment: pairs that the examples cannot tell apart, mean of 10 dra
 # %%
 tuned = read_result("12-words-tuned.json")
 SOURCES = ("by hand", "lm-bff", "petal", "autoprompt", "random")
-shown = [cell for cell in tuned if not cell.endswith(" 4")][:6]
-figure, panels = plt.subplots(2, 3, figsize=(10, 4.8), layout="constrained", sharey=True)
-for panel, cell in zip(panels.T.flat, shown, strict=True):
+figure, panels = plt.subplots(2, 2, figsize=(9, 5), layout="constrained", sharey=True)
+for panel, cell in zip(panels.flat, tuned, strict=True):
     for height, name in enumerate(reversed(SOURCES)):
         before = interval(zero_shot[cell]["scores"][name])[0]
         mean, low, high = interval(tuned[cell][name])

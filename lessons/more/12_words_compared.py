@@ -139,8 +139,6 @@ save_result(first_words, "12-words-zero-shot.json")
 # %%
 SOURCES = ("by hand", "lm-bff", "petal", "autoprompt", "random")
 CELLS = [("bert", "sentiment", 1), ("bert", "sentiment", 16), ("bert", "rating", 1), ("bert", "rating", 16)]
-CELLS += [("gpt", "rating", 1), ("gpt", "rating", 16), ("bert", "sentiment", 4), ("bert", "rating", 4)]
-CELLS += [("bert", "topic", 1), ("gpt", "sentiment", 1), ("gpt", "rating", 4), ("bert", "topic", 16)]
 method = Method.parse("full+verbalizer", {"steps": 2 if is_fast() else 50, "evaluate_every": 10})
 tuned: dict = {}
 for kind, task, shots in CELLS[:1] if is_fast() else CELLS:
