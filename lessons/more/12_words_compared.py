@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 12, more: label words from people, from three searches, and from chance
 #
-# **Belongs to** lesson 12. **To run:** about 15 minutes on one CPU core. **Writes** `12-words-zero-shot.json` and
+# **Belongs to** lesson 12. **To run:** about 12 minutes on one CPU core. **Writes** `12-words-zero-shot.json` and
 # `12-words-tuned.json`, the second one again after each row.
 #
 # Ten draws of 1, 4 and 16 examples a class, of three tasks, for BERT and GPT. On each draw every search sees the same
