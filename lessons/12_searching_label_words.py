@@ -382,7 +382,8 @@ for panel, cell in zip(panels.flat, tuned, strict=True):
     panel.set(title=f"{kind.upper()}, {task}, {shots} a class", xlim=(0, 1.02))
     panel.grid(axis="x", alpha=0.3)
 handles, names = panels[0, 0].get_legend_handles_labels()
-figure.legend(handles[:2], names[:2], loc="outside upper center", ncols=2, frameon=False)
+kinds = dict(zip(names, handles, strict=True))
+figure.legend(kinds.values(), kinds.keys(), loc="outside upper center", ncols=2, frameon=False)
 figure.supxlabel("accuracy on test")
 show(figure, "12-tuned.png")
 
