@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 08, more: 240 contexts a question, and a prompt improved by hand
+# # Lesson 8, more: 240 contexts a question, and a prompt improved by hand
 #
 # **Belongs to** lesson 8. **To run:** about 10 minutes on one CPU core. **Writes** `08-contexts.json`.
 #

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 08, more: a text that asks for learning in context
+# # Lesson 8, more: a text that asks for learning in context
 #
 # **Belongs to** lesson 8. **To run:** about 6 minutes on one CPU core. **Writes** `08-lists.json`.
 #
