@@ -1,7 +1,7 @@
 # %% [markdown]
-# # Lesson 09, more: the search on ten draws
+# # Lesson 9, more: the search on ten draws
 #
-# **Belongs to** lesson 09. **To run:** about 20 minutes on one CPU core. **Writes** `09-searches.json` and
+# **Belongs to** lesson 9. **To run:** about 20 minutes on one CPU core. **Writes** `09-searches.json` and
 # `09-scores.json`.
 #
 # Ten draws of 16 examples a class, of `facts` 16 in all; every method sees the same ones.

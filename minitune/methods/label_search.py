@@ -82,12 +82,13 @@ def at_the_blank(search: Search, examples: Sequence[Example]) -> tuple[Tensor, T
     """Hidden states at the blank (N, D), and the classes (N,).
 
     Raises:
-        UserError: the template has no blank, or several; the words' scores of so many examples would not fit into the memory.
+        UserError: the template has no blank, or several; the words' scores of so many examples would not fit into the
+            memory.
     """
     if search.template.blanks > 1:
         raise UserError(
-            f"the template {str(search.template)!r} has {search.template.blanks} blanks, and a word that is searched for "
-            "is one token: leave one {mask}"
+            f"the template {str(search.template)!r} has {search.template.blanks} blanks, and a word that is searched "
+            "for is one token: leave one {mask}"
         )
     memory, needed = machine_memory(), 24 * len(examples) * len(search.checkpoint.tokenizer)
     if memory and needed > memory:

@@ -11,9 +11,10 @@ from minitune.methods.compare import compare
 from minitune.methods.compare_report import compare_json, compare_table, plot, spaced
 from minitune.methods.fitting import fit
 from minitune.methods.kinds import KINDS as QUESTIONS
-from minitune.methods.method import Method, all_methods, parse_all
+from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.rates import RATES
+from minitune.methods.several import all_methods, parse_all
 from minitune.methods.what import What
 from minitune.models.build import KINDS, random_model
 from minitune.predictors.tagger import TaggedWords

@@ -9,8 +9,9 @@ import torch
 from minitune.data.examples import Dataset, DevSet, Example, TrainSet
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
-from minitune.methods.method import Method, all_methods
+from minitune.methods.method import Method
 from minitune.methods.read import READ
+from minitune.methods.several import all_methods
 from minitune.methods.task_data import TaskData
 from minitune.methods.tuned import open_tuned, tune
 from minitune.training.checkpoint import load_checkpoint, save_checkpoint

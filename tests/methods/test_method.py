@@ -13,10 +13,11 @@ import torch
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
-from minitune.methods.method import Method, all_methods
+from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.rates import default_rate
 from minitune.methods.read import READ
+from minitune.methods.several import all_methods
 from minitune.methods.what import WHAT
 from minitune.predictors.tagger import TaggedWords, Tagger
 from minitune.predictors.writer import Writer, Writing

@@ -4,44 +4,55 @@ import random
 
 import pytest
 
-from minitune.world.lists import LONGEST, ListWriter, label_words
+from minitune.training.checkpoint import load_checkpoint
+from minitune.world.lists import STOCK, ListStyle, ListWriter
 from minitune.world.tasks import TASKS
 from minitune.world.world import World
 
 pytestmark = pytest.mark.lesson08
+STYLE = ListStyle(("word", "clause", "sentences"), ("", "this is"), stop=".", tokens=90, burst=0.5)
 
 
 @pytest.fixture(scope="module")
-def writer():
-    return ListWriter(World(0))
+def tokenizer():
+    return load_checkpoint("gpt").tokenizer
+
+
+@pytest.fixture(scope="module")
+def writer(tokenizer):
+    return ListWriter(World(0), tokenizer)
 
 
 @pytest.fixture(scope="module")
 def listings(writer):
     rng = random.Random(4)
-    return [writer.listing(rng, writer.words) for _ in range(200)]
+    return [writer.listing(rng, STYLE, writer.words) for _ in range(150)]
 
 
-def test_a_list_as_it_is_written(listings):
+def test_a_list_as_tokens(listings, tokenizer):
     for listing in listings:
-        text = listing.write()
-        assert len(text.split()) <= LONGEST, "it does not fit a model's context"
-        assert {word for _, word in listing.lines} <= set(listing.words) and listing.words[0] != listing.words[1]
-        for index, (line, word) in enumerate(listing.lines):
-            before = listing.question(index)
-            assert text.startswith(f"{before} {word} ."), (
-                "the question is not the list up to the word that is asked for"
-            )
-            assert before.startswith(listing.write(index)) and line in before
+        ids, places = listing.encode(tokenizer)
+        lines = (f"{text} {listing.link} {listing.words[which]} ." for text, which in listing.lines)
+        assert tokenizer.decode(ids).split() == " ".join(lines).split()
+        said = [tokenizer.word_id(listing.words[which]) for _, which in listing.lines]
+        assert [ids[place] for place in places] == said, "the places are not those of the label words"
+        assert listing.words[0] != listing.words[1] and {which for _, which in listing.lines} <= {0, 1}
 
 
-def test_the_same_word_stands_for_one_class_here_and_for_another_there(listings, writer):
-    good, seen = {"clever", "brilliant", "perfect", "charming"}, {}
+def test_some_lines_come_again_and_others_are_new(writer):
+    rng = random.Random(1)
+    always = [writer.listing(rng, ListStyle(burst=1.0), writer.words) for _ in range(20)]
+    assert all(len(set(listing.lines)) <= 2 * STOCK for listing in always)
+    never = [writer.listing(rng, ListStyle(burst=0.0), writer.words) for _ in range(20)]
+    assert sum(len(set(listing.lines)) for listing in never) > sum(len(set(listing.lines)) for listing in always)
+
+
+def test_the_same_word_stands_for_one_class_here_and_for_another_there(listings):
+    seen = {}
     for listing in listings:
-        for line, word in listing.lines:
-            if line in good:
-                seen.setdefault(line, set()).add(word)
-    assert max(map(len, seen.values())) > 5, "a mapping that is always the same can be learned by heart"
+        for word in listing.words:
+            seen.setdefault(word, set()).add((listing.kind, listing.words.index(word)))
+    assert max(map(len, seen.values())) > 2, "a mapping that is always the same can be learned by heart"
 
 
 def test_no_word_of_a_task_and_none_that_is_kept_for_measuring(listings, writer):
@@ -49,10 +60,9 @@ def test_no_word_of_a_task_and_none_that_is_kept_for_measuring(listings, writer)
     assert not of_tasks & {*writer.words, *writer.held_out_words}
     assert not set(writer.words) & set(writer.held_out_words) and len(writer.held_out_words) > 20
     assert not {word for listing in listings for word in listing.words} & set(writer.held_out_words)
-    assert label_words(writer.world) == (writer.words, writer.held_out_words)
 
 
-def test_documents_quote_no_task_and_follow_from_the_seed(writer):
-    documents = list(writer.documents(30))
-    assert documents == list(ListWriter(World(0)).documents(30)) != list(ListWriter(World(1)).documents(30))
-    assert not any(writer.world.quotes_a_task(text) for text in documents)
+def test_lists_quote_no_task_and_follow_from_their_seed(listings, writer):
+    rng = random.Random(4)
+    assert [writer.listing(rng, STYLE, writer.words) for _ in range(5)] == listings[:5]
+    assert not any(writer.world.quotes_a_task(text) for listing in listings for text, _ in listing.lines)
