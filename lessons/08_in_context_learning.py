@@ -9,7 +9,7 @@
 #
 # - write demonstrations and a question as one string, and read the answer from the next word,
 # - measure what a model would say to nothing at all, and take it off its answers (contextual calibration),
-# - tell a model that learns from its context from one that is only swayed by it.
+# - tell a model that learns from its context from one that is only swayed by it, and say where the difference comes from.
 #
 # ## The problem
 #
@@ -266,36 +266,91 @@ show_table("Share of reviews for which the model says great", header, rows)
 # Look at the controls in the table. With *random labels* the demonstrations lie half of the time, and nothing happens.
 # With *swapped words* each of them says that a bad review is called "great", and the model goes on to call bad reviews
 # "terrible". With two words that mean nothing, "kite" and "spoon", only the demonstrations can tell which is which, and
-# the model is at chance. So our GPT has **learned nothing from the context**. What four examples change is the mood: how
-# likely each word is in general. And a change of mood is what calibration repairs.
+# the model is at chance. So our GPT has **learned nothing from the context**. What four examples change is how likely each
+# word is in general, and that is what calibration repairs.
 #
 # (Calibrated, "kite" and "spoon" reach 0.59. Has it learned a little after all? Swap the two, and it is 0.39: the model
 # goes by something in the words and not by what was shown.)
 #
+# ## A model that does
+#
 # Why should it look back? In its pretraining text "great" means the same in every document, so nothing was ever gained by
 # finding out. Chan et al. (2022) found what asks a model to learn in context: a text in bursts, in which the same word
-# means something else in each document. `minitune/world/lists.py` writes such a text, and `lessons/more/08_pretrain_lists.py`
-# lets our GPT read on in it.
+# means something else in each document. `minitune/world/lists.py` writes such a text: words of praise and blame, each
+# followed by one of two arbitrary words, which are drawn anew for each list. `lessons/more/08_pretrain_lists.py` lets our GPT
+# read on in it, and what comes of that is `gpt-lists`: the same two layers, the same size. Here is one list, and the same
+# list with its two words swapped:
+
+# %%
+lists_gpt = minitune.load("gpt-lists").model.requires_grad_(False)
+lines = [("dull", 0), ("fresh", 1), ("witty", 1), ("horrid", 0), ("perfect", 1), ("weak", 0)]
+rows = []
+for pair in (("kite", "olive"), ("olive", "kite")):
+    above = " ".join(f"{line} {pair[which]}" for line, which in lines)
+    for asked_word in ("clever", "boring"):
+        ids = torch.tensor([tokenizer.encode(f"{above} {asked_word}")])
+        cells = []
+        for reader in (model, lists_gpt):
+            p = reader.logits(reader(ids).hidden[0, -1]).softmax(dim=-1)[[tokenizer.word_id(word) for word in pair]]
+            cells.append(
+                "  ".join(f"{word} {chance:.2f}" for word, chance in sorted(zip(pair, p.tolist(), strict=True)))
+            )
+        rows.append([f"{above} {asked_word}", *cells])
+show_table("The probability of the list's two words as the next one", ["list", "gpt", "gpt-lists"], rows)
+
+# %% [markdown]
+# The swapped list turns the answer of `gpt-lists` round. No weight has changed between the two lines: it has found the
+# meaning of "kite" in what it just read. Our first GPT says neither word.
 #
-# > **Expected, before measuring.** After 600 steps the model says one of the list's two words, and which of the two is a
-# > matter of chance: learning in context comes late, and of a sudden.
+# > **Expected, before measuring.** Papers find that learning in context comes late and of a sudden. So the accuracy among
+# > a list's two words stays at 0.50 for thousands of steps, and jumps. Label words that no list had are told apart less
+# > well. What is learned should serve longer lists, and a colon between text and word, as well.
 
 # %%
 lists = read_result("08-lists.json")
-names = list(lists["looks"][0][1])
-rows = [[str(step), *(f"{look[name]:.2f}" for name in names)] for step, look in lists["looks"]]
-show_table(
-    f"The last line of {lists['lists']} lists that were never read, after so many steps", ["steps", *names], rows
+cases = list(lists["gpt"]["cases"])
+rows = []
+for case in cases:
+    ends = [interval(lists[name]["cases"][case]) for name in ("gpt", "gpt-lists")]
+    rows.append([case, *(f"{mean:.2f} [{low:.2f}, {high:.2f}]" for mean, low, high in ends)])
+rows.append(
+    ["reviews, zero-shot, as in lesson 6", *(f"{lists[name]['zero-shot']:.2f}" for name in ("gpt", "gpt-lists"))]
 )
+show_table("Right among a list's two words: 10 sets of 20 lists", ["lists", "gpt", "gpt-lists"], rows)
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
+styles = {"known words, opinions": "-", "known words, topics": "--", "new words, opinions": ":"}
+for name, style in styles.items():
+    left.plot(
+        *zip(*((step, look[name]) for step, look in lists["looks"]), strict=True), style, label=name, color="black"
+    )
+left.axhline(0.5, color="gray", linewidth=0.8)
+left.set(xlabel="steps of reading lists", ylabel="accuracy in context", ylim=(0.3, 1.03), title="Late, and of a sudden")
+left.legend(frameon=False, loc="upper left", fontsize=8)
+for name, marker, color in (("gpt", "s", "tab:gray"), ("gpt-lists", "o", "tab:orange")):
+    by_lines = lists[name]["by lines"]["lists twice as long"]
+    points = [(int(above), sum(values) / len(values)) for above, values in by_lines.items()]
+    right.plot(*zip(*points, strict=True), marker + "-", color=color, markersize=4, label=name)
+right.axvline(12.5, color="black", linestyle=":", linewidth=1)
+right.text(12.9, 0.95, "longer than any list\nthat it has read", fontsize=8, va="top")
+right.axhline(0.5, color="gray", linewidth=0.8)
+right.set(xlabel="lines above", ylim=(0.3, 1.03), title="As far as its text reached, and no further")
+right.legend(frameon=False, loc="lower left", fontsize=8)
+show(figure, "08-lists.png")
 
 # %% [markdown]
-# The model soon says one of the two words of the list, as long as they are words that it has met in other lists, and
-# hardly ever where they are new. That is a habit of words. Which of the two is right it does not know: 0.50 before, 0.50 after.
-# So this effect **did not show** here. In further trials (lines of single words, of which many come again in the same list; two
-# more layers; a loss on the label words alone; up to 3,600 steps) it did not show either. A model that looks back needs one
-# layer that notes what stood before each label and a later one that finds the like of the question among those notes, and
-# until both are there neither gains anything (Olsson et al. 2022 call the pair induction heads). Our half million words are few for that.
-# `STEPS` in the script is yours to raise.
+# ![In-context accuracy while reading lists, and by the number of lines above](figures/08-lists.png)
+#
+# For 4,000 steps nothing seems to happen, and within 400 more it is there. (Olsson et al. 2022 explain such jumps: one
+# layer must note what stood before each label, a later one must find the like of the question among those notes, and neither
+# gains anything before the other is there. They call the pair induction heads.) The control holds: with label words dealt
+# at random the same model is at chance.
+#
+# The other half of the expectation fails. The model has learned to look back in *such* lists. Words that no list had
+# are told apart a little (0.61), a colon or a clause in place of a word are too much (0.50 and 0.53, not to be told from
+# chance), and behind the twelfth line it is lost, since it has never read a thirteenth. And reviews it can no longer judge: nothing in
+# the lists asked for that. Learning in context is a skill like any other. It reaches as far as the text that taught it,
+# and a large model's reaches far because its text holds lists of every kind.
 #
 # ## Improving a prompt by hand
 #
@@ -363,7 +418,7 @@ show_table("A prompt improved step by step: the mean of 10 persons", header, row
 # ## In one paragraph
 #
 # Demonstrations stand before the question and change what the model finds likely, without a single trained number. A
-# model learns from them only if its pretraining rewarded it for looking back; ours was not, and is only swayed: by the
-# words shown, by how common they are. Contextual calibration measures the sway on texts without content and takes it
+# model learns from them only if its pretraining rewarded it for looking back. `gpt-lists` was, and does; our first GPT was
+# not, and is only swayed, by the opinions that it has just read. Contextual calibration measures the sway on texts without content and takes it
 # off. It repairs a lopsided prior and can do nothing where the prior is even. **Next:** lesson 9 lets a search find the
 # words of the question.
