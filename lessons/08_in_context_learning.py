@@ -240,9 +240,17 @@ show(figure, "08-orders.png")
 
 # %%
 rows = []
-for name in (":", ":, random labels", "the dog ran to the", "it was", "it was, random labels"):
+for name, last in (
+    (":", "last labels"),
+    ("the dog ran to the", "last labels"),
+    ("it was", "last labels"),
+    (":, random labels", "last labels"),
+    (":, random labels", "last reviews"),
+    ("it was, random labels", "last labels"),
+    ("it was, random labels", "last reviews"),
+):
     differences, after_bad, after_good = [], [], []
-    for said_after, lasts in zip(result["contexts"][name]["said"], result["last labels"][name], strict=True):
+    for said_after, lasts in zip(result["contexts"][name]["said"], result[last][name], strict=True):
         share = {
             label: [said for said, last in zip(said_after, lasts, strict=True) if last == label] for label in (0, 1)
         }
@@ -252,14 +260,16 @@ for name in (":", ":, random labels", "the dog ran to the", "it was", "it was, r
             differences.append(after_good[-1] - after_bad[-1])
     gap, low, high = interval(differences)
     means = [f"{sum(side) / len(side):.2f}" for side in (after_bad, after_good)]
-    rows.append([name, *means, f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]", str(len(differences))])
-header = ["question", "last is terrible", "last is great", "difference", "sets"]
+    rows.append([name, last, *means, f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]", str(len(differences))])
+header = ["question", "by", "last is bad", "last is good", "difference", "sets"]
 show_table("Share of reviews for which the model says great", header, rows)
 
 # %% [markdown]
 # So it is, it seems: 11, 20 and 5 points. But look at the rows with random labels. There the last *word* is "great" as
-# often behind a bad review as behind a good one, and it makes no difference at all. What sways our model is not the last
-# label. It is the last *review*: it reads the demonstrations as more of the same text, and counts their opinions in.
+# often behind a bad review as behind a good one, and it makes no difference at all. What the last *review* says makes as
+# much of a difference as before, 8 and 4 points. Our model reads the demonstrations as more of the same text, and counts
+# their opinions in. Without the control we would have called that a bias towards the last label. (The control was looked at
+# in this way after the first measurement.)
 #
 # ## Does it learn from its context?
 #
