@@ -9,7 +9,7 @@
 #
 # - write demonstrations and a question as one string, and read the answer from the next word,
 # - measure what a model would say to nothing at all, and take it off its answers (contextual calibration),
-# - tell a model that learns from its context from one that is only swayed by it.
+# - tell a model that learns from its context from one that is only swayed by it, and say where the difference comes from.
 #
 # ## The problem
 #
@@ -240,9 +240,17 @@ show(figure, "08-orders.png")
 
 # %%
 rows = []
-for name in (":", ":, random labels", "the dog ran to the", "it was", "it was, random labels"):
+for name, last in (
+    (":", "last labels"),
+    ("the dog ran to the", "last labels"),
+    ("it was", "last labels"),
+    (":, random labels", "last labels"),
+    (":, random labels", "last reviews"),
+    ("it was, random labels", "last labels"),
+    ("it was, random labels", "last reviews"),
+):
     differences, after_bad, after_good = [], [], []
-    for said_after, lasts in zip(result["contexts"][name]["said"], result["last labels"][name], strict=True):
+    for said_after, lasts in zip(result["contexts"][name]["said"], result[last][name], strict=True):
         share = {
             label: [said for said, last in zip(said_after, lasts, strict=True) if last == label] for label in (0, 1)
         }
@@ -252,111 +260,107 @@ for name in (":", ":, random labels", "the dog ran to the", "it was", "it was, r
             differences.append(after_good[-1] - after_bad[-1])
     gap, low, high = interval(differences)
     means = [f"{sum(side) / len(side):.2f}" for side in (after_bad, after_good)]
-    rows.append([name, *means, f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]", str(len(differences))])
-header = ["question", "last is terrible", "last is great", "difference", "sets"]
+    rows.append([name, last, *means, f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]", str(len(differences))])
+header = ["question", "by", "last is bad", "last is good", "difference", "sets"]
 show_table("Share of reviews for which the model says great", header, rows)
 
 # %% [markdown]
 # So it is, it seems: 11, 20 and 5 points. But look at the rows with random labels. There the last *word* is "great" as
-# often behind a bad review as behind a good one, and it makes no difference at all. What sways our model is not the last
-# label. It is the last *review*: it reads the demonstrations as more of the same text, and counts their opinions in.
+# often behind a bad review as behind a good one, and it makes no difference at all. What the last *review* says makes as
+# much of a difference as before, 8 and 4 points. Our model reads the demonstrations as more of the same text, and counts
+# their opinions in. Without the control we would have called that a bias towards the last label. (The control was looked at
+# in this way after the first measurement.)
 #
 # ## Does it learn from its context?
 #
 # Look at the controls in the table. With *random labels* the demonstrations lie half of the time, and nothing happens.
 # With *swapped words* each of them says that a bad review is called "great", and the model goes on to call bad reviews
 # "terrible". With two words that mean nothing, "kite" and "spoon", only the demonstrations can tell which is which, and
-# the model is at chance. So our GPT has **learned nothing from the context**. What four examples change is the mood: how
-# likely each word is in general. And a change of mood is what calibration repairs.
+# the model is at chance. So our GPT has **learned nothing from the context**. What four examples change is how likely each
+# word is in general, and that is what calibration repairs.
 #
 # (Calibrated, "kite" and "spoon" reach 0.59. Has it learned a little after all? Swap the two, and it is 0.39: the model
 # goes by something in the words and not by what was shown.)
 #
-# ## A model that was taught to look back
+# ## A model that does
 #
-# Why should our GPT look back? In its pretraining text "great" means the same in every document, so nothing was ever gained
-# by finding out. Chan et al. (2022) found what asks a model to learn in context: a text in bursts, in which the same word
-# means something else in each document. So we let it read on, in documents that are lists. Each list has single words of
-# praise and blame (or words of two topics), and behind each stands one of two arbitrary words:
+# Why should it look back? In its pretraining text "great" means the same in every document, so nothing was ever gained by
+# finding out. Chan et al. (2022) found what asks a model to learn in context: a text in bursts, in which the same word
+# means something else in each document. `minitune/world/lists.py` writes such a text: words of praise and blame, each
+# followed by one of two arbitrary words, which are drawn anew for each list. `lessons/more/08_pretrain_lists.py` lets our GPT
+# read on in it, and what comes of that is `gpt-lists`: the same two layers, the same size. Here is one list, and the same
+# list with its two words swapped:
+
+# %%
+lists_gpt = minitune.load("gpt-lists").model.requires_grad_(False)
+lines = [("dull", 0), ("fresh", 1), ("witty", 1), ("horrid", 0), ("perfect", 1), ("weak", 0)]
+rows = []
+for pair in (("kite", "olive"), ("olive", "kite")):
+    above = " ".join(f"{line} {pair[which]}" for line, which in lines)
+    for asked_word in ("clever", "boring"):
+        ids = torch.tensor([tokenizer.encode(f"{above} {asked_word}")])
+        cells = []
+        for reader in (model, lists_gpt):
+            p = reader.logits(reader(ids).hidden[0, -1]).softmax(dim=-1)[[tokenizer.word_id(word) for word in pair]]
+            cells.append(
+                "  ".join(f"{word} {chance:.2f}" for word, chance in sorted(zip(pair, p.tolist(), strict=True)))
+            )
+        rows.append([f"{above} {asked_word}", *cells])
+show_table("The probability of the list's two words as the next one", ["list", "gpt", "gpt-lists"], rows)
+
+# %% [markdown]
+# The swapped list turns the answer of `gpt-lists` round. No weight has changed between the two lines: it has found the
+# meaning of "kite" in what it just read. Our first GPT says neither word.
 #
-# ```
-# clever salt dull noon witty salt awful noon gripping ___
-# ```
-#
-# Here "salt" means praise. In the next list other words do, or "salt" means blame, so that the lines above are the only place
-# to find out. `lessons/more/08_pretrain_lists.py` trained 6,000 steps of 32 such lists; `minitune/world/lists.py` writes
-# them. The result is shipped as `gpt-lists`, with the same 0.6 million parameters.
-#
-# > **Expected, before measuring.** Papers find that learning in context comes late and of a sudden. So the accuracy among a
-# > list's two words stays at one half for thousands of steps, and jumps. Label words that no list had do less well. Longer
-# > lists, and lists with a colon between text and word, do as well.
+# > **Expected, before measuring.** Papers find that learning in context comes late and of a sudden. So the accuracy among
+# > a list's two words stays at 0.50 for thousands of steps, and jumps. Label words that no list had are told apart less
+# > well. What is learned should serve longer lists, and a colon between text and word, as well.
 
 # %%
 lists = read_result("08-lists.json")
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-steps = [step for step, _ in lists["looks"]]
-for words_are, color in (("known", "tab:blue"), ("new", "tab:orange")):
-    for kind, style in (("opinions", "-"), ("topics", "--")):
-        shares = [look[f"{words_are} words, {kind}"] for _, look in lists["looks"]]
-        left.plot(steps, shares, style, color=color, label=f"{kind}, {words_are} label words")
-left.set(
-    xlabel="steps of 32 lists",
-    ylabel="right among the two words",
-    ylim=(0.3, 1.03),
-    title="It comes late, and of a sudden",
-)
-left.legend(frameon=False, fontsize=8, loc="upper left")
-for name, case, color, style in (
-    ("gpt-lists", "lists twice as long", "tab:blue", "o-"),
-    ("gpt-lists", "label words that no list had", "tab:orange", "s-"),
-    ("gpt", "lists twice as long", "tab:gray", "^-"),
-):
-    by_lines = {
-        int(above): interval(shares) for above, shares in lists[name]["by lines"][case].items() if len(shares) == 10
-    }
-    means, lows, highs = zip(*by_lines.values(), strict=True)
-    label = {"lists twice as long": name, "label words that no list had": f"{name}, new label words"}[case]
-    right.plot(list(by_lines), means, style, color=color, markersize=3, label=label)
-    right.fill_between(list(by_lines), lows, highs, color=color, alpha=0.15)
-right.axvline(12.5, color="gray", linewidth=1, linestyle=":")
-right.annotate("longer than any\nlist it has read", (13, 0.9), fontsize=8)
-right.set(xlabel="lines above the question", ylim=(0.3, 1.03), title="Two examples are enough, up to a length")
-right.legend(frameon=False, fontsize=8, loc="lower left")
-for axes in (left, right):
-    axes.axhline(0.5, color="gray", linewidth=1, linestyle=":")
-show(figure, "08-lists.png")
-
-rows = [
-    [
-        case,
-        *(
-            f"{mean:.2f} [{low:.2f}, {high:.2f}]"
-            for mean, low, high in (interval(lists[name]["cases"][case]) for name in ("gpt", "gpt-lists"))
-        ),
-    ]
-    for case in lists["gpt"]["cases"]
-]
+cases = list(lists["gpt"]["cases"])
+rows = []
+for case in cases:
+    ends = [interval(lists[name]["cases"][case]) for name in ("gpt", "gpt-lists")]
+    rows.append([case, *(f"{mean:.2f} [{low:.2f}, {high:.2f}]" for mean, low, high in ends)])
 rows.append(
     ["reviews, zero-shot, as in lesson 6", *(f"{lists[name]['zero-shot']:.2f}" for name in ("gpt", "gpt-lists"))]
 )
-show_table(
-    "Right among a list's two words: 10 sets of 20 lists that were never read", ["lists", "gpt", "gpt-lists"], rows
-)
+show_table("Right among a list's two words: 10 sets of 20 lists", ["lists", "gpt", "gpt-lists"], rows)
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
+styles = {"known words, opinions": "-", "known words, topics": "--", "new words, opinions": ":"}
+for name, style in styles.items():
+    left.plot(
+        *zip(*((step, look[name]) for step, look in lists["looks"]), strict=True), style, label=name, color="black"
+    )
+left.axhline(0.5, color="gray", linewidth=0.8)
+left.set(xlabel="steps of reading lists", ylabel="accuracy in context", ylim=(0.3, 1.03), title="Late, and of a sudden")
+left.legend(frameon=False, loc="upper left", fontsize=8)
+for name, marker, color in (("gpt", "s", "tab:gray"), ("gpt-lists", "o", "tab:orange")):
+    by_lines = lists[name]["by lines"]["lists twice as long"]
+    points = [(int(above), sum(values) / len(values)) for above, values in by_lines.items()]
+    right.plot(*zip(*points, strict=True), marker + "-", color=color, markersize=4, label=name)
+right.axvline(12.5, color="black", linestyle=":", linewidth=1)
+right.text(12.9, 0.95, "longer than any list\nthat it has read", fontsize=8, va="top")
+right.axhline(0.5, color="gray", linewidth=0.8)
+right.set(xlabel="lines above", ylim=(0.3, 1.03), title="As far as its text reached, and no further")
+right.legend(frameon=False, loc="lower left", fontsize=8)
+show(figure, "08-lists.png")
 
 # %% [markdown]
-# ![Accuracy on lists, by steps of training and by lines shown](figures/08-lists.png)
+# ![In-context accuracy while reading lists, and by the number of lines above](figures/08-lists.png)
 #
-# For 4,000 steps nothing happens, though the loss falls all the while: the model learns which words may stand behind an opinion,
-# and that they come twice. Then, within five hundred steps, it begins to look at the line whose text is like the one that is
-# asked about, and to say its word again. One example of each class is enough then: 0.96 on lists that it has never
-# read, where the model without lists is at 0.50. With the label words dealt out at random both are at chance, as
-# they must be: this mapping was read off the lines above, and from nowhere else.
+# For 4,000 steps nothing seems to happen, and within 400 more it is there. (Olsson et al. 2022 explain such jumps: one
+# layer must note what stood before each label, a later one must find the like of the question among those notes, and neither
+# gains anything before the other is there. They call the pair induction heads.) The control holds: with label words dealt
+# at random the same model is at chance.
 #
-# The other expectations failed, and these failures say most about what was learned. Label words that no list had are told apart
-# in 0.61 of the cases only: the copying works for words that it has copied before. A colon between text and word brings
-# it to 0.50, clauses in place of single words to 0.53. Lists longer than any that it has read go to chance right
-# behind the length that it knows. And the old task is forgotten: the reviews of lesson 6 are at 0.50, for nobody showed
-# it one in 6,000 steps. It has learned from its text to learn from its context, and exactly as far as that text reaches.
+# The other half of the expectation fails. The model has learned to look back in *such* lists. Words that no list had
+# are told apart a little (0.61), a colon or a clause in place of a word are too much (0.50 and 0.53, not to be told from
+# chance), and behind the twelfth line it is lost, since it has never read a thirteenth. And reviews it can no longer judge: nothing in
+# the lists asked for that. Learning in context is a skill like any other. It reaches as far as the text that taught it,
+# and a large model's reaches far because its text holds lists of every kind.
 #
 # ## Improving a prompt by hand
 #
@@ -424,7 +428,7 @@ show_table("A prompt improved step by step: the mean of 10 persons", header, row
 # ## In one paragraph
 #
 # Demonstrations stand before the question and change what the model finds likely, without a single trained number. A
-# model learns from them only if its pretraining rewarded it for looking back. Our GPT was never rewarded, and is only
-# swayed; the same GPT that has read lists looks back, as far as the lists reach. Contextual calibration measures the sway on texts without content and takes it
+# model learns from them only if its pretraining rewarded it for looking back. `gpt-lists` was, and does; our first GPT was
+# not, and is only swayed, by the opinions that it has just read. Contextual calibration measures the sway on texts without content and takes it
 # off. It repairs a lopsided prior and can do nothing where the prior is even. **Next:** lesson 9 lets a search find the
 # words of the question.

@@ -91,18 +91,20 @@ QUESTIONS = {
     "it was, the same two swapped": ("it was", ("spoon", "kite"), gpt.model, None),
     "it was, random weights": ("it was", GOOD, random_twin(gpt).model, None),
 }
-found: dict = {"zero-shot": {}, "contexts": {}, "last labels": {}}
+found: dict = {"zero-shot": {}, "contexts": {}, "last labels": {}, "last reviews": {}}
 for name, (link, words, model, labelling) in QUESTIONS.items():
     found["zero-shot"][name] = asked(model, [], link, words)
-    contexts, found["last labels"][name] = [], []
+    contexts, found["last labels"][name], found["last reviews"][name] = [], [], []
     for seed in range(SETS):
         chosen = choose(pool, 4, seed)
+        says = {e.text: int(e.label) for e in chosen}
         if labelling:
             chosen = with_random_labels(chosen, 2, seed)
         orders = list(all_orders(chosen))[:: 24 // ORDERS]
         shown = [[(e.text, words[int(e.label)]) for e in order] for order in orders]
         contexts.append([asked(model, one, link, words) for one in shown])
         found["last labels"][name].append([int(order[-1].label) for order in orders])
+        found["last reviews"][name].append([says[order[-1].text] for order in orders])
     found["contexts"][name] = {
         what: [[context[what] for context in orders] for orders in contexts] for what in contexts[0][0]
     }
