@@ -17,8 +17,8 @@
 # head answered that. A head is a matrix of random numbers when it begins: it must learn from examples what class 1
 # means, and with four examples it can hardly know.
 #
-# Our BERT has read 160,000 texts, tens of thousands of reviews among them. It knows what people write behind
-# such a sentence. So do not train anything. Write "it was [MASK] ." behind the review, and look which word BERT would
+# Our BERT has read 160,000 texts, many reviews among them. It knows what people write behind such a sentence. So do not
+# train anything. Write "it was [MASK] ." behind the review, and look which word BERT would
 # put into the blank: a word of praise, such as "great", or one like "terrible".
 #
 # Somebody has to make two choices. The **template** is how the question is asked: where the review stands, and which
@@ -31,11 +31,12 @@ from collections.abc import Sequence
 
 import torch
 from matplotlib import pyplot as plt
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from minitune.course.drawing import arrow, box, canvas, legend, tokens
 from minitune.course.lessons import is_fast, read_result, show, show_table
-from minitune.data.examples import Example
+from minitune.data.examples import Example, draw
 from minitune.methods.from_task import task_data
 from minitune.predictors.classifier import Classifier, Item
 from minitune.predictors.predictor import over
@@ -79,7 +80,7 @@ show(figure, "06-idea.png")
 bert = load_checkpoint("bert")
 model, tokenizer = bert.model, bert.tokenizer
 data, question = task_data("sentiment").for_model(bert)
-test = list(data.test[: 60 if is_fast() else None])
+test = list(data.test[: 40 if is_fast() else None])
 labels = torch.tensor([example.label for example in test])
 print(len(test), "reviews; the classes are", data.labels)
 
@@ -292,16 +293,48 @@ for name in ("as in the text", "irrelevant"):
 #
 # ## Which words, and what to train?
 #
-# Now the other choice. Five mappings of one word to each class, and five words a class; zero-shot, and after
-# training on 16 examples a class. Training changes the model so that it says the right words, and there are two ways. **Everything**
-# may move. Or only the **LM head**: the layer that turns a hidden state into word scores, a copy of the embedding
-# table with BERT's transform before it. In the last mappings the words are the right ones, given to the wrong classes:
-# the model has to unlearn what it knows.
+# Now the other choice: several mappings of words to classes, zero-shot, and after training on 16 examples a class. In
+# two of them the words are the right ones, given to the wrong classes: the model has to unlearn what it knows.
+#
+# Training changes the model so that it says the right words, and there are two ways. **Everything** may move. Or only the
+# **LM head**: the layer that turns a hidden state into word scores, a copy of the embedding table with BERT's
+# transform before it. The smaller one is quickly written. The blanks of 32 reviews are read once, for nothing below the
+# output layer changes; then a copy of the embedding table learns to say "cat" for praise and "dog" for blame.
+
+# %%
+train, _ = draw(data, 16, seed=0)
+with torch.no_grad():
+    states = {}  # hidden states at the blanks: (N, D)
+    for name, examples in (("train", train), ("test", test)):
+        asked_of = [in_template(example.text) for example in examples]
+        states[name] = torch.cat([model(torch.tensor([ids])).hidden[:, place] for ids, place in asked_of])
+targets = torch.tensor([example.label for example in train])
+animals = torch.tensor([tokenizer.word_id("dog"), tokenizer.word_id("cat")])  # negative, positive
+table_copy = nn.Parameter(model.token_embedding.weight.detach().clone())  # (V, D)
+
+
+def accuracy_by_animals() -> float:
+    with torch.no_grad():
+        said = model.logits(states["test"], table_copy)[:, animals].argmax(dim=1)  # (N, D) -> (N, V) -> (N,)
+    return (said == labels).double().mean().item()
+
+
+print(f"cat / dog before: {accuracy_by_animals():.3f}")
+optimizer = torch.optim.Adam([table_copy], lr=3e-3)
+for _step in range(100):
+    loss = F.cross_entropy(model.logits(states["train"], table_copy)[:, animals], targets)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print(f"cat / dog after:  {accuracy_by_animals():.3f}")
+
+# %% [markdown]
+# One word for each class, cross-entropy over the two, and two rows of a table that moved. Is it always as easy?
 #
 # Before looking, write down what you expect. Gao et al. (2021, table 4) found with a large model and 16 examples a
 # class: great/terrible 92.7, good/bad 92.5, cat/dog 91.5, dog/cat 86.2, terrible/great 83.2.
 #
-# > **Expected, before measuring.** Zero-shot: as good as the words are, chance for cat and dog, one minus it for swapped
+# > **Expected, before measuring** (and before the cell above was written). Zero-shot: as good as the words are, chance for cat and dog, one minus it for swapped
 # > words. After training everything, cat and dog within three points of great and terrible, the swapped words below 0.75.
 # > With the LM head alone, cat and dog at least five points lower, and the swapped words higher than after training
 # > everything: two rows of one matrix are all that must trade places.
@@ -334,6 +367,13 @@ gaps = [
 print("terrible / great, the LM head's gain over everything, paired:", told(gaps))
 gaps = [b - a for a, b in zip(*(by_name["cat / dog", what]["scores"] for what in ("output", "full")), strict=True)]
 print("cat / dog, the gain of everything over the LM head, paired:", told(gaps))
+for rate in ("0.001", "0.003"):
+    print(
+        f"terrible / great, everything at a rate of {rate}:",
+        told(by_name["terrible / great", f"full at {rate}"]["scores"]),
+    )
+for what, scores in result["by heart"].items():
+    print(f"terrible / great, {what}, on the 32 training examples themselves: {interval(scores)[0]:.3f}")
 
 figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
 for height, name in enumerate(reversed(names)):
@@ -355,7 +395,25 @@ show(figure, "06-mappings.png")
 # %% [markdown]
 # ![The choice of words, before and after training](figures/06-mappings.png)
 #
-# RESULT-WORDS
+# Zero-shot, the words are everything. Swapped, the accuracy is one minus what it was.
+#
+# After training everything on 16 examples a class, "cat" and "dog" stand beside "great" and "terrible", 0.934 and 0.936, as
+# expected. Weights (five a class) make no difference any more. The swapped words stay at 0.546 and 0.560.
+#
+# The LM head alone was expected to fail at "cat" and "dog", and does not: 0.931, and the difference from training
+# everything is none that ten draws can tell. And it turns the swapped words round, as expected, and all the way, to
+# 0.935: the hidden state at the blank tells good from bad already, and two rows of one matrix only have to trade
+# places. All that was wrong were the names.
+#
+# Why does everything fail where its smallest part succeeds? We thought of the rate, for the LM head's is ten times as
+# large, and expected more than 0.75 at that rate; it gave 0.583. The answer is in the last two lines of the output. Both
+# ways are right on the 32 training examples (0.975 and 0.972). With everything in motion the model has learned them by heart, one by
+# one, which is easier for so many numbers than to turn round what they know of thousands of reviews. The LM head sees
+# only the blank's hidden state, where the reviews of a class look alike, so that what it learns holds for all of them.
+#
+# Nothing here beats zero-shot with good words (0.942): this model knows what a good review is, and 32 examples
+# add nothing. `rating` is another matter. There zero-shot is right on 0.391 of five classes, the LM head comes to
+# 0.479, and training everything to 0.744. What the hidden state does not tell apart, another output layer cannot.
 #
 # ## Several words a class
 #
@@ -434,14 +492,14 @@ show(figure, "06-several-words.png")
 #
 # The first guess holds. With one word a class drawn at random the mean is 0.739, with eight it is 0.944, and the spread
 # falls from 0.212 to 0.006. But look where the points lie. They form two heaps, one at 0.94 and one just above 0.50,
-# and two words are not better than one. A draw fails where one class got a verdict, such as "great", and the other none:
-# people say "it was great" far more often than "it was clever", so that the class with the verdict wins whatever the
-# review says. With eight words of thirteen each class has a verdict for certain.
+# and two words are not better than one. A draw fails where one class got a verdict, such as "great", and the other
+# none: people say "it was great" far more often than "it was clever", so the class with the verdict wins whatever the
+# review says. Of eight words in thirteen at least one is almost always a verdict, and both classes have theirs.
 #
-# Weighing was expected to help at eight words, and does nothing there (-0.001). It helps where draws fail: with two words
-# it gains 0.142, from a class that has a common word and a rare one to another with two rare ones. One word alone
-# cannot be weighed, for the weights of a class are shares of one. The remedy for a whole class that is too common is
-# another, and comes in lesson 8: calibration.
+# Weighing was expected to help at eight words, and does nothing there (-0.001). It helps where draws fail: with two
+# words it gains 0.142, and with three and five the gain is no longer certain. A common word beside a rare one is
+# quieted by its weight. One word alone cannot be weighed, for the weights of a class are shares of one. Against a whole
+# class that is too common there is another remedy, calibration, in lesson 8.
 #
 # ## A word of several tokens
 #
@@ -502,7 +560,7 @@ PAIRS = (
     ("great", "abominable"),
 )
 RULES = {"first": lambda pieces: pieces[0], "sum": Tensor.sum, "mean": Tensor.mean}
-some = test[: 20 if is_fast() else 300]
+some = test[: 8 if is_fast() else 300]
 
 
 def compare_rules(name: str, pieces_of) -> None:
@@ -528,10 +586,10 @@ compare_rules("BERT, at once", bert_at_once)
 # does not warn.
 #
 # GPT reads whole words almost perfectly, by the mean *and by the sum*, and the second was not expected. Its pieces
-# after the first are nearly certain ("_mag" is followed by "n" in 985 cases of 1,000), so a long word costs no more
-# than a short one. BERT failed, by both rules: it never says "positive" for "magnificent" against "abominable". The
-# line above the tables shows why. Asked for six pieces at once it finds none of them likely but the first, for no
-# piece knows what the others are: at the second blank, "##n" would be wrong behind any other beginning.
+# after the first are nearly certain (behind "_mag" it gives "n" a probability of 0.985), so a long word costs hardly
+# more than a short one. BERT failed, by both rules: it never says "positive" for "magnificent" against "abominable".
+# The line above the tables shows why. Asked for six pieces at once it finds none of them likely, for no piece knows
+# what the others are: at the second blank, "##n" would be wrong behind any other beginning.
 #
 # GPT had an advantage: each piece was read with those before it in their places. BERT can have that too. Put the question
 # six times, with none, one, two ... of the pieces filled in, and read the next piece each time.
@@ -557,8 +615,8 @@ compare_rules("BERT, in turn", bert_in_turn)
 # %% [markdown]
 # Now BERT knows the word, and here the rule matters. By the **sum**, "terrible" wins against "magnificent" every
 # time (0.49, and no answer "positive"), and "great" against "abominable" 96 times in 100: each further piece costs
-# probability, even when it is nearly certain, and the shortest word wins. By the **mean** the same words reach 0.94. On
-# two long words it stops at 0.79 (0.75 were expected): the model has hardly read them.
+# probability, and the shortest word wins. By the **mean** the same words reach 0.94. On two long words it stops at 0.79
+# (at least 0.75 was expected): the model has hardly read them.
 #
 # The package takes the mean, and reads piece after piece. `minitune/readout/phrases.py` puts the question once for each
 # beginning of a word, and makes class scores of the words as before. A model that knows nothing gives every token the
@@ -570,14 +628,14 @@ for checkpoint, pieces_of in ((bert, bert_in_turn), (gpt, gpt_pieces)):
     words = [[tuple(its.encode("abominable")), tuple(its.encode("very bad"))], [tuple(its.encode("magnificent"))]]
     string = "{text} it was {mask}" + (" ." if checkpoint is bert else "")
     phrases = Phrases(words, its.mask_id if checkpoint is bert else None)
-    theirs = Classifier(checkpoint.model, its, Template.parse(string), phrases).scores(some[:20])
+    theirs = Classifier(checkpoint.model, its, Template.parse(string), phrases).scores(some[:8])
     yours = torch.tensor(
         [
             [
                 math.log(sum(pieces_of(e.text, word).mean().exp().item() for word in ("abominable", "very bad")) / 2),
                 pieces_of(e.text, "magnificent").mean().item(),
             ]
-            for e in some[:20]
+            for e in some[:8]
         ]
     )
     difference = (theirs - yours).abs().max().item()
@@ -595,7 +653,7 @@ for checkpoint, pieces_of in ((bert, bert_in_turn), (gpt, gpt_pieces)):
 # > review beats keeping its start, by 2 to 6 points at 8 tokens, and by less at 20.
 
 # %%
-KEPT = (4, 8, 12, 16, 20, 24)
+KEPT = (4, 24) if is_fast() else (4, 8, 12, 16, 20, 24)
 SLOTS = {"the start": "{text}", "the end": "{text:start}"}
 kept_right = {}
 for checkpoint in (bert, gpt):
@@ -636,7 +694,12 @@ show(figure, "06-ends.png")
 # verdict may stand at either end, and in a news report the first sentence says what it is about: measure it for your
 # own texts before you cut them.
 #
-# > **At scale, here, why.** RESULT-SCALE
+# > **At scale, here, why.** With RoBERTa-large and 16 examples a class, Gao et al. found great/terrible 92.7 and cat/dog
+# > 91.5; swapped words came to 83.2. Our words tie after training, and our swapped words come to 0.55 or to 0.94, by what
+# > is trained. We think that both have one reason. In our small world the hidden state at "it was ___" says little else
+# > than good or bad, so any two targets are equally easy for an output layer; and a small model that may change
+# > everything has it easier to remember 32 reviews than to turn that state round. Expect a real model to lie between, and
+# > words and wordings to differ more: ours understands three wordings alike because its text has few kinds of question.
 #
 # ## Common mistakes
 #
@@ -659,7 +722,9 @@ show(figure, "06-ends.png")
 # reviews do the two disagree, and which is right more often? (10 minutes)
 # **6.3** Write `class Verbalizer(nn.Module)` for classes of unequal word counts, without a loop over classes in
 # `forward`. Test it with a model that gives every word the same logit: all classes must tie. (20 minutes)
-# **6.4** RESULT-EXERCISE
+# **6.4** From how many examples a class on does training everything learn swapped words, and not its examples by heart?
+# `minitune tune full --task sentiment --label-words "positive=terrible;negative=great" --shots 64 --out runs/swapped`
+# tells the accuracy on test. (15 minutes, most of them the machine's)
 # **6.5** `bert_in_turn` fills from left to right. Fill the surest piece first instead, as Schick and Schütze (2021) do.
 # Does "magnificent" against "abominable" rise above 0.79? (20 minutes)
 #

@@ -1,16 +1,22 @@
 """The shipped models reach what the lessons build on, on test files that pretraining never saw."""
 
 import json
+import random
 
 import pytest
+import torch
 
 from minitune.files import read_text, shared
 from minitune.predictors.probes import Probes, commonest_object, recall, zero_shot
 from minitune.training.checkpoint import SHIPPED, load_checkpoint, random_twin
+from minitune.world.lists import ListStyle, ListWriter
 from minitune.world.tasks import get_task
+from minitune.world.world import World
+
+KINDS = ("bert", "gpt")
 
 
-@pytest.fixture(scope="module", params=SHIPPED)
+@pytest.fixture(scope="module", params=KINDS)
 def checkpoint(request):
     return load_checkpoint(request.param)
 
@@ -49,7 +55,7 @@ def test_four_facts_in_five_that_were_read_often_are_known(checkpoint, probes):
 
 
 @pytest.mark.lesson01
-@pytest.mark.parametrize("kind", SHIPPED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_label_words_are_single_tokens_and_the_rarest_are_split(kind):
     tokenizer = load_checkpoint(kind).tokenizer
     for task in ("sentiment", "topic", "entail"):
@@ -59,7 +65,7 @@ def test_label_words_are_single_tokens_and_the_rarest_are_split(kind):
     assert tokenizer.is_split("magnificent") and tokenizer.is_split("abominable")
 
 
-@pytest.mark.parametrize("kind", SHIPPED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_checkpoint_is_small_and_says_how_it_was_made(kind):
     folder = shared("checkpoints") / kind
     assert sum(path.stat().st_size for path in folder.iterdir()) < 8_000_000
@@ -68,3 +74,32 @@ def test_a_checkpoint_is_small_and_says_how_it_was_made(kind):
     steps, threads = made["run"]["steps"], made["run"]["threads"]
     assert made["command"] == f"minitune pretrain {kind} --steps {steps} --seed 0 --threads {threads}"
     assert set(made["reached"]) >= {"sentiment", "topic", "facts"}
+
+
+@pytest.mark.lesson08
+def test_only_the_model_that_has_read_lists_learns_from_its_context():
+    """Single words, each followed by one of two arbitrary words: once both have been shown, which is the right one?"""
+    right = {}
+    for name in ("gpt", "gpt-lists"):
+        checkpoint, rng = load_checkpoint(name), random.Random("unread")
+        writer = ListWriter(World(0), checkpoint.tokenizer)
+        for _ in range(25):
+            listing = writer.listing(rng, ListStyle(burst=0.0), writer.words)
+            ids, places = listing.encode(checkpoint.tokenizer)
+            with torch.no_grad():
+                scores = checkpoint.model.logits(checkpoint.model(torch.tensor([ids])).hidden[0])  # (T, V)
+            pair, shown = [checkpoint.tokenizer.word_id(word) for word in listing.words], set()
+            for place, (_, which) in zip(places, listing.lines, strict=True):
+                if len(shown) == 2:
+                    its = scores[place - 1]
+                    right.setdefault(name, []).append((its[pair[which]] > its[pair[1 - which]]).item())
+                shown.add(which)
+    share = {name: sum(its) / len(its) for name, its in right.items()}
+    assert share["gpt-lists"] >= 0.85 and 0.35 <= share["gpt"] <= 0.65, share
+
+
+def test_every_shipped_model_is_small():
+    for name in SHIPPED:
+        assert (shared("checkpoints") / name / "model.pt").stat().st_size < 8e6, (
+            f"{name} is too large to be carried along"
+        )

@@ -6,6 +6,7 @@ The modules are not run; their imports are read off their source, those inside f
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +33,7 @@ ONE_WAY = "imports run downwards, " + " > ".join(", ".join(rooms) for rooms in r
 Imports = dict[str, dict[str, str]]  # module -> the modules that it imports, each with where: "data/rows.py, line 3"
 
 
+@functools.cache
 def imports_of(package: Path) -> Imports:
     """Which module of the package imports which other one."""
     files = {name_of(path, package): path for path in sorted(package.rglob("*.py"))}

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 6, more: which words, and what to train
 #
-# **Belongs to** lesson 6. **To run:** about 25 minutes on one CPU core. **Writes** `06-words.json`; the lesson draws its
+# **Belongs to** lesson 6. **To run:** about 12 minutes on one CPU core. **Writes** `06-words.json`; the lesson draws its
 # figures from the committed one.
 #
 # Prompt-based fine-tuning on 16 examples a class: the question stays what it is, the words stay what they are, and the
@@ -16,6 +16,9 @@
 # > class and one, weighted or not, end within two points of each other, and so do "magnificent" and "abominable", which
 # > are words of six and five tokens. On `rating`, which leaves room above zero-shot, both ways gain at least five points,
 # > and everything gains more than the LM head.
+#
+# Two things became otherwise than planned: of the six verdicts a class five are trained, those of one token; and
+# "magnificent" and "abominable" are left to lesson 6, zero-shot, for to train them reads each text eleven times.
 
 # %%
 import statistics
@@ -27,11 +30,10 @@ from minitune.methods.experiment import learn
 from minitune.methods.method import Method
 
 DRAWS, SHOTS = (1, 4) if is_fast() else (10, 16)
-SIX = {
-    "positive": ("great", "good", "wonderful", "superb", "lovely", "magnificent"),
-    "negative": ("terrible", "bad", "awful", "dreadful", "poor", "abominable"),
+FIVE = {  # those that are one token
+    "positive": ("great", "good", "wonderful", "superb", "lovely"),
+    "negative": ("terrible", "bad", "awful", "dreadful", "poor"),
 }
-FIVE = {label: words[:5] for label, words in SIX.items()}  # those that are one token
 BY_RARITY = (1, 2, 5, 10, 25)  # great stands 25 times as often in the text as lovely
 WORDS = {
     "great / terrible": {"positive": ("great",), "negative": ("terrible",)},
@@ -44,9 +46,7 @@ WORDS = {
         label: tuple(f"{word}:{weight}" for word, weight in zip(words, BY_RARITY, strict=True))
         for label, words in FIVE.items()
     },
-    "magnificent / abominable": {"positive": ("magnificent",), "negative": ("abominable",)},
 }
-SLOW = "magnificent / abominable"  # each text is read eleven times: 300 reviews are scored, and the LM head is left out
 WAYS = {"full": ("full", []), "output": ("output", [])}
 FASTER = {f"full at {rate:g}": ("full", [f"lr={rate}"]) for rate in (1e-3, 3e-3)}  # the default is 3e-4
 bert = minitune.load("bert")
@@ -56,9 +56,8 @@ bert = minitune.load("bert")
 def rows_of(task: str, words: dict, ways: dict) -> list[dict]:
     """Accuracy on test of each mapping: zero-shot, and of each draw after training in each way."""
     data, question = minitune.task(task).for_model(bert)
-    rows = []
+    test, rows = data.test[: 40 if is_fast() else None], []
     for name, label_words in words.items():
-        test = data.test[: 40 if is_fast() else 300 if name == SLOW else None]
         own = replace(question, label_words=label_words) if label_words else question
         untrained = Method.parse("zero-shot").build(bert, own, seed=0).accuracy(test)
         for way, (what, settings) in ways.items():
@@ -70,7 +69,7 @@ def rows_of(task: str, words: dict, ways: dict) -> list[dict]:
 
 
 rows = rows_of("rating", {"the task's own": None}, WAYS)
-rows += rows_of("sentiment", {name: words for name, words in WORDS.items() if name != SLOW}, WAYS)
+rows += rows_of("sentiment", WORDS, WAYS)
 
 # %% [markdown]
 # The swapped words stayed at 0.55 when everything was trained, and came to 0.94 with the LM head alone. Is it the rate?
@@ -79,8 +78,19 @@ rows += rows_of("sentiment", {name: words for name, words in WORDS.items() if na
 
 # %%
 rows += rows_of("sentiment", {"terrible / great": WORDS["terrible / great"]}, FASTER)
-rows += rows_of("sentiment", {SLOW: WORDS[SLOW]}, {"full": WAYS["full"]})
-save_result({"draws": DRAWS, "shots": SHOTS, "rows": rows}, "06-words.json")
+
+# %% [markdown]
+# It is not the rate. So what was learned? The accuracy on the 32 examples themselves tells.
+
+# %%
+data, question = minitune.task("sentiment").for_model(bert)
+swapped, by_heart = replace(question, label_words=WORDS["terrible / great"]), {}
+for way, (what, settings) in WAYS.items():
+    method = Method.parse(what, [*settings, *(["steps=4"] if is_fast() else [])])
+    learned = [learn(method, bert, swapped, data, SHOTS, seed) for seed in range(DRAWS)]
+    by_heart[way] = [its.predictor.accuracy(its.train) for its in learned]
+    print(f"terrible / great, {way}: {statistics.fmean(by_heart[way]):.3f} on the training examples", flush=True)
+save_result({"draws": DRAWS, "shots": SHOTS, "rows": rows, "by heart": by_heart}, "06-words.json")
 
 # %%
 cells = [

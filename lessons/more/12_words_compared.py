@@ -128,7 +128,8 @@ for kind in MODELS:
             zero_shot[f"{kind} {task} {shots}"] = {"scores": scores, "words": chosen, "ties": ties}
             means = "  ".join(f"{name} {interval(values)[0]:.3f}" for name, values in scores.items())
             print(f"{kind} {task} {shots}: {means}", flush=True)
-save_result(zero_shot, "12-words-zero-shot.json")
+first_words = {cell: its | {"words": its["words"][:1]} for cell, its in zero_shot.items()}  # of the first draw
+save_result(first_words, "12-words-zero-shot.json")
 
 # %% [markdown]
 # ## After 50 steps of training on the same examples

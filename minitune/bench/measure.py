@@ -21,7 +21,7 @@ class Figure(NamedTuple):
     row: str  # what was done
     measure: str  # the column
     value: float
-    unit: str  # "tokens/s", "times", "share", "bytes" or "bytes a number"
+    unit: str  # "tokens/s", "candidates/s", "times", "share", "bytes" or "bytes a number"
 
     @property
     def name(self) -> str:
@@ -30,7 +30,7 @@ class Figure(NamedTuple):
     def __str__(self) -> str:
         if self.unit == "bytes":
             return size(self.value)
-        return f"{self.value:,.0f}" if self.unit == "tokens/s" else f"{self.value:.2f}"
+        return f"{self.value:,.0f}" if self.unit.endswith("/s") else f"{self.value:.2f}"
 
 
 def in_turn(jobs: dict[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from minitune.bench.comparing import comparing_figures
 from minitune.bench.generation import generation_figures
 from minitune.bench.measure import Figure, threads
 from minitune.bench.models import CONFIGS
 from minitune.bench.pretraining import own_text_figures, pretraining_figures
 from minitune.bench.readers import SETTINGS
+from minitune.bench.searching import search_figures
 from minitune.bench.tuning import forward_figures, head_figures, step_figures
 from minitune.report import table
 
@@ -68,6 +70,22 @@ TABLES = {
                 partial(forward_figures, kind),
             )
         ],
+    ),
+    "searching": Table(
+        "Searching trigger words, 32 candidates of 3 tokens a round, one thread. Higher is better.",
+        "model and examples",
+        {
+            "candidates/s": "candidates whose loss on the examples is known, in a second",
+            "times one by one": "that rate, divided by the rate of one candidate after the other",
+            "times forward": "that rate, divided by the rate of plain forward passes of as many texts",
+        },
+        [partial(search_figures, kind, examples) for kind in CONFIGS for examples in (4, 16)],
+    ),
+    "comparing": Table(
+        "A comparison, method by method: search and training on 4 examples a class, one thread. Less is better.",
+        "model and method",
+        {"times full+head": "the time of the method, divided by that of `full+head` on the same draw"},
+        [partial(comparing_figures, kind) for kind in CONFIGS],
     ),
 }
 

@@ -44,8 +44,8 @@ def run(options: argparse.Namespace) -> None:
     from minitune.methods.compare_report import compare_json, compare_table, many, plot
     from minitune.methods.file_report import describe, words_asked
     from minitune.methods.kinds import KINDS
-    from minitune.methods.method import all_methods, parse_all
     from minitune.methods.question import asked_otherwise
+    from minitune.methods.several import all_methods, parse_all
     from minitune.report import check_figure_path
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device

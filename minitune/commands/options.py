@@ -80,7 +80,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--model", default="bert", metavar="bert|gpt|DIR", help="a shipped one, or a folder of one (default: bert)"
     )
     parser.add_argument("--template", help='how the question is asked, as in "{text} it was {mask} ."')
-    parser.add_argument("--label-words", metavar="WORDS", help='as in "positive=great,good;negative=bad"')
+    parser.add_argument(
+        "--label-words",
+        metavar="WORDS",
+        help='as in "positive=great:2,good;negative=bad,not good", with weights where one shall count more',
+    )
     add_device(parser)
 
 

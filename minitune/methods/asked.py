@@ -8,10 +8,12 @@ from typing import Any
 
 from minitune.data.examples import TrainSet
 from minitune.methods.autoprompt_search import find_triggers, trigger_template
+from minitune.methods.demonstration_search import not_shown, question_after, show_examples
 from minitune.methods.pet import PetConfig, soft_labelled, weigh_patterns
 from minitune.methods.question import Question
 from minitune.methods.search import Search, SearchFor
 from minitune.prompting.autoprompt import AutoPromptConfig
+from minitune.prompting.demonstrations import DemonstrationsConfig
 from minitune.prompting.template import Template, with_stop
 
 
@@ -57,4 +59,5 @@ ASKED = {
     "manual": Asked(manual),
     "pet": Asked(pet, search=weigh_patterns, settings=PetConfig, teach=soft_labelled),
     "autoprompt": Asked(trigger_template, search=find_triggers, settings=AutoPromptConfig),
+    "demonstrations": Asked(question_after, search=show_examples, settings=DemonstrationsConfig, teach=not_shown),
 }

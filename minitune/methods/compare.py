@@ -15,8 +15,8 @@ from minitune.errors import UserError
 from minitune.methods.baselines import BASELINE_OF, Row
 from minitune.methods.experiment import Trial, learn, trial
 from minitune.methods.kinds import KINDS
-from minitune.methods.method import parse_all
 from minitune.methods.question import Question
+from minitune.methods.several import parse_all
 from minitune.training.checkpoint import Checkpoint, random_twin
 from minitune.tuning.doors import Tuned, fold
 from minitune.tuning.trained import count, trainable

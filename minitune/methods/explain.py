@@ -13,6 +13,7 @@ from minitune.predictors.predictor import Predictor, inputs_of, over
 from minitune.predictors.tagger import NO_TAG, UNREAD, TaggedWords, Tagger
 from minitune.predictors.writer import ANSWER_ROOM, Item, Writer, Writing, prefix_of
 from minitune.readout.calibrated import Calibrated
+from minitune.readout.phrases import Phrases
 from minitune.readout.verbalizer import Verbalizer
 from minitune.report import shortened, table
 
@@ -128,7 +129,24 @@ def words_said(predictor: Classifier, item: Any) -> list[str]:
             if weight
         ]
         tables.append(table(["class", "its words", "score", "probability", "weight"], rows))
+    if isinstance(readout, Phrases) and len(predictor.labels) <= LIKELIEST:
+        tables.append(
+            table(["class", "its words", "mean score of a token", "weight"], phrases_said(predictor, item, readout))
+        )
     return tables
+
+
+def phrases_said(predictor: Classifier, item: Any, readout: Phrases) -> list[list[str]]:
+    """Each word of several tokens, with the mean log-probability of its tokens."""
+    scores = over(predictor, [item], lambda batch: readout.word_scores(predictor.read(batch), predictor.model))[0]
+    return [
+        [label, " ".join(predictor.tokenizer.tokens(tokens[used])), f"{score:.3f}", f"{weight:g}"]
+        for label, *its in zip(
+            predictor.labels, readout.tokens, readout.used, scores.tolist(), readout.weights.tolist(), strict=True
+        )
+        for tokens, used, score, weight in zip(*its, strict=True)
+        if weight
+    ]
 
 
 def at_first_blank(predictor: Classifier, item: Any) -> Tensor:

@@ -36,8 +36,7 @@ def fit(
     what, before_step = WHAT[method.what], None
     rates = what.rates(predictor.model, method.settings) if what.rates else {}
     rates = {f"model.{name}": rate for name, rate in rates.items()}
-    own = READ[method.read].rate
-    if own and trainable(predictor.model):
+    if own := READ[method.read].rate:
         part = own[predictor.model.kind] / method.rate(predictor)
         rates |= {name: part for name in chosen if name.startswith("readout.")}
     if what.before_step:

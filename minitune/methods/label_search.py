@@ -20,7 +20,7 @@ from minitune.methods.question import Question
 from minitune.methods.search import Search
 from minitune.predictors.predictor import over
 from minitune.readout.autoprompt_words import autoprompt_words
-from minitune.readout.lm_bff_words import LMBFFWords, lm_bff_words
+from minitune.readout.lm_bff_words import Judged, LMBFFWords, lm_bff_words
 from minitune.readout.petal import petal_words
 from minitune.readout.verbalizer import Verbalizer
 from minitune.report import size
@@ -82,8 +82,14 @@ def at_the_blank(search: Search, examples: Sequence[Example]) -> tuple[Tensor, T
     """Hidden states at the blank (N, D), and the classes (N,).
 
     Raises:
-        UserError: the template has no blank; the words' scores of so many examples would not fit into the memory.
+        UserError: the template has no blank, or several; the words' scores of so many examples would not fit into the
+            memory.
     """
+    if search.template.blanks > 1:
+        raise UserError(
+            f"the template {str(search.template)!r} has {search.template.blanks} blanks, and a word that is searched "
+            "for is one token: leave one {mask}"
+        )
     memory, needed = machine_memory(), 24 * len(examples) * len(search.checkpoint.tokenizer)
     if memory and needed > memory:
         raise UserError(
@@ -116,16 +122,19 @@ def with_words(search: Search, found: Sequence[Sequence[tuple[int, float]]], by:
 
 def ties(found: LMBFFWords, search: Search) -> tuple[str, str]:
     """How many combinations were tried, how many of them the examples could not tell apart, and which was taken."""
-    classes, wanted = len(search.question.labels), search.settings.likeliest
+    classes, wanted = len(search.question.labels), min(search.settings.likeliest, len(allowed(search)))
     tried = f"{len(found.on_train.words):,} combinations of the {found.per_class} likeliest words a class were tried"
-    if found.per_class < wanted and found.per_class**classes * 2 > search.settings.tried:
-        tried += f" ({wanted} a class would make {wanted**classes:,})"
-    best, train = found.on_train, found.on_train.accuracy[0].item()
-    on_train = f"{best.tied:,} of them share the best accuracy on the training examples, {train:.2f}"
+    if found.per_class < wanted:
+        tried += f" ({wanted} a class would make {wanted**classes:,}, and no more than {search.settings.tried:,} are)"
+    on_train = f"{tied(found.on_train)} the best accuracy on the training examples, {found.on_train.accuracy[0]:.2f}"
     if found.on_dev is None:
         return tried, f"{on_train}; there is no dev set, so the surest of them was taken"
     dev = found.on_dev
     return tried, (
-        f"{on_train}; of the {len(dev.words):,} best, surest first, {dev.tied:,} share the best accuracy on the dev "
-        f"set, {dev.accuracy[0].item():.2f}: the surest there was taken"
+        f"{on_train}; of the {len(dev.words):,} best, surest first, {tied(dev)} the best accuracy on the dev set, "
+        f"{dev.accuracy[0]:.2f}: the surest there was taken"
     )
+
+
+def tied(judged: Judged) -> str:
+    return "1 has" if judged.tied == 1 else f"{judged.tied:,} share"

@@ -19,7 +19,7 @@ from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
 from minitune.methods.rates import default_rate
 from minitune.methods.read import READ
-from minitune.methods.settings import apply_settings, names_of, parted
+from minitune.methods.settings import apply_settings
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
@@ -35,9 +35,6 @@ from minitune.tuning.doors import Tuned
 from minitune.tuning.trained import trainable
 
 NAMED = {"zero-shot": "frozen@manual+verbalizer", "pet": "full@pet+distilled"}
-PLAIN = ("frozen", "full")  # of the answers to "what may change?"
-GIVEN = ("bare", "manual", "head", "focal", "beside", "verbalizer")  # of the others: not searched, and long in use
-WITHOUT_A_BLANK = ("bare", "pet")  # of the answers to how it is asked
 EXAMPLES = "zero-shot, frozen+head, frozen@manual+head, full+head"
 
 
@@ -94,7 +91,7 @@ class Method:
     @property
     def needs_label_words(self) -> bool:
         """Whether words for the classes must be given: the answer is read by them, and none are searched for."""
-        return self.reads_the_blank and not READ[self.read].search
+        return READ[self.read].needs_words
 
     def template(self, question: Question, model_kind: str) -> Template:
         """How the question is asked. A soft prompt is put before the task's own template; in a user's, the number of
@@ -244,25 +241,6 @@ class Method:
         return config
 
 
-def parse_all(names: Sequence[str], settings: Sequence[str] | Mapping[str, Any] = ()) -> list[Method]:
-    """Methods, each with those of the settings that it has.
-
-    Raises:
-        UserError: as of `Method.parse`; a setting that none of them has.
-    """
-    given = dict(settings) if isinstance(settings, Mapping) else dict(map(parted, settings))
-    methods = [Method.parse(name) for name in names]
-    known = [{*names_of((*m.configs, TrainConfig()))} for m in methods]
-    for name in given:
-        if not any(name in its for its in known):
-            having = ", ".join(sorted(set().union(*known)))
-            raise UserError(f"no method here has a setting {name!r}; among them they have {having}")
-    return [
-        Method.parse(name, {key: value for key, value in given.items() if key in its})
-        for name, its in zip(names, known, strict=True)
-    ]
-
-
 def check_memory(name: str, numbers: int) -> None:
     """See that the machine can hold what a method trains: 4 bytes each for number and gradient, 8 for AdamW.
 
@@ -275,26 +253,3 @@ def check_memory(name: str, numbers: int) -> None:
             f"{name} would train {numbers:,} numbers, {size(needed)} with their gradients and the optimizer, and this "
             f"machine has {size(memory)}: take smaller settings or a smaller model"
         )
-
-
-def all_methods(kind_name: str = "classes") -> list[str]:
-    """The combinations that suit a question of this kind; zero-shot first, where there is such a thing.
-
-    What is searched for, or learned at the blank, stands beside a frozen model and one that is trained whole: the
-    product of all would not end within a day.
-    """
-    kind = KINDS[kind_name]
-    named = [name for name in NAMED if kind.is_choice and (name != "pet" or kind_name == "classes")]
-    if kind.read_by:
-        return [*named, *(what for what in WHAT if what not in kind.without)]
-    possible = [
-        f"{what}@{asked}+{read}"
-        for what in WHAT
-        for asked in ASKED
-        for read in READ
-        if read != "number" and (READ[read].at_the_blank or what != "output")
-        if asked not in WITHOUT_A_BLANK or not READ[read].at_the_blank
-        if (asked == "pet") == (read == "distilled")
-        if what in PLAIN or (asked in GIVEN and read in GIVEN)
-    ]
-    return [*named, *(method for method in possible if method not in NAMED.values())]

@@ -33,6 +33,7 @@ class Read:
     Args:
         readout: makes the read-out of a question, by seed; with its settings, where it has some.
         at_the_blank: it reads what the model made of the blank, so the template needs one.
+        needs_words: it reads, or starts from, label words that are given.
         search: finds label words on training examples first, and returns the question with them.
         settings: its config.
         rate: the learning rate of its own parameters, by model; by default they have the method's.
@@ -41,6 +42,7 @@ class Read:
 
     readout: Callable[..., ReadOut]
     at_the_blank: bool = False
+    needs_words: bool = False
     search: SearchFor | None = None
     settings: type | None = None
     rate: Mapping[str, float] | None = None
@@ -118,11 +120,11 @@ READ = {
     "distilled": Read(distilled),
     "beside": Read(beside),
     "number": Read(number),
-    "verbalizer": Read(manual_verbalizer, at_the_blank=True),
+    "verbalizer": Read(manual_verbalizer, at_the_blank=True, needs_words=True),
     "petal": Read(found_words, at_the_blank=True, search=label_search.petal, settings=PetalConfig),
     "lm-bff": Read(found_words, at_the_blank=True, search=label_search.lm_bff, settings=LMBFFWordsConfig),
     "autoprompt": Read(found_words, at_the_blank=True, search=label_search.autoprompt, settings=AutoPromptWordsConfig),
-    "soft": Read(soft, at_the_blank=True, settings=SoftConfig, alone={"bert": 1e-2, "gpt": 3e-2}),
+    "soft": Read(soft, at_the_blank=True, needs_words=True, settings=SoftConfig, alone={"bert": 1e-2, "gpt": 3e-2}),
     "probe": Read(probe, at_the_blank=True, rate={"bert": 3e-3, "gpt": 3e-3}),
     "prototypes": Read(prototypes, at_the_blank=True, settings=PrototypeConfig, rate={"bert": 1e-2, "gpt": 1e-2}),
 }

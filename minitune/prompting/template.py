@@ -119,7 +119,7 @@ class Template:
         """The example as the model reads it, at most `context` tokens long.
 
         A text that does not fit loses words at its end, or where its slot says, the longest text first; nothing else
-        is ever cut.
+        is ever cut. A demonstration of this very example is left out: it would give the answer away.
 
         Args:
             blank: what stands in the place of the blank: by default for BERT one [MASK], for GPT nothing. A word of m
@@ -131,7 +131,8 @@ class Template:
                 that the template asks for.
         """
         self.check(tokenizer.kind)
-        shown = [i for shown in self.demonstrations for i in self.shown(shown, tokenizer)]
+        others = [one for one in self.demonstrations if (one.text, one.text_b) != (example.text, example.text_b)]
+        shown = [i for one in others for i in self.shown(one, tokenizer)]
         pieces = [self.piece(part, example, tokenizer, shown, blank) for part in self.parts]
         at_front = shown if all(part.kind != "demonstrations" for part in self.parts) else []
         texts = [p for p, part in zip(pieces, self.parts, strict=True) if part.kind in TEXT_SLOTS]
@@ -139,7 +140,7 @@ class Template:
         around = 2 if tokenizer.kind == "bert" else 0  # [CLS] and [SEP]
         fixed = around + len(at_front) + sum(map(len, pieces)) - sum(map(len, texts))
         if fixed >= context:
-            raise UserError(self.too_long(fixed, context, len(shown)))
+            raise UserError(self.too_long(fixed, context, len(shown), len(blank or ())))
         rendered = Rendered(cut=shorten(texts, context - fixed, cuts))
         token_type, is_gpt = 0, tokenizer.kind == "gpt"
         if not is_gpt:
@@ -158,14 +159,16 @@ class Template:
             raise UserError("there is a text with no token in it; remove the empty row")
         return rendered
 
-    def too_long(self, fixed: int, context: int, shown: int) -> str:
-        """Why no text fits: what the template takes, and the prompt and the demonstrations in it."""
+    def too_long(self, fixed: int, context: int, shown: int, word: int) -> str:
+        """Why no text fits: what the template takes, and the prompt, the demonstrations and the label word in it."""
         prompt = self.count("soft")
         inside = [f"{prompt} of them the prompt's; its setting is length"] if prompt else []
         inside += [f"{shown} of them the {len(self.demonstrations)} demonstrations'"] if shown else []
+        inside += [f"{word} of them a label word's"] if word > 1 else []
         of_these = f" ({', '.join(inside)})" if inside else ""
         what = "the prompt or the template" if prompt else "it"
-        mend = "show fewer or shorter demonstrations" if shown else f"shorten {what}"
+        what = "show fewer or shorter demonstrations" if shown else f"shorten {what}"
+        mend = f"{what}, or take shorter label words" if word > 1 else what
         taken = f"the template {str(self)!r} alone takes {fixed} tokens{of_these}"
         return f"{taken} and the context holds {context}: {mend}"
 

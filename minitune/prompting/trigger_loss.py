@@ -117,7 +117,7 @@ def read_up_to(
     start = torch.arange(int(first.max()), device=ids.device)  # (S,)
     before = mask[:, : len(start)] * (start < first[:, None])  # (B, S)
     nothing = torch.zeros_like(first)[:, None]  # of the last layer only keys and values are wanted
-    past = model(ids[:, : len(start)], attention_mask=before, read=nothing).past_key_values
+    past = model(input_ids=ids[:, : len(start)], attention_mask=before, read=nothing).past_key_values
     rest = int((mask.sum(dim=1) - first).max())
     places = first[:, None] + torch.arange(rest, device=ids.device)  # (B, R)
     inside = places.clamp(max=ids.shape[1] - 1)

@@ -46,16 +46,16 @@ class Calibrated(nn.Module):
             hidden: of content-free texts, at the place where the answer is read: (N, D).
         """
         with torch.no_grad():
-            self.log_prior.copy_(prior(self.readout, hidden, model).clamp(min=SMALLEST).log())
+            self.log_prior.copy_(prior(self.readout, hidden, model).log())
 
 
 def prior(readout: nn.Module, hidden: Tensor, model: Model) -> Tensor:
     """q, the mean of the classes' probabilities over texts, brought to the sum 1 at the end: (N, D) -> (C,).
 
     Where words are read these are the words' probabilities among all words, so that a text at which the model would
-    say none of them counts little.
+    say none of them counts little. None is quite 0: each has a logarithm.
     """
     of_words = getattr(readout, "chances", None)
     chances = of_words(hidden, model) if of_words else readout(hidden, model).softmax(dim=-1)  # (N, C)
-    mean = chances.mean(dim=0)  # (N, C) -> (C,)
+    mean = chances.mean(dim=0).clamp(min=SMALLEST)  # (N, C) -> (C,)
     return mean / mean.sum()

@@ -64,7 +64,7 @@ class Phrases(nn.Module):
         words: for each class, in the order of the labels, its words.
         mask_id: of BERT's [MASK]; None for GPT.
         blanks: of the template.
-        weights: for each class those of its words; equal by default.
+        weights: as many numbers above 0 for each class; by default all words weigh the same.
     """
 
     reads = "blanks"
@@ -83,33 +83,30 @@ class Phrases(nn.Module):
         self.fills = tuple(dict.fromkeys(fills))  # each once
         self.length = max(len(word) for of_class in words for word in of_class)  # L
         weights = weights or [[1.0] * len(of_class) for of_class in words]
-        # One row of a table for each word; a class without so many words as another has a weight of 0 there.
+        # A row for each word; a class with fewer words than another has words of weight 0 in their place.
         shape = len(words), max(map(len, words))
         tokens = torch.zeros(*shape, self.length, dtype=torch.long)
-        used = torch.zeros(*shape, self.length, dtype=torch.float64)
+        used = torch.zeros(*shape, self.length, dtype=torch.bool)
         places = torch.zeros(*shape, self.length, dtype=torch.long)  # among the K L places that are read
-        shares = torch.zeros(shape, dtype=torch.float64)
-        for c, (of_class, its_weights) in enumerate(zip(words, weights, strict=True)):
-            for w, (word, weight) in enumerate(zip(of_class, its_weights, strict=True)):
-                tokens[c, w, : len(word)] = torch.tensor(word)
-                used[c, w, : len(word)] = 1 / len(word)
-                at = [
-                    self.fills.index(fill) * self.length + j for j, fill in enumerate(fills_for(word, mask_id, blanks))
-                ]
-                places[c, w, : len(word)] = torch.tensor(at)
-                shares[c, w] = weight / sum(its_weights)
+        for c, of_class in enumerate(words):
+            for w, word in enumerate(of_class):
+                tokens[c, w, : len(word)], used[c, w, : len(word)] = torch.tensor(word), True
+                for j, fill in enumerate(fills_for(word, mask_id, blanks)):
+                    places[c, w, j] = self.fills.index(fill) * self.length + j
         # Only the places where some word has a token are scored: the output layer is half of the work.
-        read, at = places[used > 0].unique(return_inverse=True)
-        places[used > 0] = at
+        read, places[used] = places[used].unique(return_inverse=True)
+        parts = [[*its, *[0.0] * (shape[1] - len(its))] for its in weights]
         self.register_buffer("read", read, persistent=False)  # (U,)
         self.register_buffer("places", places, persistent=False)  # (C, W, L), of the U
         self.register_buffer("tokens", tokens, persistent=False)  # (C, W, L)
-        self.register_buffer("used", used, persistent=False)  # (C, W, L), 1 / m for each token of a word of m
-        self.register_buffer("shares", shares, persistent=False)  # (C, W)
+        self.register_buffer("used", used, persistent=False)  # (C, W, L), False = padding
+        self.register_buffer("weights", torch.tensor(parts), persistent=False)  # (C, W), 0 = padding
 
     def forward(self, hidden: Tensor, model: Model) -> Tensor:
         of_words = self.word_scores(hidden, model)
-        return (of_words + self.shares.log().to(of_words.dtype)).logsumexp(dim=-1)  # (B, C, W) -> (B, C)
+        weights = self.weights.to(of_words.dtype)
+        total = (of_words + weights.log()).logsumexp(dim=-1)  # (B, C, W) -> (B, C)
+        return total - weights.sum(dim=-1).log()
 
     def chances(self, hidden: Tensor, model: Model) -> Tensor:
         """The mean probability of each class's words, a word's being its tokens' geometric mean: -> (B, C)."""
@@ -120,8 +117,7 @@ class Phrases(nn.Module):
         at_places = hidden.flatten(1, 2)[:, self.read]  # (B, K, L, D) -> (B, U, D)
         log_p = model.logits(at_places).log_softmax(dim=-1)  # (B, U, V)
         of_tokens = log_p[:, self.places, self.tokens]  # (B, C, W, L)
-        used = self.used.to(of_tokens.dtype)
-        return (of_tokens * used).sum(dim=-1)
+        return of_tokens.masked_fill(~self.used, 0).sum(dim=-1) / self.used.sum(dim=-1).clamp(min=1)
 
 
 def word_reader(

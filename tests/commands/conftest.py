@@ -9,7 +9,7 @@ from minitune.training.checkpoint import Checkpoint, save_checkpoint
 from tests.commands.helpers import CONFIGS, REVIEWS, write
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def models(tmp_path_factory):
     """The folders of a tiny BERT and a tiny GPT that know the words of the reviews."""
     folder = tmp_path_factory.mktemp("models")
@@ -36,7 +36,7 @@ def no_curve(monkeypatch):
     monkeypatch.setattr("minitune.methods.compare_report.plot", lambda *_: None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tuned(models, tmp_path_factory):
     """A folder with a tuned BERT in it; to look at, not to change."""
     folder = tmp_path_factory.mktemp("tuned")

@@ -34,12 +34,10 @@ def test_compare_leaves_out_verbalizers_without_words_and_says_why(capsys, model
 @pytest.mark.lesson12
 def test_labels_that_are_no_words_are_asked_with_words_that_are_searched(capsys, models, here):
     write(here / "stars.csv", [(text, {"good": "five stars", "bad": "one star"}[label]) for text, label in REVIEWS])
-    status, out, err = compare_own(
-        capsys, models, "--methods", "zero-shot,frozen+petal,frozen+lm-bff", data="stars.csv"
-    )
+    status, out, err = compare_own(capsys, models, "--methods", "zero-shot,frozen+petal,full+probe", data="stars.csv")
     assert (status, err) == (0, "") and "let +petal search for them" in out
     rows = out.partition("to store")[2]
-    assert "frozen+petal" in rows and "frozen+lm-bff" in rows and "zero-shot" not in rows
+    assert "frozen+petal" in rows and "full+probe" in rows and "zero-shot" not in rows
     status, out, err = tune(capsys, models, "frozen+petal", data="stars.csv")
     assert (status, err) == (0, "") and "label words found on 4 examples: five stars = " in out
 

@@ -102,6 +102,14 @@ def test_words_of_several_tokens_can_be_searched_for(kind):
     assert ours.tolist() == pytest.approx(each, rel=1e-4)
 
 
+def test_a_head_that_has_yet_to_learn_does_so_before_the_search():
+    search = search_of("gpt", name="frozen@autoprompt+head")
+    template = search.template.with_triggers((20, 21, 22))
+    fresh, taught = search.classifier(template), module.at_start(search, (20, 21, 22))
+    before, after = (its.measure(its.items(search.train))["loss"] for its in (fresh, taught))
+    assert after < before - 0.1, "the search would please a head of random numbers"
+
+
 # invariants
 
 
@@ -191,7 +199,10 @@ def test_ctrl_c_keeps_the_best_and_the_same_search_goes_on_to_the_same_end(after
     whole, logged = find_triggers(search_of(folder=tmp_path / "whole")), tmp_path / "part" / FILE
     with monkeypatch.context() as patch:
         Stopped(patch, after)
-        part = find_triggers(search_of(folder=tmp_path / "part"))
+        try:
+            part = find_triggers(search_of(folder=tmp_path / "part"))
+        except KeyboardInterrupt:
+            pytest.fail("Ctrl-C loses what the search has found")
     rounds = len(json.loads(logged.read_text())["log"]["rounds"]) if logged.exists() else 0
     assert rounds < 6 and (rounds > 0) == (after > 1)
     assert f"stopped after {rounds} of 6 rounds" in part.found[-1] and len(trigger_of(part)) == 3

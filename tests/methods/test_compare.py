@@ -11,9 +11,10 @@ from minitune.methods.compare import compare
 from minitune.methods.compare_report import compare_json, compare_table, plot, spaced
 from minitune.methods.fitting import fit
 from minitune.methods.kinds import KINDS as QUESTIONS
-from minitune.methods.method import Method, all_methods, parse_all
+from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.rates import RATES
+from minitune.methods.several import all_methods, parse_all
 from minitune.methods.what import What
 from minitune.models.build import KINDS, random_model
 from minitune.predictors.tagger import TaggedWords
@@ -271,5 +272,5 @@ def test_full_tuning_learns_eight_examples_by_heart(checkpoint, monkeypatch):
     for name in ("full+head", "full+verbalizer"):
         method = Method.parse(name)
         tuned = method.build(checkpoint, question(checkpoint.kind), seed=0)
-        fit(method, tuned, few, [], seed=0)
+        fit(method, tuned, few, [], seed=0, steps=30)
         assert tuned.accuracy(few) == 1.0, name

@@ -163,3 +163,25 @@ def test_each_token_that_is_written_has_its_probability():
 def test_what_was_searched_is_told_first(kind):
     text = explain_example(build(kind), Example("great soup"), found=("trigger: so so",))
     assert text.startswith("trigger: so so\n\nplace")
+
+
+def test_words_of_several_tokens_are_told_with_what_stood_in_the_blank(kind):
+    words = {"good": ("so great:3", "good"), "bad": ("awful",), "fair": ("sad", "very slow")}
+    asked = tiny.question(kind, label_words=words)
+    predictor = build(kind, "frozen+verbalizer+calibrated", asked)
+    text = explain(predictor, asked, "great soup")
+    said = next(part for part in text.split("\n\n") if part.startswith("some label words have several tokens"))
+    tokenizer, readout = predictor.tokenizer, predictor.readout.readout
+    assert said.count(",") == len(readout.fills), "each thing that the blank held is told"
+    rows = [line.split() for part in text.split("\n\n") if part.startswith("class  its") for line in part.splitlines()]
+    told = {(row[0], " ".join(row[1:-2])): (float(row[-2]), row[-1]) for row in rows[2:]}
+    names = {
+        (label, " ".join(tokenizer.tokens(tokenizer.encode(w.split(":")[0])))) for label in words for w in words[label]
+    }
+    assert set(told) == names and sorted(weight for _, weight in told.values()) == ["1", "1", "1", "1", "3"]
+    good = math.log(
+        sum(math.exp(score) * float(weight) / 4 for (label, _), (score, weight) in told.items() if label == "good")
+    )
+    example = to_example("great soup", asked)
+    hidden = predictor.read(predictor.collate(predictor.items([example])))
+    assert readout(hidden, predictor.model)[0, 2].item() == pytest.approx(good, abs=2e-3)

@@ -89,7 +89,7 @@ def test_layerwise_rates_belong_to_the_parameters_of_what_is_trained(monkeypatch
     for part, rate in expected.items():
         assert {r for name, r in seen["rates"].items() if name.startswith(f"model.{part}")} == {rate}, part
     assert "readout.linear.weight" not in seen["rates"], "the head learns at the whole rate"
-    assert rates_of(monkeypatch, "full+head")["rates"] is None
+    assert rates_of(monkeypatch, "full+head")["rates"] == {}
 
 
 def test_a_layer_of_half_the_rate_moves_half_as_far():

@@ -39,6 +39,22 @@ def test_labels_that_are_single_tokens_are_their_own_words(tmp_path, checkpoint)
     assert len(data.test) == 4 and len(data.pool) == 4, "half is kept for the test, but never a training shot"
 
 
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        (("great soup", "awful film"), True),
+        (("great_soup", "zqzq"), False),
+        (("great soup", "great film"), True),
+        (("great", "猫"), False),
+        (("the soup was great and the film was good", "awful"), False),
+    ],
+)
+def test_labels_of_several_words_are_their_own_words_where_that_costs_little(tmp_path, checkpoint, names, taken):
+    write(tmp_path / "a.csv", [(f"{line} {i}", names[i % 2]) for i, line in enumerate(LINES)])
+    _, question = file_of(tmp_path / "a.csv", None, 2, checkpoint)
+    assert dict(question.label_words) == ({name: (name,) for name in sorted(names)} if taken else {})
+
+
 def test_a_class_without_a_word_is_said_with_the_way_out(tmp_path, checkpoint):
     write(tmp_path / "a.csv", [(line, ("5 stars", "1 star")[i % 2]) for i, line in enumerate(LINES)])
     _, question = file_of(tmp_path / "a.csv", None, 2, checkpoint)

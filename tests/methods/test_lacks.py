@@ -8,9 +8,10 @@ from minitune.data.examples import Dataset
 from minitune.errors import UserError
 from minitune.methods.compare import compare
 from minitune.methods.explain import explain
-from minitune.methods.method import Method, all_methods
+from minitune.methods.method import Method
 from minitune.methods.search import Search
 from minitune.methods.searching import searched
+from minitune.methods.several import all_methods
 from minitune.methods.sweep import sweep
 from minitune.methods.task_data import TaskData
 from minitune.methods.tuned import open_tuned, tune

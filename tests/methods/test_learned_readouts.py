@@ -9,8 +9,9 @@ import torch
 from minitune.data.examples import Dataset, DevSet, Example, TrainSet
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
-from minitune.methods.method import Method, all_methods
+from minitune.methods.method import Method
 from minitune.methods.read import READ
+from minitune.methods.several import all_methods
 from minitune.methods.task_data import TaskData
 from minitune.methods.tuned import open_tuned, tune
 from minitune.training.checkpoint import load_checkpoint, save_checkpoint
@@ -92,6 +93,7 @@ def test_training_goes_on_in_training_mode_after_a_look_at_dev(dropout):
         "frozen@manual+probe+calibrated",
         "prompt-tuning@manual+prototypes",
         "full@manual+prototypes+calibrated",
+        "frozen@autoprompt+prototypes",
     ],
 )
 def test_with_any_other_answers_it_is_saved_and_opened_bit_for_bit(name, kind, tmp_path, monkeypatch):
@@ -99,7 +101,8 @@ def test_with_any_other_answers_it_is_saved_and_opened_bit_for_bit(name, kind, t
     save_checkpoint(tmp_path / "base", tiny.checkpoint(kind))
     base, data = load_checkpoint(tmp_path / "base"), TaskData(DATA, tiny.question(kind))
     read = name.split("+")[1]
-    tuned = tune(Method.parse(name, ["steps=3", *SETTINGS.get(read, [])]), base, data, shots=2)
+    searching = ["rounds=2"] if "autoprompt" in name else []
+    tuned = tune(Method.parse(name, ["steps=3", *searching, *SETTINGS.get(read, [])]), base, data, shots=1)
     tuned.save(tmp_path / "tuned")
     opened, texts = open_tuned(tmp_path / "tuned"), [example.text for example in POOL]
     assert torch.equal(opened.probabilities(texts), tuned.probabilities(texts))

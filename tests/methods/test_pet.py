@@ -11,9 +11,10 @@ from minitune.methods import fitting, searching
 from minitune.methods.experiment import learn
 from minitune.methods.from_file import file_data
 from minitune.methods.from_task import task_data
-from minitune.methods.method import Method, all_methods
+from minitune.methods.method import Method
 from minitune.methods.pet import PetConfig, as_taught, patterns_of, soft_labelled, weigh_patterns, weights_of
 from minitune.methods.search import Search
+from minitune.methods.several import all_methods
 from minitune.methods.task_data import TaskData
 from minitune.methods.tuned import open_tuned, tune
 from minitune.prompting.pet import distillation
@@ -190,7 +191,7 @@ def test_what_it_is_not_for_is_said():
     everything = Dataset("toy", tiny.LABELS, POOL, POOL[:3], POOL[:3])
     with pytest.raises(UserError, match="all 18 are drawn; give fewer with --shots"):
         learn(Method.parse("pet"), base, question("bert"), everything, None, 0)
-    with pytest.raises(UserError, match="PET labels texts with classes, and this task has none"):
+    with pytest.raises(UserError, match="pet reads words at a blank, and this task has none"):
         learn(Method.parse("pet"), base, replace(question("bert"), kind="number"), DATA, 1, 0)
     with pytest.raises(UserError, match="has no label word"):
         learn(Method.parse("pet"), base, replace(question("bert"), label_words={}), DATA, 1, 0)

@@ -527,3 +527,12 @@ def test_a_question_needs_no_score_to_be_saved(bases, tmp_path):
     save(tmp_path, bases, "gpt", *train("gpt", "lora", (), asked, WRITTEN))
     _, predictor, question, _ = load_tuned(tmp_path)
     assert question.score is None and predictor.score is None and len(predictor.write(WRITTEN)) == 2
+
+
+def test_words_of_several_tokens_with_weights_are_opened_as_they_were(kind, bases, tmp_path):
+    words = {"good": ("so great:3", "good"), "bad": ("awful",), "fair": ("sad", "very slow")}
+    method, predictor, asked = train(kind, "biases+verbalizer", question=tiny.question(kind, label_words=words))
+    save(tmp_path, bases, kind, method, predictor, asked)
+    _, opened, question, _ = load_tuned(tmp_path)
+    assert question.label_words == words
+    assert torch.equal(scores_of(opened, EXAMPLES), scores_of(predictor, EXAMPLES))

@@ -74,7 +74,7 @@ def test_the_table_marks_the_best():
 def test_every_rate_and_method_sees_the_same_draws_and_the_rate_is_the_one_in_the_row(monkeypatch):
     seen = []
 
-    def spy(method, predictor, train_set, dev, seed):
+    def spy(method, predictor, train_set, dev, seed, steps):
         seen.append((method.name, method.changes["lr"], seed, tuple(train_set), tuple(dev)))
         config = method.training(predictor, 100, seed)
         assert config.lr == method.changes["lr"] and config.steps == 3

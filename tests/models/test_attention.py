@@ -176,7 +176,7 @@ def test_learns_to_look_at_the_marked_key():
     torch.manual_seed(0)
     layer = SelfAttention(8, 2, 0.0)
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.03)
-    for _ in range(150):
+    for _ in range(75):
         x = torch.randn(32, 5, 8)
         marked = torch.randint(5, (32,))
         x[:, :, 0] = 0

@@ -307,3 +307,11 @@ def test_a_blank_holds_a_word_of_several_tokens(count, bert_tokenizer, gpt_token
         first = plain.blanks[0]
         assert rendered.blanks == list(range(first, first + count)), "each token of the word is read at its own place"
         assert len(rendered.ids) == len(plain.ids) + count - 1
+
+
+def test_a_label_word_that_fills_the_context_is_named(tokenizer):
+    fill = [50] * 29
+    with pytest.raises(
+        UserError, match=r"29 of them a label word's\) and the context holds 30: .* shorter label words"
+    ):
+        Template.parse("{text} it was {mask}").render(PAIR, tokenizer, 30, fill)

@@ -80,13 +80,13 @@ def test_the_softmax_runs_over_the_classes_not_over_the_words(features, output):
     output[30] = weight.pinverse() @ torch.tensor([20.0, 20.0, -40.0], dtype=torch.float64)
     over_words = (output @ weight.T).log_softmax(dim=0)  # the mistake
     assert over_words.argmax(dim=0)[:2].tolist() == [30, 30], "the fixture has no word that the mistake would prefer"
-    found = autoprompt_words(features, LABELS, output, CLASSES, range(31), AutoPromptWordsConfig(2))
+    found = autoprompt_words(features, LABELS, output, CLASSES, range(31), AutoPromptWordsConfig(2, penalty=1.0))
     assert all(30 not in words for words in ids_of(found)), "the softmax runs over the words"
 
 
 def test_scores_of_a_word_sum_to_one_over_the_classes(features, output):
     """Each word's probabilities of all classes, read off the searches for 10 words each."""
-    found = autoprompt_words(features, LABELS, output, CLASSES, range(31), AutoPromptWordsConfig(10))
+    found = autoprompt_words(features, LABELS, output, CLASSES, range(31), AutoPromptWordsConfig(10, penalty=1.0))
     weight, bias = logistic_regression(features, LABELS, 3, 1.0)
     for label, words in enumerate(found):
         for word, score in words:
@@ -107,7 +107,7 @@ def test_permuting_the_classes_permutes_the_words(features, output):
 
 def test_no_word_stands_for_two_classes_and_none_is_found_that_is_not_allowed(features, output):
     allowed = [2, 3, 5, 7, 11, 13, 17, 19, 23]
-    found = ids_of(autoprompt_words(features, LABELS, output, CLASSES, allowed, AutoPromptWordsConfig(3)))
+    found = ids_of(autoprompt_words(features, LABELS, output, CLASSES, allowed, AutoPromptWordsConfig(3, penalty=1.0)))
     assert sorted(word for words in found for word in words) == allowed, "three classes take three each of nine"
 
 
@@ -146,7 +146,10 @@ def test_the_words_are_those_that_a_loop_finds(features, output):
         if word not in taken and len(expected[label]) < 4:
             expected[label].append(word)
             taken.add(word)
-    assert ids_of(autoprompt_words(features, LABELS, output, CLASSES, range(31), AutoPromptWordsConfig(4))) == expected
+    assert (
+        ids_of(autoprompt_words(features, LABELS, output, CLASSES, range(31), AutoPromptWordsConfig(4, penalty=1.0)))
+        == expected
+    )
 
 
 # does it find what is there?
@@ -159,7 +162,9 @@ def test_planted_words_are_found_in_a_linear_world():
     labels = torch.arange(3).repeat(20)
     centres = torch.stack([output[pair].mean(dim=0) for pair in planted])
     features = centres[labels] + 0.3 * torch.randn(60, 64, generator=generator)
-    found = ids_of(autoprompt_words(features, labels, output, CLASSES, range(60), AutoPromptWordsConfig(2)))
+    found = ids_of(
+        autoprompt_words(features, labels, output, CLASSES, range(60), AutoPromptWordsConfig(2, penalty=1.0))
+    )
     assert [sorted(words) for words in found] == [sorted(words) for words in planted]
 
 

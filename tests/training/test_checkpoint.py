@@ -122,7 +122,7 @@ def test_plain_values_come_back_as_they_were(tmp_path):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(UserError, match="there is no model 'nowhere': it is none of bert, gpt, and no folder"):
+    with pytest.raises(UserError, match="no model 'nowhere': it is none of bert, gpt, gpt-lists, and no folder"):
         load_checkpoint("nowhere")
     with pytest.raises(UserError, match=r"there is no .*model.pt; expected a checkpoint"):
         load_checkpoint(str(tmp_path))

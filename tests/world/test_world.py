@@ -18,7 +18,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def documents(world: World) -> list[str]:
-    return list(world.documents(6000))
+    return list(world.documents(2500))
 
 
 # ---- form ----
