@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 07, more: a prompt or a head, by the number of examples
+# # Lesson 7, more: a prompt or a head, by the number of examples
 #
 # **Belongs to** lesson 07. **To run:** about 20 minutes on one CPU core for BERT with 1 to 64 examples of each class, and some
 # three hours for all of the plan; stopped, it goes on from what it has measured. **Writes** `07-prompt-or-head.json`; the
