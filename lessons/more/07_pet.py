@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 07, more: what PET gains, and from which of its parts
+# # Lesson 7, more: what PET gains, and from which of its parts
 #
 # **Belongs to** lesson 07. **To run:** about 10 minutes on one CPU core; stopped, it goes on with the next draw.
 # **Writes** `07-pet.json`; the lesson draws its figure from the committed one.
