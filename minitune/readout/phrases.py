@@ -140,10 +140,16 @@ def word_reader(
 
 def tokens_of(word: str, tokenizer: Tokenizer, blanks: int = 1) -> Word:
     """Raises:
-    UserError: the word has no token, or one that the tokenizer does not know; or not one for each of several blanks.
+    UserError: the word has no token, or one that the tokenizer does not know; it is the name of a special token; it has
+        not one token for each of several blanks.
     """
     ids = tokenizer.encode(word)
     pieces = " + ".join(tokenizer.tokens(ids)) or "nothing"
+    if word in tokenizer.specials:
+        raise UserError(
+            f"the label word {word!r} is the name of a special token, which no text says; choose a word that stands "
+            "for the class"
+        )
     if not ids or tokenizer.unk_id in ids:
         raise UserError(
             f"the label word {word!r} cannot be read at a blank: the {tokenizer.kind} tokenizer makes it {pieces}; "

@@ -245,6 +245,42 @@ ROWS = {
     "word scores under a head": ("tune output+head", "scores of words"),
     "a task without a method": ("tune lora --task instruct", "not one to train on"),
     "help on a method that is none": ("tune lorra --help", "'lorra' is unknown"),
+    # ---- what is searched, shown, or weighed
+    "a special token for a label word": (
+        f"{ONE} --label-words 'good=[MASK];bad=dull'",
+        "name of a special token",
+    ),
+    "a label word of no weight": (f"{ONE} --label-words 'good=clever:0;bad=dull'", "the weight 0; .* as in clever:2"),
+    "triggers that nothing searches for": (
+        TUNE.replace("lora+head", "lora --template '{text} {trigger:2} {mask} .'"),
+        "searches for none: take @autoprompt",
+    ),
+    "a search without a place": (
+        TUNE.replace("lora+head", "frozen@autoprompt --template '{text} it was {mask} .'"),
+        r"write \{trigger:3\} where they shall stand",
+    ),
+    "a search of no rounds": (TUNE.replace("lora+head", "frozen@autoprompt --set rounds=0"), "rounds is 0"),
+    "more demonstrations than there are": (
+        TUNE.replace("lora+head", "frozen@demonstrations+verbalizer --set shown=50"),
+        "50 demonstrations are asked for, and there are 4 examples",
+    ),
+    "demonstrations without a blank": (
+        TUNE.replace("lora+head", "frozen@demonstrations+head --template '{text}'"),
+        "has no blank",
+    ),
+    "label words for tags": ("tune lora+petal --task tags", "no classes"),
+    "a calibrated tagger": ("tune lora+calibrated --task tags", "calibration is of classes"),
+    "prototypes of no size": (TUNE.replace("lora+head", "full@manual+prototypes --set size=0"), "size is 0"),
+    "classes from nowhere": (TUNE.replace("lora+head", "full+soft --set classes_from=here"), "classes_from is 'here'"),
+    "PET of tags": ("tune pet --task tags", "take another method"),
+    "tokens that are none": (
+        TUNE.replace("lora+head", "full --template '{text} {tokens:9999999} {mask} .'"),
+        "names the token",
+    ),
+    "a text cut nowhere": (
+        TUNE.replace("lora+head", "full --template '{text:middle} {mask} .'"),
+        "does not say where a text is cut",
+    ),
     # ---- sweep
     "a sweep of nothing": ("sweep zero-shot --seeds 1", "nothing to train"),
     "a sweep of no methods": ("sweep ,", "empty"),
