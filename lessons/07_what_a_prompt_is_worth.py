@@ -362,10 +362,10 @@ show(figure, "07-worth.png")
 # output layer that is trained already, bring most of the lead over the head. On `rating` names are no better than a head at 4
 # and 16 examples, and at 64 they are *behind* it by 12 points [4, 20]. We had expected the contrary. There the words bring
 # the whole lead: "terrible, bad, moderate, good, great" lie in the right order in the model before training, and five
-# names have no order. Why behind the head? The rate is to blame: for words it is 0.0003 by default, chosen where words know most of the
-# answer, and for a head 0.001. We measured the names again at the head's rate. With 64 of each class they gain 11 points [6,
-# 16] and are level with the head (-0.5 [-6, 5]); with 16 they stay 22 points [13, 31] behind the words. So names are worth
-# what a new head is worth, if they are allowed to learn as fast.
+# names have no order. Why behind the head? The rate is to blame: for words it is 0.0003 by default, chosen where words know
+# most of the answer, and for a head 0.001. We measured the names again at the head's rate. With 64 of each class they gain 11
+# points [6, 16] and are level with the head (-0.5 [-6, 5]); with 16 they stay 22 points [13, 31] behind the words. So names
+# are worth what a new head is worth, if they are allowed to learn as fast.
 #
 # ## PET: several questions, and text that nobody has labelled
 #
@@ -532,13 +532,14 @@ show(figure, "07-pet.png")
 # ![Each part of PET with its ten draws](figures/07-pet.png)
 #
 # The second and the third pattern are 8 points below the first, as expected. The **ensemble** was expected level with the best,
-# and is 3.5 points [0.4, 6.6] below it. The weights should have helped, and could not: before training each of the
-# three is right on 8 of the 20 reviews, in every draw, so each weighs a third. What an ensemble gives here is insurance. Whoever
-# had picked the second pattern alone, and 20 reviews do not warn against it, would be 4 points worse off.
+# and is 3.5 points [0.4, 6.6] below it. The weights should have helped, and could not: before training each of the three
+# says nothing but "terrible" and "great", finds all reviews of these two classes, and is so right on 8 of the 20, in every
+# draw. Each weighs a third. What an ensemble gives here is insurance: whoever had picked the second pattern alone, and 20
+# reviews do not warn against it, would be 4 points [0.1, 8.2] worse off.
 #
-# The **distilled head** is 10 points [6, 14] above a head that is trained on the 20 labels (we expected 15), without having seen one
-# of them, and 3 points [-1, 6] below its teachers. That is what PET is for: a plain classifier, one model and no prompt, with most
-# of what the prompts knew. The **softness** of the labels is worth nothing here (-0.2 points [-2, 2]). And the head is still
+# The **distilled head** is 10 points [6, 14] above a head that is trained on the 20 labels (we expected 15), without having
+# seen one of them, and 3 points [-1, 6] below its teachers. That is what PET is for: a plain classifier, one model and no
+# prompt, with most of what the prompts knew. The **softness** of the labels is worth nothing here (-0.2 points [-2, 2]). And the head is still
 # learning when its 100 steps are over: with 400 it is within a point of its teachers. But no distillation knows more than
 # they do, and the one good prompt alone, 0.47, remains the best row of all.
 #
