@@ -126,3 +126,15 @@ def test_settings_have_names_of_their_own():
     assert (method.reading.classes_from, method.settings.start) == ("random", "labels")
     assert Method.parse("frozen+prototypes", ["size=7"]).reading.size == 7
     assert {"frozen@manual+soft", "full@manual+prototypes", "full@manual+probe"} <= set(all_methods())
+
+
+@pytest.mark.parametrize("calibrated", ["", "+calibrated"])
+def test_the_loss_of_prototypes_has_both_of_its_terms(kind, calibrated):
+    predictor = Method.parse(f"full@manual+prototypes{calibrated}").build(tiny.checkpoint(kind), tiny.question(kind), 0)
+    batch = predictor.collate(predictor.items(POOL))
+    hidden, readout = predictor.read(batch), predictor.readout
+    to_prototypes = readout.loss(readout(hidden, predictor.model), batch["label"])
+    between = readout.between(hidden, batch["label"])
+    assert between > 0 and predictor.loss(batch).item() == pytest.approx((to_prototypes + between).item(), rel=1e-5), (
+        "the pull between examples of a class, L_ins, is not trained"
+    )

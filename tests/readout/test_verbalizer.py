@@ -43,6 +43,16 @@ def test_nothing_new_is_learned_or_stored():
 # numbers worked by hand
 
 
+def test_weights_are_shares_of_a_mean():
+    """Three to one: log((3 e^1 + e^2) / 4) and, of another class with one word, its own logit whatever its weight."""
+    logits = torch.tensor([[1.0, 2.0, 0.5]], dtype=torch.float64)
+    scores = Verbalizer([[0, 1], [2]], [[3.0, 1.0], [7.0]])(logits, Scores())[0]
+    expected = [math.log((3 * math.e + math.e**2) / 4), 0.5]
+    assert scores.tolist() == pytest.approx(expected), "the weights of words are not used, or not brought to the sum 1"
+    doubled = Verbalizer([[0, 1], [2]], [[6.0, 2.0], [1.0]])(logits, Scores())[0]
+    assert torch.allclose(scores, doubled), "only the shares count"
+
+
 def test_the_mean_of_the_words_probabilities():
     logits = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64).log()[None]
     scores = Verbalizer([[0, 1, 3], [2]])(logits, Scores()).exp()
