@@ -3,8 +3,8 @@
 #
 # **Belongs to** lesson 07. **To run:** about 20 minutes on one CPU core for BERT with 1 to 64 examples of each class, and some
 # three hours for all of the plan; stopped, it goes on from what it has measured. **Writes** `07-prompt-or-head.json`; the
-# lesson draws its figures from the committed one, which holds BERT with 1, 4, 16 and 64 examples. GPT, `entail` and the
-# sizes between and beyond are planned, and not measured yet.
+# lesson draws its figures from the committed one, which holds BERT with 1, 4, 16, 64 and 256 examples (`null` on `rating` up
+# to 64). GPT, `entail` and the sizes between are planned, and not measured yet.
 #
 # Three ways to tune a whole model on the same few examples:
 #
