@@ -217,7 +217,9 @@ def test_no_setting_has_the_name_of_another_answer_s(read):
 
 
 @pytest.mark.parametrize(("asked", "read"), [("words", "petal"), ("number", "lm-bff"), ("tags", "autoprompt")])
-def test_a_task_without_classes_is_refused_before_the_search(asked, read):
+def test_a_task_without_classes_is_refused_before_the_search(asked, read, monkeypatch):
+    never = replace(READ[read], search=lambda search: pytest.fail("it is searched before it is refused"))
+    monkeypatch.setitem(READ, read, never)
     question = replace(tiny.question("bert"), kind=asked)
     with pytest.raises(UserError, match=rf"lora\+{read} searches for words that stand for .* write lora alone"):
         learn(Method.parse(f"lora+{read}"), tiny.checkpoint("bert"), question, DATA, 2, 0)
