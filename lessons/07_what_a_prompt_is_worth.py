@@ -322,7 +322,7 @@ for axes, (case, title) in zip(panels, CASES.items(), strict=True):
     axes.annotate("", (ends[1], height), (ends[0], height), arrowprops={"arrowstyle": "<->", "linewidth": 1.8})
     low, high = found.times_interval
     axes.annotate(
-        f"the head needs\n{found.times:.0f} times as many examples\n95% interval {low:.1f} to {high:.1f}",
+        f"the head needs\n{found.times:.1f} times as many examples\n95% interval {low:.1f} to {high:.1f}",
         (math.sqrt(ends[0] * ends[1]), height),
         xytext=(0.97, 0.05),
         textcoords="axes fraction",
@@ -355,7 +355,8 @@ show(figure, "07-worth.png")
 #
 # **On `rating`** the model has to learn, and the lead is real learning: 15 points [11, 19], 16 [10, 22] and 25 [20, 30] with
 # 1, 4 and 16 of each class, and 4 [-3, 10] with 64. Then they cross: with 256 the *head* is ahead, by 3.6 points [2.9, 4.4].
-# We had expected them level there. A new layer that learns from 1,280 labels owes nothing to five words, and it learns at
+# We had expected them level there. A new layer that learns from 1,280 labels owes nothing to five words, and it learns (we did
+# not test whether this matters) at
 # a rate three times as large. Up to the crossing the head needs 2.5 times as many examples [2.0, 3.4], which is 14 more of each
 # class [4, 26], or 70 labels.
 #
