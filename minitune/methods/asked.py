@@ -8,7 +8,7 @@ from typing import Any
 
 from minitune.data.examples import TrainSet
 from minitune.methods.autoprompt_search import find_triggers, trigger_template
-from minitune.methods.demonstration_search import not_shown, question_after, show_examples
+from minitune.methods.demonstration_search import not_shown, show_examples
 from minitune.methods.pet import PetConfig, soft_labelled, weigh_patterns
 from minitune.methods.question import Question
 from minitune.methods.search import Search, SearchFor
@@ -54,10 +54,15 @@ def pet(question: Question, model_kind: str, settings: PetConfig) -> Template:
     return bare(question, model_kind)
 
 
+def demonstrations(question: Question, model_kind: str, settings: DemonstrationsConfig) -> Template:
+    """Through the task's template, after solved examples from the training set that stand in the same template."""
+    return manual(question, model_kind)
+
+
 ASKED = {
     "bare": Asked(bare),
     "manual": Asked(manual),
     "pet": Asked(pet, search=weigh_patterns, settings=PetConfig, teach=soft_labelled),
     "autoprompt": Asked(trigger_template, search=find_triggers, settings=AutoPromptConfig),
-    "demonstrations": Asked(question_after, search=show_examples, settings=DemonstrationsConfig, teach=not_shown),
+    "demonstrations": Asked(demonstrations, search=show_examples, settings=DemonstrationsConfig, teach=not_shown),
 }

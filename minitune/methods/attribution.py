@@ -62,13 +62,13 @@ def attribute(predictor: Predictor, example: Any) -> Attribution:
 
 def with_answer(predictor: Predictor, example: Any) -> tuple[Any, str]:
     """The example with what the predictor says of it in the label's place, and that in words."""
-    answer = predictor.answers([example])[0]
+    (answer,) = predictor.answers([example])
     if isinstance(predictor, Classifier):
-        return replace(example, label=int(predictor.scores([example])[0].argmax())), answer
+        return replace(example, label=predictor.labels.index(answer)), answer
     if isinstance(predictor, Writer):
         return replace(example, answer=answer), answer
     if isinstance(predictor, Tagger):
-        tags = predictor.tags([example])[0]
+        (tags,) = predictor.tags([example])  # a tag's name may have a space
         return replace(example, tags=tuple(map(predictor.place_of, tags))), answer
     return example, answer
 
@@ -91,18 +91,14 @@ def left_out(example: Any) -> tuple[list[str], list]:
 
 def log_chances(predictor: Predictor, examples: list) -> list[float]:
     """The log probability of each example's own label."""
-    return over(predictor, unread(predictor, examples), predictor.log_chance).tolist()
-
-
-def unread(predictor: Predictor, examples: list) -> list:
-    """Items that the model still has to read."""
-    items = predictor.items(examples)
-    return [item._replace(hidden=None) if getattr(item, "hidden", None) is not None else item for item in items]
+    return over(predictor, predictor.items(examples), predictor.log_chance).tolist()
 
 
 def gradient_times_input(predictor: Predictor, example: Any) -> list[float]:
     """Of each token that is read."""
-    (item,) = unread(predictor, [example])
+    (item,) = predictor.items([example])
+    if getattr(item, "hidden", None) is not None:  # of a frozen model: it shall read once more, with gradients
+        item = item._replace(hidden=None)
     device = next(predictor.parameters()).device
     batch = {name: tensor.to(device) for name, tensor in predictor.collate([item]).items()}
     predictor.eval()

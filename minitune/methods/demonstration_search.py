@@ -10,21 +10,15 @@ from minitune.methods.question import Question
 from minitune.methods.search import Search
 from minitune.prompting.demonstrations import (
     USUAL,
-    DemonstrationsConfig,
     as_demonstrations,
     choose,
     ordered,
     with_random_labels,
 )
-from minitune.prompting.template import Template, with_stop
+from minitune.prompting.template import Template
 from minitune.readout.verbalizer import weighed
 
 UNBOUNDED = 1_000_000  # tokens: a text as it is, whatever a model can hold
-
-
-def question_after(question: Question, model_kind: str, settings: DemonstrationsConfig) -> Template:
-    """Through the task's template, after solved examples from the training set that stand in the same template."""
-    return Template.parse(with_stop(question.template, model_kind))
 
 
 def show_examples(search: Search) -> Question:
@@ -37,15 +31,16 @@ def show_examples(search: Search) -> Question:
     if question.kind != "classes":
         raise UserError("@demonstrations shows examples of classes, and this task has none; take another method")
     template.check(search.checkpoint.kind, needs_blank=True)
-    answers = answer_words(question)
+    answers, longest = answer_words(question), longest_question(template, search)
     count = config.shown or min(USUAL, len(search.train))
     while True:
         chosen = ordered(choose(search.train, count, search.seed, config.balanced), config.order)
         if config.random_labels:
             chosen = with_random_labels(chosen, len(question.labels), search.seed)
         shown = as_demonstrations(chosen, answers)
-        over = missing_room(replace(template, demonstrations=shown), search)
-        if not over:
+        taken = sum(len(template.shown(one, search.checkpoint.tokenizer)) for one in shown)
+        over = taken + longest - search.checkpoint.model.context
+        if over <= 0:
             break
         if config.shown or count == 1:
             raise UserError(
@@ -69,12 +64,10 @@ def answer_words(question: Question) -> list[str]:
     ]
 
 
-def missing_room(template: Template, search: Search) -> int:
-    """How many tokens the longest training example would lose."""
-    tokenizer, alone = search.checkpoint.tokenizer, replace(template, demonstrations=())
-    shown = sum(len(template.shown(one, tokenizer)) for one in template.demonstrations)
-    longest = max(len(alone.render(example, tokenizer, UNBOUNDED).ids) for example in search.train)
-    return max(0, shown + longest - search.checkpoint.model.context)
+def longest_question(template: Template, search: Search) -> int:
+    """The tokens of the longest training example, nothing of it cut and nothing shown before it."""
+    alone, tokenizer = replace(template, demonstrations=()), search.checkpoint.tokenizer
+    return max(len(alone.render(example, tokenizer, UNBOUNDED).ids) for example in search.train)
 
 
 def not_shown(search: Search) -> TrainSet:

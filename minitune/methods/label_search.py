@@ -7,7 +7,7 @@ prompt or of triggers are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -29,23 +29,26 @@ from minitune.report import size
 def petal(search: Search) -> Question:
     """0: words at the blank, searched by PETAL's likelihood ratio."""
     hidden, labels = at_the_blank(search, search.train)
-    log_p = search.model.logits(hidden).log_softmax(dim=-1)  # (N, D) -> (N, V)
-    found = petal_words(log_p, labels, search.question.labels, list(allowed(search).values()), search.settings)
-    return with_words(search, found, "the likelihood ratio")
+    words, log_p = allowed(search), search.model.logits(hidden).log_softmax(dim=-1)  # (N, D) -> (N, V)
+    found = petal_words(log_p, labels, search.question.labels, list(words.values()), search.settings)
+    return with_words(search, words, found, "the likelihood ratio")
 
 
 def autoprompt(search: Search) -> Question:
     """0: words at the blank, searched by AutoPrompt: a classifier of hidden states scores the words' vectors."""
     hidden, labels = at_the_blank(search, search.train)
+    words = allowed(search)
     found = autoprompt_words(
         search.model.before_decoder(hidden),
         labels,
         search.model.token_embedding.weight,
         search.question.labels,
-        list(allowed(search).values()),
+        list(words.values()),
         search.settings,
     )
-    return with_words(search, found, "the log-probability that a classifier of hidden states gives their vectors")
+    return with_words(
+        search, words, found, "the log-probability that a classifier of hidden states gives their vectors"
+    )
 
 
 def lm_bff(search: Search) -> Question:
@@ -55,11 +58,11 @@ def lm_bff(search: Search) -> Question:
     if search.dev:
         at_dev, dev_labels = at_the_blank(search, search.dev)
         dev_logits = search.model.logits(at_dev)
-    ids = list(allowed(search).values())
-    classes = search.question.labels
+    words, classes = allowed(search), search.question.labels
+    ids = list(words.values())
     found = lm_bff_words(search.model.logits(hidden), labels, dev_logits, dev_labels, classes, ids, search.settings)
-    question = with_words(search, [[(word, 0.0)] for word in found.words], "")
-    return replace(question, found=(*question.found, *ties(found, search)))
+    question = with_words(search, words, [[(word, 0.0)] for word in found.words], "")
+    return replace(question, found=(*question.found, *ties(found, search, len(words))))
 
 
 def allowed(search: Search) -> dict[str, int]:
@@ -102,14 +105,17 @@ def at_the_blank(search: Search, examples: Sequence[Example]) -> tuple[Tensor, T
     return hidden, torch.tensor([int(example.label) for example in examples], device=hidden.device)
 
 
-def with_words(search: Search, found: Sequence[Sequence[tuple[int, float]]], by: str) -> Question:
+def with_words(
+    search: Search, allowed_words: Mapping[str, int], found: Sequence[Sequence[tuple[int, float]]], by: str
+) -> Question:
     """The question with the words that were found, and with them told.
 
     Args:
+        allowed_words: those of `allowed`, with their ids.
         found: for each class its words, (id, score).
         by: what the scores are; nothing where a word has none of its own.
     """
-    name_of = {i: word for word, i in allowed(search).items()}
+    name_of = {i: word for word, i in allowed_words.items()}
     words = {label: tuple(name_of[i] for i, _ in its) for label, its in zip(search.question.labels, found, strict=True)}
     told = [
         f"{label} = {', '.join(f'{name_of[i]} {score:.2f}' if by else name_of[i] for i, score in its)}"
@@ -120,9 +126,13 @@ def with_words(search: Search, found: Sequence[Sequence[tuple[int, float]]], by:
     return replace(search.question, label_words=words, found=(*search.question.found, line))
 
 
-def ties(found: LMBFFWords, search: Search) -> tuple[str, str]:
-    """How many combinations were tried, how many of them the examples could not tell apart, and which was taken."""
-    classes, wanted = len(search.question.labels), min(search.settings.likeliest, len(allowed(search)))
+def ties(found: LMBFFWords, search: Search, words: int) -> tuple[str, str]:
+    """How many combinations were tried, how many of them the examples could not tell apart, and which was taken.
+
+    Args:
+        words: how many may stand for a class.
+    """
+    classes, wanted = len(search.question.labels), min(search.settings.likeliest, words)
     tried = f"{len(found.on_train.words):,} combinations of the {found.per_class} likeliest words a class were tried"
     if found.per_class < wanted:
         tried += f" ({wanted} a class would make {wanted**classes:,}, and no more than {search.settings.tried:,} are)"

@@ -85,10 +85,6 @@ class Method:
         return self.settings, self.asking, self.reading
 
     @property
-    def reads_the_blank(self) -> bool:
-        return READ[self.read].at_the_blank
-
-    @property
     def needs_label_words(self) -> bool:
         """Whether words for the classes must be given: the answer is read by them, and none are searched for."""
         return READ[self.read].needs_words

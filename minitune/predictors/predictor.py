@@ -80,6 +80,12 @@ def over(
     return found[torch.tensor(order, device=device).argsort()]
 
 
+def label_log_chance(logits: Tensor, label: Tensor) -> Tensor:
+    """The log probability of all labels of a row together; a label of -100 is left out: (B, T, C), (B, T) -> (B,)."""
+    chances = logits.log_softmax(dim=-1).gather(2, label.clamp(min=0)[..., None])[..., 0]  # (B, T, C) -> (B, T)
+    return chances.masked_fill(label == -100, 0.0).sum(dim=1)
+
+
 def padded(rendered: Sequence[Rendered], pad_id: int) -> Batch:
     """`input_ids`, `attention_mask`, `token_type_ids`, each (B, T), padded on the right."""
     width = max(len(r.ids) for r in rendered)

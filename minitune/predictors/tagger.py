@@ -15,7 +15,7 @@ from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.models.build import Model
 from minitune.predictors.classifier import check_placeholders
-from minitune.predictors.predictor import inputs_of, over, padded
+from minitune.predictors.predictor import inputs_of, label_log_chance, over, padded
 from minitune.predictors.spans import span_f1
 from minitune.prompting.template import Rendered, Template
 from minitune.readout.head import TokenHead
@@ -92,9 +92,7 @@ class Tagger(nn.Module):
 
     def log_chance(self, batch: Batch) -> Tensor:
         """Of all tags of a text together: (B,)."""
-        label = batch["label"]  # (B, T)
-        chances = self(batch).log_softmax(dim=-1).gather(2, label.clamp(min=0)[..., None])[..., 0]  # (B, T)
-        return chances.masked_fill(label == UNREAD, 0.0).sum(dim=1)
+        return label_log_chance(self(batch), batch["label"])
 
     def render(self, examples: Sequence[TaggedWords]) -> list[Rendered]:
         return [item.rendered for item in self.items(examples)]

@@ -15,7 +15,7 @@ from minitune.errors import UserError
 from minitune.models.generate import generate
 from minitune.models.gpt import GPT
 from minitune.predictors.classifier import check_placeholders
-from minitune.predictors.predictor import inputs_of, over, padded
+from minitune.predictors.predictor import inputs_of, label_log_chance, over, padded
 from minitune.prompting.template import Rendered, Template
 from minitune.readout.losses import cross_entropy
 from minitune.training.loop import Batch, evaluation
@@ -76,9 +76,7 @@ class Writer(nn.Module):
 
     def log_chance(self, batch: Batch) -> Tensor:
         """Of the whole answer, its end among it: (B,)."""
-        label = batch["label"]  # (B, T)
-        chances = self.logits(batch).log_softmax(dim=-1).gather(2, label.clamp(min=0)[..., None])[..., 0]
-        return chances.masked_fill(label == -100, 0.0).sum(dim=1)
+        return label_log_chance(self.logits(batch), batch["label"])
 
     def logits(self, batch: Batch) -> Tensor:
         """Of every word behind every token: (B, T) -> (B, T, V)."""

@@ -9,6 +9,7 @@ from minitune.errors import UserError
 from minitune.methods.compare import compare
 from minitune.methods.explain import explain
 from minitune.methods.method import Method
+from minitune.methods.read import READ
 from minitune.methods.search import Search
 from minitune.methods.searching import searched
 from minitune.methods.several import all_methods
@@ -42,10 +43,10 @@ def test_who_trains_the_pooler_is_said_truly():
 @pytest.mark.parametrize("name", all_methods())
 def test_what_is_refused_and_what_is_not(name):
     method, question = Method.parse(name), tiny.question("bert")
-    trained = WHAT[method.what].trains_the_pooler
+    trained, at_the_blank = WHAT[method.what].trains_the_pooler, READ[method.read].at_the_blank
     refused = {
-        NO_WORDS: method.reads_the_blank,
-        NO_POOLER: not method.reads_the_blank and not trained,
+        NO_WORDS: at_the_blank,
+        NO_POOLER: not at_the_blank and not trained,
         ("next-sentence head",): False,
         (): False,
     }
