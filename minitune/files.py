@@ -77,15 +77,15 @@ def read_text(path: Path, encoding: str | None = None) -> str:
         raise UserError(f"{path} is not {chosen.upper()}: {place}; {hint}") from None
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, encoding: str | None = None) -> Any:
     """The plain values in a JSON file.
 
     Raises:
         UserError: all that `read_text` raises; no JSON (with its line and column).
     """
-    text = read_text(path)
+    text = read_text(path, encoding)
     try:
-        return json.loads(text)
+        return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path} is no valid JSON: line {error.lineno}, column {error.colno}: {error.msg}; restore it"

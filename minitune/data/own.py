@@ -124,9 +124,15 @@ def with_numbers(rows: Sequence[Labelled], table: Table) -> tuple[Example, ...]:
 
 
 def dataset_in_all(
-    path: Path, labels: tuple[str, ...], examples: Sequence[Any], test: Sequence[Any] | None, shots: int, seed: int = 0
+    path: Path,
+    labels: tuple[str, ...],
+    examples: Sequence[Any],
+    test: Sequence[Any] | None,
+    shots: int,
+    seed: int = 0,
+    part: int = 2,
 ) -> Dataset:
-    """Examples that are drawn in all, not by class; without a test set, half of them are kept for it, by seed.
+    """Examples that are drawn in all, not by class; without a test set, one in `part` is kept for it, by seed.
 
     Raises:
         UserError: too few.
@@ -138,7 +144,7 @@ def dataset_in_all(
         )
     if test is None:
         order = random.Random(seed).sample(range(len(examples)), len(examples))
-        kept = set(order[: min(len(examples) // 2, len(examples) - shots)])
+        kept = set(order[: min(max(1, len(examples) // part), len(examples) - shots)])
         test = [example for i, example in enumerate(examples) if i in kept]
         examples = [example for i, example in enumerate(examples) if i not in kept]
     return Dataset(name_of(path), labels, tuple(examples), tuple(test), by_class=False)

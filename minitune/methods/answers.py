@@ -14,11 +14,17 @@ from minitune.methods.question import Question
 from minitune.predictors.predictor import Predictor
 from minitune.predictors.regressor import Regressor
 from minitune.predictors.tagger import NO_TAG, Tagger
-from minitune.predictors.writer import ANSWER_ROOM, Writer
+from minitune.predictors.writer import Writer
 from minitune.report import shortened, table
 
 ANSWER = "answer"
-ANSWERED = {"spans": "tags", "number": "a number", "words": "any word that the model knows", "text": "a text"}
+ANSWERED = {
+    "spans": "tags",
+    "number": "a number",
+    "words": "any word that the model knows",
+    "text": "a text",
+    "reply": "a text",
+}
 DIGITS = 6  # of a probability in a file
 
 
@@ -46,7 +52,7 @@ class Answers:
         if self.unended:
             notes.append(
                 f"answers that came to no end: {self.unended} of {len(self.values)}; the rest of them was not written, "
-                f"for an answer has room for {ANSWER_ROOM} tokens"
+                "for no answer that was trained on is longer, or the context is full"
             )
         return notes
 
@@ -69,7 +75,8 @@ def answers_to(
         values = predictor.tags(examples)
     elif isinstance(predictor, Writer):
         tokens = predictor.tokens(examples)
-        values, unended = list(map(predictor.tokenizer.decode, tokens)), sum(len(r) == ANSWER_ROOM for r in tokens)
+        values = list(map(predictor.tokenizer.decode, tokens))
+        unended = sum(not predictor.has_ended(e, row) for e, row in zip(examples, tokens, strict=True))
     elif isinstance(predictor, Regressor):
         values = [float(answer) for answer in predictor.answers(examples)]  # a number in JSON too
     else:

@@ -55,7 +55,7 @@ def as_example(text: str, text_b: str | None, question: Question) -> Example | T
     check_whole(text + text_b)
     if text_b and not question.is_pair:
         raise UserError("this was trained on single texts, and here are two")
-    if question.is_pair and not text_b:
+    if question.is_pair and not text_b and question.kind != "reply":  # an instruction may need no input
         raise UserError(f'this was trained on pairs of texts; write both, as in "one text {BETWEEN} another text"')
     return KINDS[question.kind].example(text, text_b or None, 0)
 
@@ -90,11 +90,12 @@ def read_each(predictor: Predictor, examples: Sequence, where: Sequence[str]) ->
         UserError: a text of which the model reads nothing, so that its answer would say nothing of it.
     """
     rendered = []
-    asked_for = {part.kind for part in predictor.template.parts} & set(TEXT_SLOTS)
+    slots = {part.kind for part in predictor.template.parts} & set(TEXT_SLOTS)
     for example, place in zip(examples, where, strict=True):
+        asked_for = {slot for slot in slots if getattr(example, slot, "words") != ""}
         with placed(place):
             rendered += predictor.render([example])
-            if not asked_for <= set(rendered[-1].origin):
+            if not rendered[-1].cut and not asked_for <= set(rendered[-1].origin):
                 raise UserError(
                     "the model reads no token of it (is it a lone accent, or a control character?); write words or "
                     "remove it"

@@ -10,8 +10,9 @@ from torch import Tensor
 from minitune.data.examples import Example
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor, inputs_of, over
+from minitune.predictors.speaker import prefix_of
 from minitune.predictors.tagger import NO_TAG, UNREAD, TaggedWords, Tagger
-from minitune.predictors.writer import ANSWER_ROOM, Item, Writer, Writing, prefix_of
+from minitune.predictors.writer import Item, Writer, Writing
 from minitune.readout.calibrated import Calibrated
 from minitune.readout.phrases import Phrases
 from minitune.readout.verbalizer import Verbalizer
@@ -196,9 +197,9 @@ def tags_given(predictor: Tagger, item: Any, example: TaggedWords) -> list[list[
 def tokens_written(predictor: Writer, example: Writing) -> list[list[str]]:
     """Each token of the answer, its end among them, with its probability; and what else might have been written."""
     (written,) = predictor.tokens([example])
-    question = predictor.question(example.text)
+    question = predictor.question(example)
     start = len(question.ids)
-    end = [predictor.tokenizer.end_id] if len(written) < ANSWER_ROOM else []  # or it has come to none
+    end = [predictor.tokenizer.end_id] if predictor.has_ended(example, written) else []
     question.add([*written, *end], "answer")
     item = Item(question, start, example)
     places = slice(item.start - 1, len(item.rendered.ids) - 1)  # a token is said at the place before it

@@ -37,17 +37,30 @@ def file_data(
     if kind is not None and kind not in OWN_KINDS:
         raise UserError(f"there is no kind {kind!r} of labels; choose one of {', '.join(OWN_KINDS)}")
     path, test_path, layout = at_home(path), at_home(test_path) if test_path else None, layout or Layout()
-    if test_path and test_path.exists() and path.exists() and test_path.samefile(path):
-        raise UserError(f"{test_path} is the training file itself; test on rows that are not trained on")
+    check_is_another(test_path, path)
     if kind == "tags" or (kind is None and looks_tagged(path, layout)):
         data = tag_data(path, test_path, shots or 1, layout)
     else:
         data = label_data(path, test_path, shots or 1, layout, kind)
-    if found := repeated(data.dataset):
-        stand, its = ("stands", "its") if found == 1 else ("stand", "their")
-        note = f"{found} of the {len(data.test)} test examples {stand} in the training rows too, word for word: {its}"
-        data = replace(data, notes=(*data.notes, f"{note} score is no measure of what is new"))
-    return data
+    return with_repeats_told(data)
+
+
+def check_is_another(test_path: Path | None, path: Path) -> None:
+    """Raises:
+    UserError: the test file is the training file.
+    """
+    if test_path and test_path.exists() and path.exists() and test_path.samefile(path):
+        raise UserError(f"{test_path} is the training file itself; test on rows that are not trained on")
+
+
+def with_repeats_told(data: TaskData) -> TaskData:
+    """With a note on test examples that stand among the training rows too."""
+    found = repeated(data.dataset)
+    if not found:
+        return data
+    stand, its = ("stands", "its") if found == 1 else ("stand", "their")
+    note = f"{found} of the {len(data.test)} test examples {stand} in the training rows too, word for word: {its}"
+    return replace(data, notes=(*data.notes, f"{note} score is no measure of what is new"))
 
 
 def at_home(path: Path) -> Path:

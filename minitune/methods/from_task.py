@@ -14,6 +14,7 @@ from minitune.methods.task_data import TaskData
 from minitune.predictors.probes import to_examples
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
+from minitune.world.asking import ALONE, TOGETHER
 from minitune.world.tasks import TASKS, get_task, load_split
 
 SLOTS = ("name", "kind", "food", "price", "area")
@@ -22,18 +23,23 @@ SLOTS = ("name", "kind", "food", "price", "area")
 def task_data(name: str, folder: Path | None = None) -> TaskData:
     """A task of the toy world, from the files in `data/tasks`, or below the `data` folder of another world.
 
-    `facts` is asked for one relation at a time, as `facts:born_in`.
+    `facts` is asked for one relation at a time, as `facts:born_in`. `instruct` is tested on single instructions,
+    `instruct:together` on two at once.
 
     Raises:
         UserError: an unknown task or relation, or one that no method here can be trained on.
     """
-    name, _, relation = name.partition(":")
+    name, _, part = name.partition(":")
     task = get_task(name)
     rows = {split: load_split(name, split, folder) for split in ("train", "dev", "test")}
     if name == "facts":
-        return facts_data(relation, rows)
-    if relation:
-        raise UserError(f"the task {name!r} has no parts; only facts has, one for each relation")
+        return facts_data(part, rows)
+    if name == "instruct":
+        return instruct_data(part, rows)
+    if part:
+        raise UserError(
+            f"the task {name!r} has no parts; facts has, one for each relation, and instruct has instruct:{TOGETHER}"
+        )
     if name == "tags":
         pool, dev, test = (
             tuple(TaggedWords(tuple(row["tokens"]), tuple(map(task.labels.index, row["tags"]))) for row in rows[split])
@@ -48,7 +54,7 @@ def task_data(name: str, folder: Path | None = None) -> TaskData:
     if not task.labels or not task.template:
         able = [name for name, task in TASKS.items() if task.labels and task.template]
         raise UserError(
-            f"the task {name!r} is not one to train on here; choose one of {', '.join(able)}, tags, describe, facts"
+            f"the task {name!r} is not one to train on here; choose one of {', '.join(able)}, tags, describe, instruct, facts"
         )
     pool, dev, test = (tuple(to_examples(rows[split], task.labels)) for split in rows)
     is_pair, patterns = test[0].text_b is not None, task.unseen_templates
@@ -77,6 +83,21 @@ def facts_data(relation: str, rows: dict[str, list[dict]]) -> TaskData:
     labels = tuple(objects)
     dataset = Dataset(f"facts:{relation}", labels, examples("train"), examples("test"), examples("dev"), by_class=False)
     return TaskData(dataset, Question(labels, template, kind="words"))
+
+
+def instruct_data(part: str, rows: dict[str, list[dict]]) -> TaskData:
+    """Follow instructions that are worded as none to train on."""
+    part = part or ALONE
+    if part not in (ALONE, TOGETHER):
+        raise UserError(f"instruct has no part {part!r}; write instruct, or instruct:{TOGETHER} for two at once")
+    rows = rows | {"test": [row for row in rows["test"] if row["part"] == part]}
+    pool, dev, test = (
+        tuple(Writing(r["instruction"], r["output"], text_b=r["input"], group=r["kind"]) for r in rows[split])
+        for split in rows
+    )
+    name = "instruct" if part == ALONE else f"instruct:{part}"
+    question = Question((), "human : {text:whole} {text_b} assistant :", is_pair=True, kind="reply")
+    return TaskData(Dataset(name, (), pool, test, dev, by_class=False), question)
 
 
 def to_writing(row: dict) -> Writing:

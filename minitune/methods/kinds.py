@@ -17,7 +17,7 @@ from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
 from minitune.predictors.regressor import Regressor
 from minitune.predictors.tagger import TaggedWords, Tagger
-from minitune.predictors.writer import Writer, Writing
+from minitune.predictors.writer import Writer, Writing, exact_match
 from minitune.prompting.template import Template
 from minitune.readout.head import FreeNumber, TokenHead
 from minitune.training.checkpoint import Checkpoint
@@ -40,6 +40,7 @@ class Kind:
         without: answers to "what may change?" that train nothing on such a question.
         read_by: the only way to read it; none = any read-out does.
         is_choice: the answer is one of the labels, so that answers can be counted.
+        is_written: the answer is a text, which only a GPT writes.
         measured: what is measured of the training examples before anything else, and is written into the question.
     """
 
@@ -51,6 +52,7 @@ class Kind:
     without: tuple[str, ...] = ()
     read_by: str = ""
     is_choice: bool = False
+    is_written: bool = False
     measured: Callable[[Question, TrainSet], Question] = lambda question, train: question
 
     def needs_blank(self, read: str) -> bool:
@@ -97,7 +99,13 @@ def scaled(question: Question, train: TrainSet) -> Question:
 def writer(
     model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
 ) -> Writer:
-    return Writer(model, checkpoint.tokenizer, template, question.score)
+    return Writer(model, checkpoint.tokenizer, template, question.score, question.room)
+
+
+def replier(
+    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
+) -> Writer:
+    return Writer(model, checkpoint.tokenizer, template, exact_match, question.room, "exact match")
 
 
 def words_to_tag(text: str, text_b: str | None, label: int) -> TaggedWords:
@@ -155,5 +163,14 @@ KINDS: dict[str, Kind] = {
         default=("full", "lora", "prefix-tuning", "prompt-tuning"),
         without=("frozen",),
         read_by="the model's own words",
+        is_written=True,
+    ),
+    "reply": Kind(  # to an instruction, with or without an input; one text is right
+        join=replier,
+        example=lambda text, text_b, label: Writing(text, text_b=text_b or ""),
+        metric="exact match",
+        default=("frozen", "full", "lora", "prefix-tuning", "prompt-tuning"),
+        read_by="the model's own words",
+        is_written=True,
     ),
 }

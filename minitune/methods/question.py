@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from minitune.errors import UserError
+from minitune.predictors.writer import ANSWER_ROOM
 from minitune.prompting.template import Demonstration, Template
 from minitune.readout.phrases import word_reader
 from minitune.readout.verbalizer import parse_label_words
@@ -30,6 +31,7 @@ class Question:
     demonstrations: tuple[Demonstration, ...] = ()  # solved examples that are shown before it
     patterns: tuple[str, ...] = ()  # other templates that ask the same
     found: tuple[str, ...] = ()  # what was searched for, in words
+    room: int = ANSWER_ROOM  # tokens that a written answer may take, its end among them
 
     @property
     def blanks(self) -> int:
@@ -56,6 +58,11 @@ def asked_otherwise(
             raise UserError(
                 f"the template {template!r} has no {{text}}, so the answer would not depend on the text: write it "
                 "where the text shall stand"
+            )
+        if question.kind == "reply" and question.is_pair and any(f"{{{slot}" not in template for slot in TEXT_SLOTS):
+            raise UserError(
+                f"the template {template!r} leaves a part out: write {{text:whole}} where the instruction shall stand "
+                "and {text_b} where its input shall"
             )
         asked.check(checkpoint.kind, needs_blank=needs_blank)
         question = replace(question, template=template, is_own=True)

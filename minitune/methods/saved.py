@@ -21,6 +21,7 @@ from minitune.methods.question import Question
 from minitune.methods.settings import settings_of
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
+from minitune.predictors.writer import ANSWER_ROOM
 from minitune.prompting.template import Demonstration
 from minitune.schema import check_tensors, plain_to
 from minitune.training.checkpoint import Checkpoint, identity, load_checkpoint, read_tensors, write_tensors
@@ -50,6 +51,7 @@ class Asked:
     kind: str
     demonstrations: tuple[Demonstration, ...] = field(default_factory=tuple)
     found: tuple[str, ...] = field(default_factory=tuple)
+    room: int = ANSWER_ROOM
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -95,6 +97,7 @@ def save_tuned(
                 question.kind,
                 question.demonstrations,
                 question.found,
+                question.room,
             )
         ),
         "base": asdict(Base(base.name, base.kind, identity(base))),

@@ -48,7 +48,8 @@ class TaskData:
         """The examples, and the question as this model can answer it: its tokenizer decides which words it knows.
 
         Where any word is an answer, all words of the model are labels, the task's own ones first. Without label words,
-        the labels' own names are taken, if they can be read at the blank without much ado.
+        the labels' own names are taken, if they can be read at the blank without much ado. A reply has as much room as
+        the longest one to train on.
 
         Raises:
             UserError: the model does not know a word that is an answer.
@@ -65,6 +66,9 @@ class TaskData:
             question = replace(question, labels=words, label_words={word: (word,) for word in words})
         if question.kind == "classes" and not question.label_words:
             question = replace(question, label_words=names_as_words(question, checkpoint.tokenizer))
+        if question.kind == "reply":
+            answers = checkpoint.tokenizer.encode_many([example.answer for example in self.train])
+            question = replace(question, room=max(map(len, answers)) + 1)
         return self.dataset, question
 
 

@@ -23,7 +23,6 @@ from minitune.models.cache import Cache, KeyValue
 from minitune.models.gpt import GPT
 
 
-@torch.inference_mode()
 def generate(
     model: GPT,
     prompts: list[list[int]],
@@ -50,6 +49,41 @@ def generate(
 
     Raises:
         UserError: an empty prompt; a number out of range; prompt, past and new tokens exceed the context.
+    """
+    steps = stream(
+        model,
+        prompts,
+        max_new_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        stop_id=stop_id,
+        past_key_values=past_key_values,
+        use_cache=use_cache,
+        seed=seed,
+    )
+    written = [list(row) for row in zip(*steps, strict=True)]  # the tokens of each step -> those of each row
+    return [row[: row.index(stop_id)] if stop_id in row else row for row in written]
+
+
+@torch.inference_mode()
+def stream(
+    model: GPT,
+    prompts: list[list[int]],
+    max_new_tokens: int = 32,
+    *,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop_id: int | None = None,
+    past_key_values: tuple[KeyValue, ...] | None = None,
+    use_cache: bool = True,
+    seed: int = 0,
+) -> Iterator[list[int]]:
+    """The same while it is written: at each step the new token of every row, the stop token among them. What a row
+    writes behind its stop token, while others go on, means nothing.
+
+    The arguments, and what is raised at the first step, are those of `generate`. No weight may change meanwhile.
     """
     check_settings(max_new_tokens, temperature, top_k, top_p)
     if not prompts or not all(prompts):
@@ -90,12 +124,11 @@ def generate(
                 read = end
             token = choose(model.logits(output.hidden[:, -1]), temperature, top_k, top_p, generator)  # (B,)
             ids[:, end] = token
+            yield token.tolist()
             if stop_id is not None:
                 finished |= token == stop_id
                 if finished.all():
-                    break
-    written = ids[:, longest : end + 1].tolist()  # (B, new tokens)
-    return [row[: row.index(stop_id)] if stop_id in row else row for row in written]
+                    return
 
 
 def choose(

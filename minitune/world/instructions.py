@@ -25,7 +25,7 @@ class InstructionWriter:
         colour = rng.choice(self.scenes.words.colours)
         source, output = getattr(self, f"_{kind}")(rng) if kind != "repaint" else self._repaint(rng, colour)
         instruction = fill(rng.choice(self.words.wordings[kind]), colour=colour)
-        return {"instruction": instruction, "input": source, "output": output}
+        return {"instruction": instruction, "input": source, "output": output, "kind": kind}
 
     def _list(self, rng: random.Random, longest: int) -> list[str]:
         return rng.sample(self.nouns, rng.randint(2, longest))

@@ -136,6 +136,7 @@ class Instruct:
     numbers: tuple[str, ...]
     opposites: tuple[tuple[str, str], ...]
     wordings: dict[str, tuple[str, ...]]
+    more: dict[str, tuple[str, ...]]  # patterns, whose alternatives are not written out yet
 
 
 @dataclass(frozen=True)

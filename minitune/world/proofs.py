@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from minitune.world.asking import ALONE, sentences_of
 from minitune.world.bag_of_words import bags, logistic_regression
 from minitune.world.oracles import Oracles
 from minitune.world.reading import Reading
@@ -90,18 +91,15 @@ def task_checks(world: World) -> list[Check]:
         checks.append(Check(f"{name}: oracle", fmean(is_right(row) for row in test), least=0.98))
     held_out = Counter(row["held_out"] for row in world.task("describe")["test"])
     checks.append(Check("describe: largest minus smallest part of the test", spread(held_out), most=0))
-    kinds = Counter(kind_of_instruction(world, row) for row in world.task("instruct")["test"])
+    instructions, wordings = world.task("instruct"), world.asking.wordings
+    alone = [row for row in instructions["test"] if row["part"] == ALONE]
+    kinds = Counter(wordings.kind_of(row["instruction"]) for row in alone)
     checks.append(Check("instruct: largest minus smallest kind of the test", spread(kinds), most=0))
+    trained = {text for row in instructions["train"] for text in (row["instruction"], *sentences_of(row))}
+    shared = sum(not trained.isdisjoint({row["instruction"], *sentences_of(row)}) for row in alone)
+    checks.append(Check("instruct: test rows with a sentence that is trained on", shared, most=0))
     checks.append(Check("topic: classes", len(TASKS["topic"].labels), least=4))
     return checks
-
-
-def kind_of_instruction(world: World, row: Row) -> str:
-    for kind, wordings in world.lexicon.instruct.wordings.items():
-        for wording in wordings:
-            if re.fullmatch(re.escape(wording).replace(r"\{colour\}", r"\w+"), row["instruction"]):
-                return kind
-    return ""
 
 
 def bag_of_words_checks(world: World) -> list[Check]:

@@ -23,7 +23,8 @@ class Reading:
         self.pairs: set[tuple[str, str]] = set()
         self.counts: Counter[str] = Counter()
         patterns = [relation.held_out for relation in world.lexicon.people.relations]
-        patterns += [wording for wordings in world.lexicon.instruct.wordings.values() for wording in wordings]
+        asking = world.asking.wordings
+        patterns += [w for its in (asking.known, asking.held_out) for wordings in its.values() for w in wordings]
         for task in TASKS.values():
             patterns += [template.split("}", 1)[1].strip() for template in task.unseen_templates]
         self.forbidden = [Wording(line) for line in patterns]

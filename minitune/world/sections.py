@@ -68,6 +68,13 @@ class Section:
             self._check(key, line, slots)
         return tuple(value)
 
+    def patterns(self, key: str, slots: Iterable[str] = ()) -> tuple[str, ...]:
+        """Lines in which {one|another} leaves a choice."""
+        lines = self.value(key, list, "a list of strings")
+        for line in lines:
+            self._check(key, re.sub(r"\{[^{}]*\|[^{}]*\}", "choice", line) if isinstance(line, str) else line, slots)
+        return tuple(lines)
+
     def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
         pairs = tuple(tuple(line.split()) for line in self.lines(key))
         for pair in pairs:

@@ -143,7 +143,7 @@ TASKS: dict[str, Task] = {
             name="instruct",
             kind="generation",
             format="jsonl",
-            fields=dict.fromkeys(("instruction", "input", "output"), str),
+            fields=dict.fromkeys(("instruction", "input", "output", "kind"), str),
         ),
     )
 }

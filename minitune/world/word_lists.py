@@ -172,11 +172,12 @@ def _entities(file: Section) -> Entities:
 
 
 def _instruct(file: Section) -> Instruct:
-    wordings = file.section("wordings")
+    wordings, more = file.section("wordings"), file.section("more")
     return Instruct(
         speakers=file.lines("speakers", least=2),
         markers=file.lines("markers"),
         numbers=file.lines("numbers", least=7),
         opposites=file.pairs("opposites"),
         wordings={kind: wordings.lines(kind, slots=("colour",)) for kind in wordings.table},
+        more={kind: more.patterns(kind, slots=("colour",)) for kind in wordings.table},
     )

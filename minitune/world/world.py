@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 
+from minitune.world.asking import Asking
 from minitune.world.entities import EntityWriter
 from minitune.world.grammar import Weighted, content_words, runs_of_five
 from minitune.world.instructions import InstructionWriter
@@ -34,8 +35,9 @@ SIZES = {  # rows in train, dev and test; multiples of the number of labels
     "tags": (1500, 300, 700),
     "rating": (2000, 400, 1000),
     "describe": (1000, 200, 400),
-    "instruct": (1500, 300, 504),
+    "instruct": (1500, 300, 504),  # inputs; of those to train on several records are made
 }
+COMBINATIONS = 120  # of two instructions, behind the test of `instruct`
 
 
 class World:
@@ -54,6 +56,7 @@ class World:
         self.places = PlaceWriter(self.lexicon, seed)
         self.entities = EntityWriter(self.lexicon)
         self.instructions = InstructionWriter(self.lexicon, self.scenes, self.reviews)
+        self.asking = Asking(self.lexicon.instruct, self.scenes.words.colours, self.instructions.row)
         self.facts: tuple[Fact, ...] = self.people.facts
         self._tasks: dict[str, Rows] = {}
         self.rejected = 0  # documents that had to be drawn again because they quoted a task
@@ -134,7 +137,8 @@ class World:
         elif name == "tags":
             labels = dict.fromkeys(SPLITS, ("",))
         make = getattr(self, f"_{name}_row")
-        return balanced(f"{self.seed}/task/{name}", dict(zip(SPLITS, SIZES[name], strict=True)), labels, make)
+        rows = balanced(f"{self.seed}/task/{name}", dict(zip(SPLITS, SIZES[name], strict=True)), labels, make)
+        return self.asking.rows(rows, self.seed, COMBINATIONS) if name == "instruct" else rows
 
     def _sentiment_row(self, rng: random.Random, label: str) -> Row:
         return {"text": self.reviews.sentiment(rng, label == "positive"), "label": label}

@@ -80,7 +80,7 @@ def test_the_loss_under_a_prompt_or_prefix_is_shifted_by_nothing(what):
     _, writer = build(what)
     t, losses = writer.tokenizer, []
     for example in EXAMPLES:
-        ids = writer.question(example.text).ids
+        ids = writer.question(example).ids
         for token in [*t.encode(example.answer), t.end_id]:
             logits = writer.model.logits(writer.model(torch.tensor([ids])).hidden[0, -1])
             losses.append(F.cross_entropy(logits, torch.tensor(token)))
@@ -93,17 +93,21 @@ def test_measure_by_hand(monkeypatch):
     _, writer = build()
     monkeypatch.setattr(writer, "write", lambda examples: [EXAMPLES[0].answer, "no", EXAMPLES[2].answer])
     found = writer.measure(writer.items(EXAMPLES))
-    assert list(found) == ["score", "loss"] and found["score"] == pytest.approx(2 / 3)
+    assert list(found) == ["score", "token accuracy", "loss"] and found["score"] == pytest.approx(2 / 3)
 
 
-def test_question_and_answer_fit_into_the_context_together():
-    for what, taken in (("full", 0), ("prefix-tuning", 5), ("prompt-tuning", 0)):
-        _, writer = build(what)
-        item = writer.item(Writing("great soup " * 60, "it was so good " * 30))
-        assert len(item.rendered.ids) == 61 - taken and item.rendered.cut > 0
-        assert item.start == 61 - taken - ANSWER_ROOM and item.rendered.ids[-1] == writer.tokenizer.end_id
-        assert writer.loss(writer.collate([item])).isfinite()
-        assert len(writer.write([item.example])) == 1, "writing has less room than training"
+@pytest.mark.parametrize(("what", "taken"), [("full", 0), ("prefix-tuning", 5), ("prompt-tuning", 0)])
+def test_question_and_answer_fit_into_the_context_together(what, taken):
+    _, writer = build(what)
+    t, context = writer.tokenizer, 61 - taken
+    answer = "it was so good " * 4
+    item = writer.item(Writing("great soup " * 60, answer))
+    assert len(item.rendered.ids) == context and item.rendered.cut > 0
+    written = item.rendered.ids[item.start :]
+    assert written == [*t.encode(answer), t.end_id], "the answer or its end is cut, and it learns never to stop"
+    assert writer.loss(writer.collate([item])).isfinite()
+    assert len(writer.question(item.example).ids) == context - ANSWER_ROOM
+    assert len(writer.write([item.example])) == 1, "writing has less room than training"
 
 
 # invariants
@@ -120,7 +124,7 @@ def test_what_is_written_is_what_the_trained_model_finds_likeliest(what):
             for name, parameter in writer.named_parameters():
                 if name.endswith(".B"):
                     parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(1))
-    ids = [writer.question(example.text).ids for example in EXAMPLES]
+    ids = [writer.question(example).ids for example in EXAMPLES]
     past = writer.model.door.past() if what in ("prefix-tuning", "p-tuning-v2") else None
     inside = writer.model.model if past else writer.model
     rows = generate(inside, ids, 6, stop_id=t.end_id, past_key_values=past)
@@ -200,7 +204,7 @@ def test_placeholders_are_wanted_by_a_soft_prompt_alone():
 
 def test_a_prefix_that_leaves_an_answer_no_room_is_refused():
     with pytest.raises(UserError):
-        build("prefix-tuning", "{text}", "length=30")[1].items(EXAMPLES)
+        build("prefix-tuning", "{text}", "length=60")[1].items(EXAMPLES)
 
 
 def test_an_empty_question_is_refused():
