@@ -16,10 +16,12 @@ from pathlib import Path
 from minitune import __version__
 from minitune.commands import (
     bench,
+    chat,
     compare,
     data,
     explain,
     export,
+    generate,
     import_folder,
     lesson,
     methods,
@@ -39,6 +41,8 @@ COMMANDS = (
     sweep,
     predict,
     explain,
+    generate,
+    chat,
     methods,
     pretrain,
     import_folder,

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from minitune.commands.options import add_data, data_asked_for, list_of, one_or_all, one_or_more, split_list
+from minitune.commands.options import (
+    add_data,
+    data_asked_for,
+    is_own,
+    list_of,
+    model_asked_for,
+    one_or_all,
+    one_or_more,
+    split_list,
+)
 from minitune.errors import UserError
 
 USUAL = (1, 4, 16, 64)  # examples a class, or in all
@@ -57,15 +67,16 @@ def run(options: argparse.Namespace) -> None:
     check_figure_path(options.plot)
     for path in filter(None, (options.plot, options.json)):
         check_can_write(path)
-    checkpoint = load_checkpoint(options.model, device)
     data = data_asked_for(options, max((n for n in options.shots or () if n), default=None))
     kind = KINDS[data.question.kind]
+    checkpoint = load_checkpoint(model_asked_for(options, data.question.kind), device)
     dataset, question = data.for_model(checkpoint)
     question = asked_otherwise(question, options.template, options.label_words, checkpoint, kind.is_choice)
     methods = chosen or (all_methods(question.kind) if options.methods == "all" else list(kind.default))
-    if options.data:
-        print("\n".join([*describe(data, checkpoint), *words_asked(question, methods, checkpoint.kind)]))
-    shots = options.shots or usual_shots(dataset)
+    if is_own(options) or data.question.kind == "reply":
+        described = describe(replace(data, question=question), checkpoint)
+        print("\n".join([*described, *words_asked(question, methods, checkpoint.kind)]))
+    shots = options.shots or ([None] if kind.shots is None else usual_shots(dataset))
     methods = those_that_can(methods, question, checkpoint, named=bool(chosen))
     for method in parse_all(methods, options.set):
         method.check(question)

@@ -76,8 +76,19 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--kind", metavar="classes|number|tags", help="of its labels; guessed, and said, where not given")
     own.add_argument("--label-column", metavar="C", help="default: label; of tags: tags")
     add_layout(own)
+    own.add_argument(
+        "--instructions", type=Path, metavar="FILE", help="your own .json or .jsonl file of instructions and outputs"
+    )
+    own.add_argument(
+        "--fields",
+        metavar="NAMES",
+        help="of an instruction, its input and its output there (default: instruction,input,output; the input may be "
+        "left out)",
+    )
     parser.add_argument(
-        "--model", default="bert", metavar="bert|gpt|DIR", help="a shipped one, or a folder of one (default: bert)"
+        "--model",
+        metavar="bert|gpt|DIR",
+        help="a shipped one, or a folder of one (default: bert; where a text is written, gpt)",
     )
     parser.add_argument("--template", help='how the question is asked, as in "{text} it was {mask} ."')
     parser.add_argument(
@@ -118,8 +129,56 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: a GPU if there is one")
 
 
+USUAL_SHOTS = 0  # nobody said how many: what suits the question
+
+
+def add_shots(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--shots",
+        type=one_or_all,
+        default=USUAL_SHOTS,
+        metavar="K|all",
+        help="examples a class, of numbers, tags and texts in all (default: 16; of instructions all)",
+    )
+
+
+def shots_asked_for(options: argparse.Namespace, kind: str) -> int | None:
+    """As many as were said, or as suit a question of this kind."""
+    from minitune.methods.kinds import KINDS
+
+    return KINDS[kind].shots if options.shots == USUAL_SHOTS else options.shots
+
+
+def is_own(options: argparse.Namespace) -> bool:
+    """Whether a user's file is trained on."""
+    return bool(options.data or options.instructions)
+
+
+def add_sampling(parser: argparse.ArgumentParser, temperature: float) -> None:
+    """How a token is chosen: for every command that writes."""
+    parser.add_argument(
+        "--temperature",
+        type=zero_or_more,
+        default=temperature,
+        metavar="T",
+        help="0 takes the likeliest token; above 0 draws, the flatter the higher (default: %(default)g)",
+    )
+    parser.add_argument("--top-k", type=one_or_more, metavar="K", help="draw among the K likeliest tokens")
+    parser.add_argument(
+        "--top-p", type=share, metavar="P", help="draw among the fewest likeliest tokens that hold this probability"
+    )
+    parser.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the draws (default: 0)")
+
+
+def sampling_asked_for(options: argparse.Namespace):
+    """What the options of `add_sampling` say, as `Sampling`."""
+    from minitune.predictors.speaker import Sampling
+
+    return Sampling(options.temperature, options.top_k, options.top_p, options.seed)
+
+
 def data_asked_for(options: argparse.Namespace, shots: int | None, folder: Path | None = None):
-    """What --task or --data and what belongs to them name, as `TaskData`.
+    """What --task, --data or --instructions and what belongs to them name, as `TaskData`.
 
     Args:
         folder: of the tasks of another world.
@@ -127,16 +186,44 @@ def data_asked_for(options: argparse.Namespace, shots: int | None, folder: Path 
     from minitune.methods.from_file import file_data
     from minitune.methods.from_task import task_data
 
-    of_file = ("test_data", "kind", "label_column", *LAYOUT)
-    given = [f"--{name.replace('_', '-')}" for name in of_file if getattr(options, name)]
-    if given and not options.data:
-        raise UserError(f"{given[0]} belongs to --data; a task has files of its own")
-    if options.task and options.data:
-        raise UserError(f"--task {options.task} and --data {options.data} were given; leave one of them out")
+    sources = {f"--{name}": getattr(options, name) for name in ("task", "data", "instructions")}
+    chosen = [f"{option} {value}" for option, value in sources.items() if value]
+    if len(chosen) > 1:
+        raise UserError(f"{' and '.join(chosen)} were given; leave one of them out")
+    check_belongs(options, ("kind", "label_column", *LAYOUT[:-1]), "--data", bool(options.data))
+    check_belongs(options, ("fields",), "--instructions", bool(options.instructions))
+    check_belongs(options, ("test_data", "encoding"), "--data or --instructions", is_own(options))
+    if options.instructions:
+        return instructions_asked_for(options, shots)
     if not options.data:
         return task_data(options.task or "sentiment", folder)
+    shots = 16 if shots == USUAL_SHOTS else shots
     layout = layout_asked_for(options, options.label_column)
     return file_data(options.data, options.test_data, shots, layout, options.kind)
+
+
+def check_belongs(options: argparse.Namespace, names: Sequence[str], to: str, is_there: bool) -> None:
+    """Raises:
+    UserError: one of the options is given without what it belongs to.
+    """
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
+    if given and not is_there:
+        raise UserError(f"{given[0]} belongs to {to}; a task has files of its own")
+
+
+def instructions_asked_for(options: argparse.Namespace, shots: int | None):
+    from minitune.data.instructions import FIELDS, parse_fields
+    from minitune.methods.from_instructions import instruction_data
+
+    fields = parse_fields(options.fields) if options.fields else FIELDS
+    return instruction_data(options.instructions, options.test_data, shots or None, fields, options.encoding)
+
+
+def model_asked_for(options: argparse.Namespace, kind: str) -> str:
+    """The model that is named, or the one that suits a question of this kind."""
+    from minitune.methods.kinds import KINDS
+
+    return options.model or ("gpt" if KINDS[kind].is_written else "bert")
 
 
 def split_list(text: str) -> list[str]:
@@ -164,6 +251,14 @@ def one_or_all(text: str) -> int | None:
 
 def above_zero(text: str) -> float:
     return checked(text, float, lambda n: 0 < n < 1e6, "a number above 0")
+
+
+def zero_or_more(text: str) -> float:
+    return checked(text, float, lambda n: 0 <= n < 1e6, "a number from 0 on")
+
+
+def share(text: str) -> float:
+    return checked(text, float, lambda n: 0 < n <= 1, "a number above 0 and at most 1")
 
 
 def list_of(read: Callable, what: str) -> Callable[[str], list]:

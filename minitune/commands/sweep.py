@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from minitune.commands.options import (
     above_zero,
     add_data,
+    add_shots,
     data_asked_for,
+    is_own,
     list_of,
-    one_or_all,
+    model_asked_for,
     one_or_more,
+    shots_asked_for,
     split_list,
     whole_number,
 )
@@ -33,13 +37,7 @@ def add(group) -> argparse.ArgumentParser:
         metavar="LIST",
         help="learning rates (default: %(default)s)",
     )
-    s.add_argument(
-        "--shots",
-        type=one_or_all,
-        default=16,
-        metavar="K|all",
-        help="examples a class, of numbers and tags in all (default: 16)",
-    )
+    add_shots(s)
     s.add_argument("--seeds", type=one_or_more, default=3, metavar="N", help="how many draws of them (default: 3)")
     s.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"
@@ -59,28 +57,31 @@ def run(options: argparse.Namespace) -> None:
     from minitune.world.folder import world_folder
     from minitune.writing import check_can_write, write_json
 
-    if options.world and options.data:
-        raise UserError("--world belongs to the tasks of the toy world, and --data was given; leave one of them out")
+    if options.world and is_own(options):
+        raise UserError("--world belongs to the tasks of the toy world, and a file was given; leave one of them out")
     if options.json:
         check_can_write(options.json)
     methods = parse_all(split_list(options.methods), options.set)
-    base = load_checkpoint(options.model, pick_device(options.device))
     data = data_asked_for(options, options.shots, world_folder(options.world) if options.world else None)
+    shots = shots_asked_for(options, data.question.kind)
+    model = model_asked_for(options, data.question.kind)
+    base = load_checkpoint(model, pick_device(options.device))
     dataset, question = data.for_model(base)
     needs_blank = any(KINDS[question.kind].needs_blank(method.read) for method in methods)
     question = asked_otherwise(question, options.template, options.label_words, base, needs_blank)
-    if options.data:
-        print("\n".join(describe(data, base)))
-    found = sweep(dataset, base, question, methods, sorted(options.rates), options.shots, options.seeds)
-    of = "" if options.data else f", world {options.world}"
-    score = f"{KINDS[question.kind].metric} on dev" + ", the test rows untouched" * bool(options.data)
-    model = base.kind if options.model == base.kind else f"{base.kind} {options.model}"
-    examples = f"{options.shots or 'all'} examples" + " a class" * dataset.by_class
-    print(f"\n{data.name}, {model}{of}, {examples}, {options.seeds} draw{'s' * (options.seeds > 1)}, {score}\n")
+    if is_own(options) or question.kind == "reply":
+        print("\n".join(describe(replace(data, question=question), base)))
+    found = sweep(dataset, base, question, methods, sorted(options.rates), shots, options.seeds)
+    of = "" if is_own(options) else f", world {options.world}"
+    score = f"{KINDS[question.kind].metric} on dev" + ", the test rows untouched" * is_own(options)
+    model_told = base.kind if model == base.kind else f"{base.kind} {model}"
+    examples = f"{shots or 'all'} examples" + " a class" * dataset.by_class
+    print(f"\n{data.name}, {model_told}{of}, {examples}, {options.seeds} draw{'s' * (options.seeds > 1)}, {score}\n")
     print(f"{sweep_table(found)}\n\n(*: the best, of equals the lowest)")
     if options.json:
         scores = [[None if math.isnan(score) else score for score in s.scores] for s in found]  # NaN is no JSON
         rows = [{"method": s.method, "rate": s.rate, "scores": kept} for s, kept in zip(found, scores, strict=True)]
-        settings = {name: getattr(options, name) for name in ("model", "world", "shots", "seeds", "set")}
+        settings = {"model": model, "shots": shots}
+        settings |= {name: getattr(options, name) for name in ("world", "seeds", "set")}
         write_json(options.json, {"task": data.name, **settings, "rows": rows, "best": best_rates(found)})
         print(f"saved: {options.json}")

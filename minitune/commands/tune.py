@@ -5,9 +5,18 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
-from minitune.commands.options import add_data, data_asked_for, one_or_all, whole_number
+from minitune.commands.options import (
+    add_data,
+    add_shots,
+    data_asked_for,
+    is_own,
+    model_asked_for,
+    shots_asked_for,
+    whole_number,
+)
 from minitune.errors import UserError
 
 
@@ -31,13 +40,7 @@ def add(group) -> argparse.ArgumentParser:
     t.add_argument("method", metavar="METHOD", help="what@asked+read, as in compare; `minitune methods` lists them")
     t.add_argument("-h", "--help", nargs=0, action=MethodHelp, help="with a METHOD before it: its settings too")
     add_data(t)
-    t.add_argument(
-        "--shots",
-        type=one_or_all,
-        default=16,
-        metavar="K|all",
-        help="examples a class, of numbers and tags in all (default: 16)",
-    )
+    add_shots(t)
     t.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as often as you like")
     t.add_argument(
         "--seed", type=whole_number, default=0, metavar="N", help="of the draw and of all that is random (default: 0)"
@@ -61,31 +64,45 @@ def run(options: argparse.Namespace) -> None:
     from minitune.writing import check_can_write
 
     method = Method.parse(options.method, options.set)
-    base = load_checkpoint(options.model, pick_device(options.device))
     data = data_asked_for(options, options.shots)
-    if options.data:
-        needs_blank = KINDS[data.question.kind].needs_blank(method.read)
+    kind, shots = data.question.kind, shots_asked_for(options, data.question.kind)
+    base = load_checkpoint(model_asked_for(options, kind), pick_device(options.device))
+    if is_own(options) or kind == "reply":
+        needs_blank = KINDS[kind].needs_blank(method.read)
         question = asked_otherwise(data.for_model(base)[1], options.template, options.label_words, base, needs_blank)
         asked = words_asked(question, [method.name], base.kind) if question.label_words else []  # else it is refused
-        print("\n".join([*describe(data, base), *asked]))
-    out = options.out or default_folder(method.name, data.name, base.name, options.shots, options.seed)
+        print("\n".join([*describe(replace(data, question=question), base), *asked]))
+    out = options.out or default_folder(method.name, data.name, base.name, shots, options.seed)
     curve = out / "curve.png"
     for path in (out / FILE, curve):
         check_can_write(path)
     check_is_free(out, options.force)
-    tuned = tune(method, base, data, options.shots, options.seed, options.template, options.label_words, out)
+    tuned = tune(method, base, data, shots, options.seed, options.template, options.label_words, out)
     tuned.made["test"] = judge(tuned.predictor, data.test)
-    tuned.made["columns"] = {"text": options.text_column, "text_b": options.text_b_column}  # predict looks for them
+    tuned.made["columns"] = columns_of(options, kind)  # predict looks for them
     try:
         path = tuned.save(out)
     finally:  # what was measured is shown, whatever the disk says
         parts = ["\n".join(tuned.question.found), tuning_report(tuned, len(data.test))]
         print("\n\n".join(filter(None, parts)))
     example = "a text || another text" if data.question.is_pair else "a text"
+    example = "an instruction || its input" if kind == "reply" and data.question.is_pair else example
     print(f'\nstored: {stored(tuned, path)}\nuse it: minitune predict {shlex.quote(str(out))} "{example}"')
+    if KINDS[kind].is_written:
+        print(f"talk to it: minitune chat {shlex.quote(str(out))}")
     if tuned.learned.history.losses:
         plot_curve(tuned.learned.history, f"{method.name} on {data.name}", curve)
         print(f"curve: {curve}")
+
+
+def columns_of(options: argparse.Namespace, kind: str) -> dict[str, str | None]:
+    """What the texts are called in the file that is trained on."""
+    from minitune.data.instructions import FIELDS, parse_fields
+
+    if kind != "reply":
+        return {"text": options.text_column, "text_b": options.text_b_column}
+    fields = parse_fields(options.fields) if options.fields else FIELDS
+    return {"text": fields[0], "text_b": fields[1] if len(fields) == 3 else None}
 
 
 def default_folder(method: str, task: str, model: str, shots: int | None, seed: int) -> Path:

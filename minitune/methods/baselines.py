@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from minitune.data.examples import Dataset, draw
 from minitune.predictors.spans import span_f1
+from minitune.predictors.writer import exact_match
 from minitune.report import interval
 
 
@@ -66,10 +67,28 @@ def known_words(dataset: Dataset, shots: int | None, seeds: int) -> Row:
     return Row("known-words", shots, scores)
 
 
-BASELINE_OF: dict[str, Callable[[Dataset, int | None, int], Row]] = {
-    "classes": majority,
-    "words": majority,
-    "number": median,
-    "spans": known_words,
+def copied_input(dataset: Dataset, shots: int | None, seeds: int) -> Row:
+    """The input of an instruction, repeated."""
+    score = statistics.fmean(exact_match(example.text_b or "", example) for example in dataset.test)
+    return Row("copied-input", shots, [score] * seeds)
+
+
+def commonest_answer(dataset: Dataset, shots: int | None, seeds: int) -> Row:
+    """The commonest answer in the pool to instructions of the same kind, or worded the same; to others, of all."""
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    for example in dataset.pool:
+        groups[example.group][example.answer] += 1
+    everything = sum(groups.values(), Counter())
+    answers = [groups.get(example.group, everything).most_common(1)[0][0] for example in dataset.test]
+    scores = [exact_match(answer, example) for answer, example in zip(answers, dataset.test, strict=True)]
+    return Row("commonest-answer", shots, [statistics.fmean(scores)] * seeds)
+
+
+BASELINES_OF: dict[str, tuple[Callable[[Dataset, int | None, int], Row], ...]] = {
+    "classes": (majority,),
+    "words": (majority,),
+    "number": (median,),
+    "spans": (known_words,),
+    "reply": (copied_input, commonest_answer),
 }
-BASELINES = (*(baseline.__name__.replace("_", "-") for baseline in BASELINE_OF.values()), "random-weights")
+BASELINES = (*(one.__name__.replace("_", "-") for its in BASELINES_OF.values() for one in its), "random-weights")

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from minitune.data.examples import Dataset
 from minitune.errors import UserError
-from minitune.methods.baselines import BASELINE_OF, Row
+from minitune.methods.baselines import BASELINES_OF, Row
 from minitune.methods.experiment import Trial, learn, trial
 from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
@@ -64,8 +64,7 @@ def compare(
     chosen = {method.name: (method, checkpoint) for method in parsed}
     chosen["random-weights"] = (from_nothing, random_twin(checkpoint))
 
-    baseline = BASELINE_OF.get(question.kind)
-    rows = [baseline(dataset, many, seeds) for many in shots] if baseline else []
+    rows = [baseline(dataset, many, seeds) for baseline in BASELINES_OF.get(question.kind, ()) for many in shots]
     bar = tqdm(total=len(chosen) * len(shots) * seeds, desc="comparing", disable=None, leave=False)
     for name, (method, start) in chosen.items():
         for many in shots:

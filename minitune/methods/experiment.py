@@ -15,6 +15,7 @@ from pathlib import Path
 
 from minitune.data.examples import Dataset, DevSet, Part, TestSet, TrainSet, as_part, draw
 from minitune.methods.fitting import fit, steps_for
+from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.search import Search
@@ -76,7 +77,8 @@ def learn(
     question = searched(method, search)
     examples = taught(method, replace(search, question=question))
     predictor = method.build(checkpoint, question, seed)
-    history = fit(method, predictor, examples, dev, seed, steps_for(len(train)))  # as many steps, whatever is taught
+    steps = steps_for(len(train), KINDS[question.kind].most_steps)  # as many, whatever is taught
+    history = fit(method, predictor, examples, dev, seed, steps)
     if isinstance(predictor, Classifier):
         predictor.calibrate()
     return Learned(predictor, question, history, train, dev, time.perf_counter() - started)

@@ -6,12 +6,15 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 
-from minitune.data.examples import Dataset, report_texts
-from minitune.methods.kinds import KINDS
+from minitune.data.examples import Dataset, Example, report_texts
+from minitune.methods.kinds import KINDS, replier
 from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.task_data import TaskData
 from minitune.predictors.spans import is_marked
+from minitune.predictors.tagger import TaggedWords
+from minitune.predictors.writer import Writing
+from minitune.prompting.template import Template
 from minitune.report import plain
 from minitune.training.checkpoint import Checkpoint
 
@@ -25,13 +28,15 @@ SHOWN = 12  # classes or tags that are named one by one
 def describe(data: TaskData, checkpoint: Checkpoint) -> list[str]:
     """What was read, in a few lines: rows, labels, what was guessed, and how the tokenizer took the texts."""
     dataset, kind = data.dataset, data.question.kind
-    examples = [*dataset.pool, *dataset.test]
+    examples = [*dataset.pool, *dataset.dev, *dataset.test]
     rows = f"{dataset.name}: {len(examples)} {'sentences' if kind == 'spans' else 'rows'}"
     lines = [f"{rows}, {len(dataset.test)} of them for the test; {ABOUT[kind](dataset)}", *data.notes]
-    texts = [" ".join(e.words) if kind == "spans" else f"{e.text} {e.text_b or ''}" for e in examples]
+    texts = [text_of(example) for example in examples]
     report = report_texts(texts, checkpoint.tokenizer, checkpoint.model.config.context)
     lines.append(f"the {checkpoint.kind} tokenizer: {report}")
-    if report.cut:
+    if kind == "reply":
+        lines += about_replies(data, checkpoint)
+    elif report.cut:
         lost = "not read, and their tags not counted" if kind == "spans" else "not read"
         lines.append(f"{report.cut} texts are longer than the context: their ends are {lost}")
     if report.split_words > SOME_SPLIT:
@@ -42,6 +47,13 @@ def describe(data: TaskData, checkpoint: Checkpoint) -> list[str]:
             f"serve better (minitune pretrain {checkpoint.kind} --text FILE, then --model DIR)"
         )
     return lines
+
+
+def text_of(example: Example | TaggedWords | Writing) -> str:
+    """All that is read of an example."""
+    if isinstance(example, TaggedWords):
+        return " ".join(example.words)
+    return " ".join(filter(None, (example.text, example.text_b, getattr(example, "answer", ""))))
 
 
 def about_classes(dataset: Dataset) -> str:
@@ -62,7 +74,32 @@ def about_tags(dataset: Dataset) -> str:
     return f"tags: {tags}; F1 is of whole things ({form}), not of words"
 
 
-ABOUT = {"classes": about_classes, "number": about_numbers, "spans": about_tags}
+def about_instructions(dataset: Dataset) -> str:
+    writings = [*dataset.pool, *dataset.dev, *dataset.test]
+    without = sum(not writing.text_b for writing in writings)
+    return f"{len({w.text for w in writings})} different instructions, records without an input: {without}"
+
+
+def about_replies(data: TaskData, checkpoint: Checkpoint) -> list[str]:
+    """How long the records are with their template, and how much of them is trained on.
+
+    Raises:
+        UserError: the model writes no text; a record whose instruction and output do not fit.
+    """
+    template = Template.parse(data.question.template)
+    writer = replier(checkpoint.model, checkpoint, template, data.question, lambda: None, 0)
+    trained = writer.items(data.train)
+    items = [*trained, *writer.items(data.dev), *writer.items(data.test)]
+    longest, cut = max(len(item.rendered.ids) for item in items), sum(item.rendered.cut > 0 for item in items)
+    answers, tokens = (sum(len(i.rendered.ids) - part * i.start for i in trained) for part in (1, 0))
+    return [
+        f"with the template {str(template)!r}: the longest record has {longest} tokens, and the context holds "
+        f"{writer.model.context}; inputs that are cut: {cut}",
+        f"trained on are the outputs and their ends, {answers:,} of {tokens:,} tokens of the records to draw from",
+    ]
+
+
+ABOUT = {"classes": about_classes, "number": about_numbers, "spans": about_tags, "reply": about_instructions}
 
 
 def counted(counts: dict[str, int]) -> str:

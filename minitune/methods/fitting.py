@@ -13,9 +13,9 @@ from minitune.tuning.trained import trainable
 BATCH_SIZE = 16
 
 
-def steps_for(examples: int) -> int:
-    """100 steps, or 10 epochs where that is more, but no more than 1,000."""
-    return min(1000, max(100, 10 * examples // BATCH_SIZE))
+def steps_for(examples: int, most: int = 1000) -> int:
+    """100 steps, or 10 epochs where that is more, but no more than `most`."""
+    return min(most, max(100, 10 * examples // BATCH_SIZE))
 
 
 def fit(

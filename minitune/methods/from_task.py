@@ -54,7 +54,8 @@ def task_data(name: str, folder: Path | None = None) -> TaskData:
     if not task.labels or not task.template:
         able = [name for name, task in TASKS.items() if task.labels and task.template]
         raise UserError(
-            f"the task {name!r} is not one to train on here; choose one of {', '.join(able)}, tags, describe, instruct, facts"
+            f"the task {name!r} is not one to train on here; choose one of {', '.join(able)}, tags, describe, "
+            "instruct, facts"
         )
     pool, dev, test = (tuple(to_examples(rows[split], task.labels)) for split in rows)
     is_pair, patterns = test[0].text_b is not None, task.unseen_templates

@@ -41,6 +41,8 @@ class Kind:
         read_by: the only way to read it; none = any read-out does.
         is_choice: the answer is one of the labels, so that answers can be counted.
         is_written: the answer is a text, which only a GPT writes.
+        shots: examples that are trained on where nobody says how many; None is all.
+        most_steps: of training, where nobody says how many.
         measured: what is measured of the training examples before anything else, and is written into the question.
     """
 
@@ -53,6 +55,8 @@ class Kind:
     read_by: str = ""
     is_choice: bool = False
     is_written: bool = False
+    shots: int | None = 16
+    most_steps: int = 1000
     measured: Callable[[Question, TrainSet], Question] = lambda question, train: question
 
     def needs_blank(self, read: str) -> bool:
@@ -172,5 +176,7 @@ KINDS: dict[str, Kind] = {
         default=("frozen", "full", "lora", "prefix-tuning", "prompt-tuning"),
         read_by="the model's own words",
         is_written=True,
+        shots=None,
+        most_steps=4000,
     ),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from minitune.errors import UserError
 from minitune.predictors.writer import ANSWER_ROOM
+from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Demonstration, Template
 from minitune.readout.phrases import word_reader
 from minitune.readout.verbalizer import parse_label_words
@@ -59,7 +60,8 @@ def asked_otherwise(
                 f"the template {template!r} has no {{text}}, so the answer would not depend on the text: write it "
                 "where the text shall stand"
             )
-        if question.kind == "reply" and question.is_pair and any(f"{{{slot}" not in template for slot in TEXT_SLOTS):
+        has = {part.kind for part in asked.parts}
+        if question.kind == "reply" and question.is_pair and not has.issuperset(TEXT_SLOTS):
             raise UserError(
                 f"the template {template!r} leaves a part out: write {{text:whole}} where the instruction shall stand "
                 "and {text_b} where its input shall"

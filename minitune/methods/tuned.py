@@ -141,7 +141,8 @@ def tune(
     dataset, question = data.for_model(base)
     question = asked_otherwise(question, template, label_words, base, needs_blank)
     learned = learn(method, base, question, dataset, shots, seed, folder=folder)
-    config = method.training(learned.predictor, steps_for(len(learned.train)), seed)
+    steps = steps_for(len(learned.train), KINDS[question.kind].most_steps)
+    config = method.training(learned.predictor, steps, seed)
     made = {"task": data.name, "shots": shots, "seed": seed, "training": asdict(config)}
     return TunedMethod(method, learned.predictor, learned.question, base, learned, made)
 
@@ -199,6 +200,10 @@ def tuning_report(tuned: TunedMethod, tested: int) -> str:
         rows.insert(5, ["mean absolute error on test", plain(made["test"]["mean absolute error"], 4)])
     if "balanced accuracy" in made["test"]:
         rows.insert(5, ["mean accuracy of the classes on test", f"{made['test']['balanced accuracy']:.3f}"])
+    if "token accuracy" in made["test"]:
+        rows.insert(
+            5, ["tokens of right answers that were likeliest, on test", f"{made['test']['token accuracy']:.3f}"]
+        )
     if cut := sum(item.rendered.cut > 0 for item in tuned.predictor.items(learned.train)):
         rows.insert(1, ["training texts that pass the context and are cut", str(cut)])
     return f"{trainable_table(tuned.predictor)}\n\n{table([tuned.method.name, made['task']], rows)}"

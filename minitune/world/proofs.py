@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from minitune.world.asking import ALONE, sentences_of
 from minitune.world.bag_of_words import bags, logistic_regression
 from minitune.world.oracles import Oracles
 from minitune.world.reading import Reading
-from minitune.world.task_rows import Row
 from minitune.world.tasks import TASKS
 from minitune.world.world import DOCUMENTS, World
 
