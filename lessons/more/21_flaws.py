@@ -19,9 +19,7 @@
 # beginning right as often as without the flaw.
 
 # %%
-import copy
 
-import torch
 
 import minitune
 from minitune.course.lessons import is_fast, save_result, show_table
