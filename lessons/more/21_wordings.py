@@ -89,8 +89,7 @@ HELD_OUT = {"last and count", "count and last", "who and where", "where and who"
 trained = sorted({example.group for example in pairs.test} - HELD_OUT)
 dice = random.Random("pairs")
 sources = {
-    "last": [row["input"] for row in rows["train"] if row["kind"] in ("last", "first", "count")],
-    "where": [row["input"] for row in rows["train"] if row["kind"] == "where"],
+    kind: [row["input"] for row in load_split("instruct", "train") if row["kind"] == kind] for kind in ("last", "where")
 }
 added = []
 for number in range(8 if is_fast() else 600):
