@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from minitune.methods.tuned import TunedMethod
     from minitune.training.checkpoint import Checkpoint
 
-__all__ = ["compare", "load", "open", "read", "task", "tune"]
+__all__ = ["compare", "load", "open", "read", "read_instructions", "task", "tune"]
 __version__ = "0.1.0"
 
 
@@ -48,7 +48,7 @@ def load(model: str | Path, device: str = "cpu") -> Checkpoint:
 
 def task(name: str) -> TaskData:
     """A task of the toy world, with its training, dev and test examples: sentiment, topic, entail, relations, rating,
-    tags, describe, or facts:RELATION.
+    tags, describe, instruct, or facts:RELATION.
 
     Raises:
         UserError: there is no such task.
@@ -92,6 +92,30 @@ def read(
 
     layout = Layout(text, text_b, label, header, quoting, encoding)
     return file_data(Path(path), None if test is None else Path(test), shots, layout, kind)
+
+
+def read_instructions(
+    path: str | Path,
+    fields: Sequence[str] = ("instruction", "input", "output"),
+    test: str | Path | None = None,
+    shots: int | None = None,
+    *,
+    encoding: str | None = None,
+) -> TaskData:
+    """Your own .json or .jsonl file of instructions, their inputs (which may be empty) and the outputs that are wanted.
+
+    Args:
+        fields: what the three are called there; two names leave the input out.
+        test: a file of the same form to test on; without it, one record in five is kept for the test.
+        shots: so many records are left to train on.
+        encoding: such as "gb18030"; by default UTF-8, or UTF-16 with its mark.
+
+    Raises:
+        UserError: a file, a record or a field that is missing or malformed, with its place; too few records.
+    """
+    from minitune.methods.from_instructions import instruction_data
+
+    return instruction_data(Path(path), None if test is None else Path(test), shots, fields, encoding)
 
 
 def tune(

@@ -35,7 +35,9 @@ def add(group) -> argparse.ArgumentParser:
         help="put a ' before cells that a spreadsheet would run as a formula (= + - @); else they stand as they were",
     )
     of_file = p.add_argument_group("texts in a file")
-    of_file.add_argument("--data", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl of texts, a .conll of words")
+    of_file.add_argument(
+        "--data", type=Path, metavar="FILE", help="a .csv, .tsv, .jsonl or .json of texts, a .conll of words"
+    )
     add_layout(of_file)
     p.add_argument("--model", metavar="bert|gpt|DIR", help="the model that it was trained on, if it has moved")
     add_device(p)

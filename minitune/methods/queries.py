@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minitune.data.instructions import read_list
 from minitune.data.rows import Layout, Table, read_table
 from minitune.data.tagged import CONLL, read_tagged
 from minitune.errors import UserError
@@ -66,11 +67,18 @@ def piped_texts() -> tuple[list[Written], int]:
 
 
 def read_queries(path: Path, layout: Layout) -> Table:
-    """The rows of a file; of a CoNLL file, its sentences as lists of words and of the tags that stand there.
+    """The rows of a file; of a .json file, the records of its list; of a CoNLL file, its sentences as lists of words
+    and of the tags that stand there.
 
     Raises:
-        UserError: whatever `read_table` or `read_tagged` finds wrong.
+        UserError: whatever `read_table`, `read_list` or `read_tagged` finds wrong.
     """
+    if path.suffix.lower() == ".json":
+        records = read_list(path, layout.encoding)
+        if odd := next((n for n, record in enumerate(records, start=1) if not isinstance(record, dict)), None):
+            raise UserError(f'{path}, record {odd}: an object like {{"text": ...}} was expected')
+        columns = list(dict.fromkeys(name for record in records for name in record))
+        return Table(path, columns, list(enumerate(records, start=1)))
     if path.suffix.lower() not in CONLL:
         return read_table(path, layout)
     sentences = read_tagged(path, layout)
@@ -79,7 +87,8 @@ def read_queries(path: Path, layout: Layout) -> Table:
 
 
 def rows_of(table: Table) -> list[Written]:
-    return [Written(f"{table.path}, line {line}", row) for line, row in table.rows]
+    place = "record" if table.path.suffix.lower() == ".json" else "line"
+    return [Written(f"{table.path}, {place} {number}", row) for number, row in table.rows]
 
 
 def text_columns(table: Table, layout: Layout, question: Question, trained: Mapping[str, str]) -> tuple[str, str]:
