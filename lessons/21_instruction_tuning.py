@@ -420,3 +420,96 @@ show_table(
 # as without the flaw.
 #
 # FLAWS-TEXT
+
+# %% [markdown]
+# ## What does it make of a conversation?
+#
+# `minitune chat` keeps what was said in front of the next question, as every chat program does:
+# `human : A assistant : B <end> human : C assistant :`. Our writer has learned from single turns. So let us ask the questions of
+# the test as the second and as the third turn of a conversation, with other questions of the test before them.
+#
+# > **Before you run this, guess:** does the first turn disturb the second?
+#
+# What we wrote down before measuring: yes, and badly; half of the answers are lost at the second turn.
+
+# %%
+from minitune.files import shared
+from minitune.predictors.conversation import Conversation
+
+talker = minitune.open(shared("checkpoints") / "gpt-instruct").predictor
+several = list(test[:6] if is_fast() else test[:150])
+rows = []
+for turns in (0, 1, 2):
+    said = 0
+    for place, example in enumerate(several):
+        talk = Conversation(talker)
+        for back in range(turns, 0, -1):
+            for _ in talk.answer(talk.ask(several[place - back])):
+                pass
+        said += "".join(talk.answer(talk.ask(example))) == example.answer
+    rows.append([str(turns), f"{said / len(several):.3f}"])
+show_table(
+    f"Exact match of the shipped writer on {len(several)} instructions, by the turns before",
+    ["turns", "exact match"],
+    rows,
+)
+
+# %% [markdown]
+# CHAT-TEXT
+#
+# ## Your own records, in any language
+#
+# A file of records like Alpaca's is all that the commands need, and GPT's byte-level BPE spells every text of every
+# language without a loss (lesson 1). But the base must know the language: pretrain one on text of yours first. `data/` has
+# a Chinese text of 688 sentences and 50 Chinese records to try it with:
+#
+# ```
+# minitune pretrain gpt --text data/chinese_text.txt --size nano --steps 300 --out runs/chinese
+# minitune tune full --instructions data/chinese_instructions.json --model runs/chinese --out runs/chinese-follows
+# minitune predict runs/chinese-follows --data data/chinese_instructions.json
+# ```
+#
+# Expect it to know its 40 training records by heart and to answer hardly any other: 27 kilobytes of text teach the form
+# of a sentence and nearly nothing of what it means.
+#
+# > **At scale, here, why.** AT-SCALE-TEXT
+#
+# ## Common mistakes
+#
+# | mistake | what you would see |
+# |---|---|
+# | the question is learned too | a loss that is higher and falls more slowly; most of the training goes into copying questions |
+# | labels that are not shifted by one | a loss near 0 at once, and nonsense when it writes: it learned to repeat the token it reads |
+# | labels that are shifted twice (by you, and by a library that shifts them again) | the first word is always missing |
+# | no end token, or an end token that is cut | right answers with something behind them, up to the limit |
+# | the padding token is the end token, and is masked by its id | the same: the one end that counts is masked with the padding |
+# | a space behind `assistant :` | the first word in strange pieces, or an answer to another question |
+# | padding on the right when generating in batches | short questions are answered after a gap of padding; the answer changes with the batch |
+# | a test that shares wordings or inputs with the training file | a score that you never see again |
+#
+# ## Exercises
+#
+# **21.1** Learn the question as well: give every place the label of the next token. Train as long as before. What becomes of
+# the loss, and of exact match? (15 minutes)
+# **21.2** Change `labels_of` so that it is off by one place, first in one direction and then in the other. Guess what the
+# model says, then run it. (10 minutes)
+# **21.3** Ask the tuned model in words of your own, ten different ways, for the colour of something. Which words does it
+# need? (10 minutes)
+# **21.4** Take 200 records in place of 5,710, once as 200 different inputs, once as 50 inputs that are asked four things each.
+# Which set teaches more? (15 minutes)
+# **21.5** The writer was tuned on single turns. Make 500 records of two turns out of the training file and tune on both.
+# Does the second turn recover? (30 minutes)
+#
+# ## Check yourself
+#
+# 1. Why does the last token of the question have a label, and the last token of the answer (the end) none behind it?
+# 2. A colleague tokenizes prompt and answer separately and joins the ids. With which tokenizers does this matter, and
+#    how would you find out in one line?
+# 3. Exact match is 0.90 and token accuracy 0.97. How can both be true?
+# 4. Why does repeating the input reach 0.083 on our test? What would a paper's reader think of a method at 0.083?
+# 5. A record has an instruction of 90 tokens, an input of 40 and an output of 20, and the context is 128. What is cut?
+#
+# ## In one paragraph
+#
+# Instruction tuning is the loss of pretraining on rows of question and answer, with the question masked. Three details
+# decide whether it works: one string, the end, the cut. ONE-PARAGRAPH **Next:** lesson 22 puts all methods side by side.
