@@ -425,32 +425,31 @@ show_table(
 # ## What does it make of a conversation?
 #
 # `minitune chat` keeps what was said in front of the next question, as every chat program does:
-# `human : A assistant : B <end> human : C assistant :`. Our writer has learned from single turns. So let us ask the questions of
-# the test as the second and as the third turn of a conversation, with other questions of the test before them.
+# `human : A assistant : B <end> human : C assistant :`. Our model has learned from single turns. Let us ask it the test
+# once more, now with one, two or three other questions of the test and their right answers before each.
 #
-# > **Before you run this, guess:** does the first turn disturb the second?
+# > **Before you run this, guess:** how much does an earlier turn disturb?
 #
-# What we wrote down before measuring: yes, and badly; half of the answers are lost at the second turn.
+# What we wrote down before measuring: half of the answers are lost at the second turn.
 
 # %%
-from minitune.files import shared
-from minitune.predictors.conversation import Conversation
+from dataclasses import replace
 
-talker = minitune.open(shared("checkpoints") / "gpt-instruct").predictor
-several = list(test[:6] if is_fast() else test[:150])
+from minitune.files import shared
+
+shipped = minitune.open(shared("checkpoints") / "gpt-instruct").predictor
+several = list(test[:200])
 rows = []
-for turns in (0, 1, 2):
-    said = 0
-    for place, example in enumerate(several):
-        talk = Conversation(talker)
-        for back in range(turns, 0, -1):
-            for _ in talk.answer(talk.ask(several[place - back])):
-                pass
-        said += "".join(talk.answer(talk.ask(example))) == example.answer
-    rows.append([str(turns), f"{said / len(several):.3f}"])
+for turns in range(4):
+    behind = [
+        replace(example, before=tuple(several[(place + back) % len(several)] for back in range(1, turns + 1)))
+        for place, example in enumerate(several)
+    ]
+    scores = [writer.measure(writer.items(behind))["exact match"] for writer in (writer, shipped)]
+    rows.append([str(turns), *(f"{score:.3f}" for score in scores)])
 show_table(
-    f"Exact match of the shipped writer on {len(several)} instructions, by the turns before",
-    ["turns", "exact match"],
+    f"Exact match on {len(several)} instructions, by the turns before them",
+    ["turns before", "yours, tuned on single turns", "shipped, tuned behind up to 3 turns"],
     rows,
 )
 
