@@ -10,6 +10,7 @@ import torch
 
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
+from minitune.files import at_home, is_there
 from minitune.methods.saved import FILE
 from minitune.methods.tuned import TunedMethod, open_tuned
 from minitune.predictors.speaker import Sampling, Speaker, spoken
@@ -79,8 +80,8 @@ def tuned_writer(name: str, model: str | None = None, device: torch.device | str
     """Raises:
     UserError: a model that was not tuned; what was tuned for something else than to write; all that loading raises.
     """
-    folder = Path(name).expanduser()
-    if not is_tuned(name) and (name in SHIPPED or (folder / "model.pt").exists()):
+    folder = at_home(Path(name))
+    if not is_tuned(name) and (name in SHIPPED or is_there(folder / "model.pt")):
         raise UserError(
             f"{name} is a {load_checkpoint(name, device).kind} as it was pretrained, and nobody to talk to; give the "
             f"folder of a writer that was tuned ({TUNE_ONE})"
@@ -93,4 +94,4 @@ def tuned_writer(name: str, model: str | None = None, device: torch.device | str
 
 
 def is_tuned(name: str) -> bool:
-    return (Path(name).expanduser() / FILE).exists()
+    return is_there(at_home(Path(name)) / FILE)

@@ -243,7 +243,6 @@ ROWS = {
     "facts with a head": ("tune lora+head --task facts:born_in", "read by verbalizer"),
     "word scores of a tagger": ("tune output --task tags", "scores of words"),
     "word scores under a head": ("tune output+head", "scores of words"),
-    "a task without a method": ("tune lora --task instruct", "not one to train on"),
     "help on a method that is none": ("tune lorra --help", "'lorra' is unknown"),
     # ---- what is searched, shown, or weighed
     "a special token for a label word": (
@@ -362,6 +361,17 @@ ROWS = {
     "seconds of nothing": ("bench --seconds 0", "above 0"),
     # ---- names that no file can have
     "a tuned folder behind a circle of links": (TUNE.replace("--out t", "--out LOOP"), "cannot write"),
+    "a tuned method beyond all length": (f"predict {'n' * 300} 'a text'", "expected a tuned method"),
+    "a writer beyond all length": (f"chat {'n' * 300}", "expected a tuned method"),
+    "a text continued beyond all length": (f"generate {'n' * 300} 'a text'", "no model"),
+    "a model in the home of nobody": (
+        f"compare {OWN.replace('model B', 'model ~nobody_of_that_name')}",
+        "not known here",
+    ),
+    "a tuned method in the home of nobody": ("predict ~nobody_of_that_name/t 'a text'", "not known here"),
+    "a writer in the home of nobody": ("chat ~nobody_of_that_name/t", "not known here"),
+    "a text continued in the home of nobody": ("generate ~nobody_of_that_name/t 'a text'", "not known here"),
+    "a base in the home of nobody": ("predict T --model ~nobody_of_that_name/t 'a text'", "not known here"),
     "a model behind a circle of links": (f"{NANO} --out LOOP", "cannot write", {"mine.txt": "a text\n" * 9}),
     "a table behind a circle of links": (f"{ONE} --json LOOP", "cannot write"),
     "a notebook behind a circle of links": ("notebook 1 --out LOOP", "cannot write"),
