@@ -47,7 +47,7 @@ class Voice:
         if room < most:
             instead = f"ask for at most {room} with --max-new-tokens, or shorten it" if room > 0 else "shorten it"
             raise UserError(
-                f"the text has {len(ids)} tokens, and beside {most} new ones the context has room for "
+                f"it has {len(ids)} tokens, and beside {most} new ones the context has room for "
                 f"{max(0, self.context - len(self.before) - most)}: {instead}"
             )
         return [*self.before, *ids]
@@ -64,12 +64,15 @@ def voice_of(name: str, model: str | None = None, device: torch.device | str = "
         model: where the base of a tuned writer is now, if not where it was.
 
     Raises:
-        UserError: a model that writes no text; something that was tuned for something else; all that loading raises.
+        UserError: a model that writes no text, or one with a base beside it; something that was tuned for something
+            else; all that loading raises.
     """
     if is_tuned(name):
         writer = tuned_writer(name, model, device).predictor
         before = (writer.tokenizer.soft_id,) * writer.template.count("soft")
         return Voice(Speaker.of(writer.model), writer.tokenizer, writer.model.context, before)
+    if model is not None:
+        raise UserError(f"--model names what a writer was tuned on, and {name} holds no tuned writer; leave it out")
     base = load_checkpoint(name, device)
     if base.kind != "gpt":
         raise UserError(f"{name} is a {base.kind}, which fills blanks and writes no text; take a GPT")
