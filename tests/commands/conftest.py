@@ -24,7 +24,7 @@ def models(tmp_path_factory):
 @pytest.fixture(scope="session")
 def writers(tmp_path_factory):
     """A folder with a GPT, a file of instructions, and for each of WRITERS a folder with what it tuned on them; to look
-    at, not to change. The GPT writes something else for every question."""
+    at, not to change. What the GPT writes depends on the question."""
     folder = tmp_path_factory.mktemp("writers")
     write_records(folder / "records.json", RECORDS)
     tokenizer = train_tokenizer("gpt", [f"Human: {r['instruction']} {r['input']} Assistant:" for r in RECORDS] * 3)
