@@ -1,6 +1,7 @@
 """Tiny models that know the words of the reviews, and a folder with a good file of them."""
 
 import pytest
+import torch
 
 from minitune.commands.cli import main
 from minitune.data.tokenizers import train_tokenizer
@@ -29,7 +30,11 @@ def writers(tmp_path_factory):
     write_records(folder / "records.json", RECORDS)
     tokenizer = train_tokenizer("gpt", [f"Human: {r['instruction']} {r['input']} Assistant:" for r in RECORDS] * 3)
     config = CONFIGS["gpt"](len(tokenizer), layers=2, width=16, heads=2, inner=24, context=70, spread=0.4)
-    save_checkpoint(folder / "gpt", Checkpoint(random_model(config, seed=0), tokenizer))
+    model = random_model(config, seed=0)
+    breaks = [i for i in range(len(tokenizer)) if "\n" in tokenizer.decode([i])]
+    with torch.no_grad():  # the score of a line break is 0, and never the highest: an answer is a line
+        model.token_embedding.weight[breaks] = 0
+    save_checkpoint(folder / "gpt", Checkpoint(model, tokenizer))
     for method, setting in WRITERS.items():
         arguments = ["tune", method, "--instructions", folder / "records.json", "--model", folder / "gpt"]
         arguments += ["--set", "steps=2", "--set", "lr=0.3", "--set", setting, "--out", folder / method]
