@@ -96,6 +96,19 @@ def test_turns_that_no_longer_fit_are_told(capsys, monkeypatch, writers):
     assert err == ["(the first 2 turns no longer fit and are forgotten)"]
 
 
+def test_the_oldest_turn_is_forgotten_first(capsys, monkeypatch, writers):
+    from minitune.predictors import speaker
+
+    whole, read = speaker.stream, []
+    monkeypatch.setattr(speaker, "stream", lambda m, ids, *a, **how: read.append(ids[0]) or whole(m, ids, *a, **how))
+    _, _, err = chat(capsys, monkeypatch, writers / "lora", [PLOT, SOUP, PLOT, PLOT])
+    tokenizer = open_tuned(writers / "lora").base.tokenizer
+    soup = tokenizer.encode("name the soup .")
+    assert len(err) == 1 and len(read) == 4
+    place = len(tokenizer.encode("Human:"))
+    assert read[3][place : place + len(soup)] == soup, "what was said last is forgotten, not what was said first"
+
+
 def test_answers_are_drawn_by_the_seed(capsys, monkeypatch, writers):
     hot = ["--temperature", 2.5, "--top-k", 9]
     first, again, other = (chat(capsys, monkeypatch, writers / "lora", [PLOT], *hot, "--seed", n) for n in (3, 3, 4))
