@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
             prompts.append((written.content.strip(), voice.read(written.content.strip(), options.max_new_tokens)))
     for text, ids in prompts:
         for sample in range(options.samples):
-            print(f"{text} ", end="", flush=True)
+            print(text, end="", flush=True)
             for piece in voice.go_on(ids, options.max_new_tokens, replace(sampling, seed=sampling.seed + sample)):
                 print(piece.replace("\n", "\\n") if options.stdin else piece, end="", flush=True)
                 if not is_heard():

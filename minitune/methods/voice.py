@@ -54,7 +54,7 @@ class Voice:
 
     def go_on(self, ids: list[int], most: int, sampling: Sampling) -> Iterator[str]:
         """What is written behind `ids`, piece by piece, up to the end of text."""
-        yield from spoken(self.tokenizer, self.speaker.speak(ids, most, self.tokenizer.end_id, sampling))
+        yield from spoken(self.tokenizer, self.speaker.speak(ids, most, self.tokenizer.end_id, sampling), behind=ids)
 
 
 def voice_of(name: str, model: str | None = None, device: torch.device | str = "cpu") -> Voice:

@@ -63,9 +63,14 @@ def prefix_of(model: GPT | Tuned) -> Prefix | None:
     return model.door if isinstance(model, Tuned) and isinstance(model.door, Prefix) else None
 
 
-def spoken(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
-    """The text of tokens while they come, piece by piece. A character whose bytes are not all there yet waits."""
-    read, told = [], ""
+def spoken(tokenizer: Tokenizer, ids: Iterable[int], behind: Sequence[int] = ()) -> Iterator[str]:
+    """The text of tokens while they come, piece by piece. A character whose bytes are not all there yet waits.
+
+    Args:
+        behind: tokens of a text that they go on from: whether a space belongs between the two, the tokens say.
+    """
+    read = list(behind)
+    told = tokenizer.decode(read)
     for token in ids:
         read.append(token)
         text = tokenizer.decode(read)
