@@ -62,11 +62,11 @@ def test_a_step_is_one_token_of_every_row(gpt):
 @pytest.mark.parametrize("length", [0, 4])
 def test_the_steps_are_those_of_full_passes(gpt, settings, use_cache, length):
     past = random_past(1, length) if length else None
-    steps = list(stream(gpt, PROMPTS, 14, past_key_values=past, use_cache=use_cache, **settings))
+    steps = list(stream(gpt, PROMPTS, 9, past_key_values=past, use_cache=use_cache, **settings))
     message = "a step is read at another place, behind another past, or drawn by another generator than those before"
-    assert steps == slowly(gpt, PROMPTS, 14, past, **settings), message
+    assert steps == slowly(gpt, PROMPTS, 9, past, **settings), message
     rows = [list(row) for row in zip(*steps, strict=True)]
-    assert rows == generate(gpt, PROMPTS, 14, past_key_values=past, use_cache=use_cache, **settings)
+    assert rows == generate(gpt, PROMPTS, 9, past_key_values=past, use_cache=use_cache, **settings)
 
 
 @pytest.mark.parametrize("settings", DRAWN)
