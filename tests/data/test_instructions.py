@@ -102,6 +102,7 @@ def test_a_mark_at_the_beginning_belongs_to_no_record(path):
     for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
         write(path, encoding=encoding, mark="\ufeff")
         assert contents(read_records(path)) == EXPECTED, f"the mark of {encoding} is taken for text"
+        assert contents(read_records(path, encoding=encoding)) == EXPECTED, f"the mark of {encoding}, when it is named"
     write(path, encoding="utf-16")
     assert contents(read_records(path, encoding="utf-16")) == EXPECTED
 
