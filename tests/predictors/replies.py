@@ -45,8 +45,7 @@ def checkpoint() -> Checkpoint:
 
 def writer(what: str = "frozen", template: str = TEMPLATE, room: int = 9, base: Checkpoint | None = None) -> Writer:
     """A method's writer as it is after training: every number that it may change is changed."""
-    is_own = template != TEMPLATE
-    asked = Question((), template, is_pair="{text_b}" in template, kind="reply", room=room, is_own=is_own)
+    asked = Question((), template, is_pair="{text_b}" in template, kind="reply", room=room)
     made = Method.parse(what, WHATS[what]).build(base or checkpoint(), asked, seed=3)
     generator = torch.Generator().manual_seed(11)
     with torch.no_grad():
