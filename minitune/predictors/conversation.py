@@ -60,7 +60,7 @@ class Conversation:
         tokenizer, answer = self.writer.tokenizer, []
 
         def kept() -> Iterator[int]:
-            room = self.writer.room_behind(asked.question)
+            room = self.writer.room_behind(asked.ids)
             for token in self.speaker.speak(asked.ids, room, tokenizer.end_id, sampling):
                 answer.append(token)
                 yield token

@@ -95,10 +95,10 @@ class Writer(nn.Module):
         may leave it less.
 
         Raises:
-            UserError: what is never cut fills the context.
+            UserError: what is never cut fills the context, and leaves not even the answer's end a place.
         """
         context = self.model.context
-        whole = self.rendered(example, context)
+        whole = self.rendered(example, context - 1)
         if len(whole.ids) + self.room <= context:
             return whole
         may_be_cut = {part.kind for part in self.template.parts if part.kind in TEXT_SLOTS and part.cut != "whole"}
