@@ -172,11 +172,9 @@ def test_rows_of_different_room_are_written_as_one_by_one_and_as_full_passes(wha
     assert rooms == [12, 3, 12, 12, 7, 12]
     tokens = made.tokens(examples)
     assert tokens == [made.tokens([example])[0] for example in examples] == made.tokens(examples, batch_size=2)
-    each = zip(examples, rooms, strict=True)
     message = "an answer stands in another example's place, or has another's room"
-    assert tokens == [slowly(made, made.question(e).ids, room) for e, room in zip(examples, rooms, strict=True)], (
-        message
-    )
+    alone = [slowly(made, made.question(e).ids, room) for e, room in zip(examples, rooms, strict=True)]
+    assert tokens == alone, message
     prefix = made.model.door.past() if what == "prefix-tuning" else None
     inside = made.model.model if prefix else made.model
     for example, room, row in zip(examples, rooms, tokens, strict=True):
