@@ -71,9 +71,7 @@ class Asking:
             fresh = [self.fresh(row, seen, dice[split]) for row in drawn[split]] if split != "train" else drawn[split]
             seen |= {sentence for row in fresh for sentence in sentences_of(row)}
             rows[split] = [self.worded(row, dice[split], split == "test") for row in fresh]
-        later = {sentence for row in (*rows["dev"], *rows["test"]) for sentence in sentences_of(row)}
-        again = self.asked_again(rows["train"], dice["train"])  # a repainted sentence may be one that is tested
-        rows["train"] = [row for row in again if later.isdisjoint(sentences_of(row))]
+        rows["train"] = self.asked_again(rows["train"], dice["train"])
         rows["test"] = [{**row, "part": ALONE} for row in rows["test"]]
         pairs = [(one, other) for kinds in COMBINED for one in kinds for other in kinds if one != other]
         for number in range(combinations):
