@@ -125,7 +125,7 @@ def test_importing_minitune_waits_for_no_pytorch():
     code = "import sys, minitune; print('torch' in sys.modules, sorted(minitune.__all__))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.startswith("False"), "a mistyped option would wait seconds for PyTorch"
-    assert "['compare', 'load', 'open', 'read', 'task', 'tune']" in out
+    assert "['compare', 'load', 'open', 'read', 'read_instructions', 'task', 'tune']" in out
 
 
 README = PACKAGE.parent / "README.md"
@@ -140,7 +140,7 @@ def snippets(language):
 def test_every_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
     """One after the other, as a reader would type them, in an empty folder; here on few rows, and in few steps."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("minitune.methods.fitting.steps_for", lambda examples: 3)
+    monkeypatch.setattr("minitune.methods.fitting.steps_for", lambda *_: 3)
     few_rows(monkeypatch, 80)
     assert load_checkpoint("bert")
     (tmp_path / "data").mkdir()

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lesson 21, more: what three common flaws cost
 #
-# **Belongs to** lesson 21. **To run:** about 35 minutes on one CPU core. **Writes** `21-flaws.json`.
+# **Belongs to** lesson 21. **To run:** about 20 minutes on one CPU core. **Writes** `21-flaws.json`.
 #
-# Full fine-tuning at the rate of the lesson, 2,000 steps, five seeds, made right and with one flaw at a time:
+# Full fine-tuning as in the lesson, 1,000 steps, five seeds, made right and with one flaw at a time:
 #
 # - **a space behind the question**: "assistant : " instead of "assistant :". The space becomes a token of its own, and the
 #   answer's first word loses it. We ask a model that was tuned right in this way, and one that was tuned so too.
@@ -31,7 +31,7 @@ from minitune.prompting.template import Rendered
 from minitune.report import interval
 from minitune.training.loop import TrainConfig, train
 
-SEEDS, STEPS = (1, 5) if is_fast() else (5, 2000)
+SEEDS, STEPS = (1, 5) if is_fast() else (5, 1000)
 gpt, data = minitune.load("gpt"), minitune.task("instruct")
 t, question = gpt.tokenizer, data.for_model(gpt)[1]
 learned, test = data.train[: 32 if is_fast() else None], data.test
@@ -89,7 +89,7 @@ for way in WAYS:
         writer = Method.parse("full").build(gpt, question, seed)
         batches = ExampleBatches(writer, learned, 16, seed)
         batches.items = items(writer, way, learned)
-        train(writer, batches.batch, TrainConfig(steps=STEPS, lr=2e-3, seed=seed), label=way)
+        train(writer, batches.batch, TrainConfig(steps=STEPS, lr=1e-3, seed=seed), label=way)
         found.setdefault(way, []).append(scores(writer, WAYS[way][0]))
         if way == "right":
             found.setdefault("tuned right, asked with a space", []).append(scores(writer, [space]))

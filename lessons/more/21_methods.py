@@ -31,9 +31,9 @@ EVERY_LAYER = "targets=query,key,value,output,up,down"
 METHODS = {  # the method, its settings, the rates that are tried
     "full": ("full", [], (1e-3, 2e-3, 3e-3)),
     "LoRA": ("lora", ["rank=32", "alpha=32", EVERY_LAYER], (1e-3, 3e-3, 5e-3)),
-    "prefix": ("prefix-tuning", ["length=16"], (3e-3, 1e-2, 3e-2)),
-    "prompt from a text": ("prompt-tuning", ["length=16", "start=text", f"text={TEXT}"], (1e-2, 3e-2, 1e-1)),
-    "prompt from random": ("prompt-tuning", ["length=16", "start=random"], (1e-2, 3e-2, 1e-1)),
+    "prefix": ("prefix-tuning", ["length=16"], (3e-4, 1e-3, 3e-3, 1e-2)),
+    "prompt from a text": ("prompt-tuning", ["length=16", "start=text", f"text={TEXT}"], (1e-2, 3e-2, 1e-1, 3e-1)),
+    "prompt from random": ("prompt-tuning", ["length=16", "start=random"], (1e-2, 3e-2, 1e-1, 3e-1)),
 }
 gpt = minitune.load("gpt")
 single, pairs = minitune.task("instruct"), minitune.task("instruct:together")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from minitune.bench.chatting import chat_figures
 from minitune.bench.comparing import comparing_figures
 from minitune.bench.generation import generation_figures
 from minitune.bench.measure import Figure, threads
@@ -70,6 +71,15 @@ TABLES = {
                 partial(forward_figures, kind),
             )
         ],
+    ),
+    "chatting": Table(
+        "One stream of a chat, token by token, one thread. Higher is better; 1.00 is as fast as the model untuned.",
+        "model and method",
+        {
+            "tokens/s": "tokens that are written in a second, the reading of the question included",
+            "times base": "that rate, divided by the rate of the model as it was pretrained",
+        },
+        [chat_figures],
     ),
     "searching": Table(
         "Searching trigger words, 32 candidates of 3 tokens a round, one thread. Higher is better.",

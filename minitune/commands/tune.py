@@ -45,6 +45,13 @@ def add(group) -> argparse.ArgumentParser:
     t.add_argument(
         "--seed", type=whole_number, default=0, metavar="N", help="of the draw and of all that is random (default: 0)"
     )
+    t.add_argument(
+        "--turns",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="put each instruction to train on behind up to N others, as in a conversation (default: 0)",
+    )
     t.add_argument("--out", type=Path, metavar="DIR", help="default: runs/METHOD-TASK-MODEL-SHOTS-SEED")
     t.add_argument("--force", action="store_true", help="replace the tuned method that is in --out")
     return t
@@ -65,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
 
     method = Method.parse(options.method, options.set)
     data = data_asked_for(options, options.shots)
+    data = data.in_conversations(options.turns, options.seed) if options.turns else data
     kind, shots = data.question.kind, shots_asked_for(options, data.question.kind)
     base = load_checkpoint(model_asked_for(options, kind), pick_device(options.device))
     if is_own(options) or kind == "reply":

@@ -26,6 +26,7 @@ ORIGINS = {
     "mask": "template: the blank",
     "tokens": "template: found by a search",
     "demonstrations": "a demonstration",
+    "before": "said before",
 }
 
 

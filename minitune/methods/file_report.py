@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from minitune.data.examples import Dataset, Example, report_texts
-from minitune.methods.kinds import KINDS, replier
+from minitune.methods.kinds import KINDS, writer
 from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.task_data import TaskData
@@ -22,6 +22,7 @@ from minitune.training.checkpoint import Checkpoint
 # bad and the room was cold") 9%, of film reviews as people write them 21% (BERT) and 33% (GPT), of this project's
 # README 54%. At 49% every method stood at chance.
 SOME_SPLIT, MANY_SPLIT = 0.15, 0.30
+CALLED = {"spans": "sentences", "reply": "records"}
 SHOWN = 12  # classes or tags that are named one by one
 
 
@@ -29,7 +30,7 @@ def describe(data: TaskData, checkpoint: Checkpoint) -> list[str]:
     """What was read, in a few lines: rows, labels, what was guessed, and how the tokenizer took the texts."""
     dataset, kind = data.dataset, data.question.kind
     examples = [*dataset.pool, *dataset.dev, *dataset.test]
-    rows = f"{dataset.name}: {len(examples)} {'sentences' if kind == 'spans' else 'rows'}"
+    rows = f"{dataset.name}: {len(examples)} {CALLED.get(kind, 'rows')}"
     lines = [f"{rows}, {len(dataset.test)} of them for the test; {ABOUT[kind](dataset)}", *data.notes]
     texts = [text_of(example) for example in examples]
     report = report_texts(texts, checkpoint.tokenizer, checkpoint.model.config.context)
@@ -87,14 +88,14 @@ def about_replies(data: TaskData, checkpoint: Checkpoint) -> list[str]:
         UserError: the model writes no text; a record whose instruction and output do not fit.
     """
     template = Template.parse(data.question.template)
-    writer = replier(checkpoint.model, checkpoint, template, data.question, lambda: None, 0)
-    trained = writer.items(data.train)
-    items = [*trained, *writer.items(data.dev), *writer.items(data.test)]
+    untuned = writer(checkpoint.model, checkpoint, template, data.question, lambda: None, 0)
+    trained = untuned.items(data.train)
+    items = [*trained, *untuned.items(data.dev), *untuned.items(data.test)]
     longest, cut = max(len(item.rendered.ids) for item in items), sum(item.rendered.cut > 0 for item in items)
     answers, tokens = (sum(len(i.rendered.ids) - part * i.start for i in trained) for part in (1, 0))
     return [
         f"with the template {str(template)!r}: the longest record has {longest} tokens, and the context holds "
-        f"{writer.model.context}; inputs that are cut: {cut}",
+        f"{untuned.model.context}; inputs that are cut: {cut}",
         f"trained on are the outputs and their ends, {answers:,} of {tokens:,} tokens of the records to draw from",
     ]
 

@@ -103,13 +103,8 @@ def scaled(question: Question, train: TrainSet) -> Question:
 def writer(
     model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
 ) -> Writer:
-    return Writer(model, checkpoint.tokenizer, template, question.score, question.room)
-
-
-def replier(
-    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
-) -> Writer:
-    return Writer(model, checkpoint.tokenizer, template, exact_match, question.room, "exact match")
+    score, metric = (question.score, "score") if question.score else (exact_match, "exact match")
+    return Writer(model, checkpoint.tokenizer, template, score, question.room, metric)
 
 
 def words_to_tag(text: str, text_b: str | None, label: int) -> TaggedWords:
@@ -170,7 +165,7 @@ KINDS: dict[str, Kind] = {
         is_written=True,
     ),
     "reply": Kind(  # to an instruction, with or without an input; one text is right
-        join=replier,
+        join=writer,
         example=lambda text, text_b, label: Writing(text, text_b=text_b or ""),
         metric="exact match",
         default=("frozen", "full", "lora", "prefix-tuning", "prompt-tuning"),

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
+from minitune.methods.kinds import KINDS
 from minitune.methods.question import Question
 from minitune.methods.read import READ
 from minitune.prompting.slots import Part
@@ -68,7 +69,8 @@ FORMS = {
 
 def form_of(model_kind: str, question: Question, read: str, has_prefix: bool) -> Form:
     answer = "blank" if READ[read].at_the_blank else "class"
-    form = FORMS[model_kind, question.kind if question.kind in ("tags", "text") else answer]
+    kind = "text" if KINDS[question.kind].is_written else question.kind
+    form = FORMS[model_kind, kind if kind in ("tags", "text") else answer]
     return replace(form, task="FEATURE_EXTRACTION") if has_prefix and form.has_classifier else form
 
 
@@ -139,5 +141,5 @@ def how_to_read(form: Form, question: Question, tokenizer: Tokenizer, before: in
             f"logits has the words' scores {blank}{shift}; a class's score is the log of the mean of exp(score) over "
             f"its words: {words}{weights}"
         ),
-        "text": "generate from there on, until the end of text",
+        "text": f"generate from there on, greedily, until the end of text; at most {question.room} tokens",
     }[form.reads]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, replace
 
-from minitune.data.examples import Dataset, DevSet, TestSet, TrainSet
+from minitune.data.examples import Dataset, DevSet, Part, TestSet, TrainSet
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.methods.question import Question
@@ -43,6 +44,23 @@ class TaskData:
     @property
     def test(self) -> TestSet:
         return self.dataset.test
+
+    def in_conversations(self, turns: int, seed: int = 0) -> TaskData:
+        """The same records to train on and to choose by, each behind up to `turns` others, as in a conversation.
+
+        Raises:
+            UserError: these are no questions with written replies.
+        """
+        if self.question.kind != "reply":
+            raise UserError(f"a conversation is made of instructions and replies, and {self.name} has none")
+        dice = random.Random(f"turns {seed}")
+
+        def behind_others(part: Part) -> Part:
+            several = (dice.sample(part, min(dice.randint(0, turns), len(part))) for _ in part)
+            return type(part)(replace(one, before=tuple(others)) for one, others in zip(part, several, strict=True))
+
+        dataset = replace(self.dataset, pool=behind_others(self.train), dev=behind_others(self.dev))
+        return replace(self, dataset=dataset)
 
     def for_model(self, checkpoint: Checkpoint) -> tuple[Dataset, Question]:
         """The examples, and the question as this model can answer it: its tokenizer decides which words it knows.

@@ -38,7 +38,7 @@ ANSWER_ROOM = 32  # tokens that an answer may take, where nothing tells how long
 
 @dataclass(frozen=True)
 class Writing:
-    """A question of one text or two, and its answer."""
+    """A question of one text or two, and its answer; perhaps a turn of a conversation."""
 
     text: str
     answer: str = ""
@@ -46,6 +46,7 @@ class Writing:
     text_b: str | None = None
     group: str = ""  # what kind of question it is, where that is known
     where: str = field(default="", compare=False)  # the file and the record that it comes from
+    before: tuple[Writing, ...] = ()  # earlier turns, with their answers
 
 
 class Item(NamedTuple):
@@ -98,16 +99,32 @@ class Writer(nn.Module):
             UserError: what is never cut fills the context, and leaves not even the answer's end a place.
         """
         context = self.model.context
-        whole = self.rendered(example, context - 1)
-        if len(whole.ids) + self.room <= context:
-            return whole
+        alone = self.asked(example, context - 1)
         may_be_cut = {part.kind for part in self.template.parts if part.kind in TEXT_SLOTS and part.cut != "whole"}
-        kept = sum(origin not in may_be_cut for origin in whole.origin)
+        kept = sum(origin not in may_be_cut for origin in alone.origin)
         is_whole = any(part.cut == "whole" for part in self.template.parts)
         return self.rendered(example, max(context - self.room, kept if is_whole else 0))
 
-    def rendered(self, example: Writing, room: int) -> Rendered:
+    def asked(self, example: Writing, room: int) -> Rendered:
+        """The question alone, in so many tokens."""
         return self.template.render(Example(example.text, example.text_b), self.tokenizer, room)
+
+    def rendered(self, example: Writing, room: int) -> Rendered:
+        """The question, and before it what was said: as many of the latest turns as there is room for."""
+        alone, said = self.asked(example, room), []
+        for turn in reversed(example.before):
+            ids = self.said(turn)
+            if len(ids) + len(said) + len(alone.ids) > room:
+                break
+            said = ids + said
+        return Rendered(
+            said + alone.ids, [0] * len(said) + alone.types, [], ["before"] * len(said) + alone.origin, alone.cut
+        )
+
+    def said(self, turn: Writing) -> list[int]:
+        """An earlier turn: question, answer and end, without the placeholders of what is learned."""
+        question = [i for i in self.asked(turn, self.model.context).ids if i != self.tokenizer.soft_id]
+        return [*question, *self.tokenizer.encode(turn.answer), self.tokenizer.end_id]
 
     def item(self, example: Writing) -> Item:
         """Question and answer; only what does not fit beside this answer is cut of the question.

@@ -68,17 +68,14 @@ class Asking:
         dice = {split: random.Random(f"{seed}/task/instruct/{split}/asked") for split in drawn}
         seen, rows = set(), {}
         for split in drawn:
-            fresh = [self.fresh(row, seen, dice[split]) for row in drawn[split]] if split != "train" else drawn[split]
+            fresh = [self.fresh(row, seen, dice[split]) for row in drawn[split]]
             seen |= {sentence for row in fresh for sentence in sentences_of(row)}
             rows[split] = [self.worded(row, dice[split], split == "test") for row in fresh]
         rows["train"] = self.asked_again(rows["train"], dice["train"])
-        rows["test"] = [{**row, "part": ALONE} for row in rows["test"]]
-        pairs = [(one, other) for kinds in COMBINED for one in kinds for other in kinds if one != other]
-        for number in range(combinations):
-            one, other = pairs[number % len(pairs)]
-            of = "where" if one in COMBINED[1] else "last"  # of a sentence with a place, or of a list
-            source = dice["test"].choice([row["input"] for row in rows["test"] if row["kind"] == of])
-            rows["test"].append({**self.combined(one, other, source, dice["test"]), "part": TOGETHER})
+        together = self.together(rows["test"], combinations, dice["test"])
+        rows["test"] = [{**row, "part": ALONE} for row in rows["test"]] + [
+            {**row, "part": TOGETHER} for row in together
+        ]
         return rows
 
     def fresh(self, row: Row, seen: set[str], dice: random.Random) -> Row:
@@ -116,6 +113,17 @@ class Asking:
             "output": self.answer(kind, row["input"], colour),
             "kind": kind,
         }
+
+    def together(self, rows: Sequence[Row], many: int, dice: random.Random) -> list[Row]:
+        """So many combinations, of inputs that these rows have."""
+        pairs = [(one, other) for kinds in COMBINED for one in kinds for other in kinds if one != other]
+        made = []
+        for number in range(many):
+            one, other = pairs[number % len(pairs)]
+            of = "where" if one in COMBINED[1] else "last"  # of a sentence with a place, or of a list
+            source = dice.choice([row["input"] for row in rows if row["kind"] == of])
+            made.append(self.combined(one, other, source, dice))
+        return made
 
     def combined(self, one: str, other: str, source: str, dice: random.Random) -> Row:
         """Two instructions on one input, and the answers to both."""

@@ -18,5 +18,5 @@ def one_reading_of_each_model(monkeypatch):
     def copied(kind):
         return replace(read_once(kind), model=copy.deepcopy(read_once(kind).model))
 
-    for module in ("readers", "tuning"):
+    for module in ("chatting", "readers", "tuning"):
         monkeypatch.setattr(f"minitune.bench.{module}.load_checkpoint", copied)

@@ -14,6 +14,7 @@ from minitune.methods.method import Method
 from minitune.methods.question import Question
 from minitune.methods.to_peft import peft_files
 from minitune.methods.tuned import TunedMethod
+from minitune.predictors.writer import Writing
 from minitune.prompting.template import Demonstration
 from minitune.training.importing import carry_out, plan_import
 from minitune.training.transformers_folder import transformers_files
@@ -196,7 +197,7 @@ def test_writers_in_peft(what, bases, tmp_path):
     one = tuned("gpt", what, *PROMPTS.get(what, ()), question=asked)
     readme = export(one, tmp_path)
     for text, (result, _, _) in zip(TEXTS, run_peft(readme, bases / "gpt", tmp_path, TEXTS), strict=True):
-        ids = torch.tensor([one.predictor.question(text).ids])
+        ids = torch.tensor([one.predictor.question(Writing(text)).ids])
         with torch.no_grad():
             ours = one.predictor.model.logits(one.predictor.model(ids).hidden[0, -1])
         torch.testing.assert_close(result[-1], ours, **CLOSE)

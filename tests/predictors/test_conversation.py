@@ -1,5 +1,7 @@
 """Lesson 21, a conversation: what was said stands before the question, and the oldest is forgotten first."""
 
+from dataclasses import replace
+
 import pytest
 
 from minitune.errors import UserError
@@ -41,6 +43,11 @@ def talking(*answers, what="frozen", template=SHORT, room=9):
     return conversation
 
 
+def tokens_of(t, turn):
+    """An earlier turn as it is read, by hand."""
+    return [*t.encode(f"so {turn.text} {turn.text_b}".strip() + " :"), *t.encode(turn.answer), t.end_id]
+
+
 def say(conversation, example, sampling=None):
     return "".join(conversation.answer(conversation.ask(example), sampling))
 
@@ -56,7 +63,7 @@ def test_the_second_turn_stands_behind_the_first_and_its_end():
     message = "question, answer, end, question: one after the other"
     expected = [*first, *t.encode("good ."), t.end_id, *second]
     assert conversation.speaker.asked == [first, expected], message
-    assert conversation.turns == [[*first, *t.encode("good ."), t.end_id], [*second, *t.encode("sad"), t.end_id]]
+    assert conversation.turns == [replace(ASKED[0], answer="good ."), replace(ASKED[1], answer="sad")]
 
 
 def test_what_is_asked_by_hand():
@@ -65,7 +72,8 @@ def test_what_is_asked_by_hand():
     say(conversation, ASKED[0])
     question = t.encode("so good :")
     asked = conversation.ask(ASKED[2])
-    assert asked.question == question and asked.ids == [*conversation.turns[0], *question] and asked.forgotten == 0
+    assert asked.ids == [*tokens_of(t, conversation.turns[0]), *question]
+    assert (asked.example, asked.forgotten) == (ASKED[2], 0)
     assert len(conversation.turns) == 1, "a question is no turn before it is answered"
 
 
@@ -80,7 +88,6 @@ def test_the_placeholders_stand_once_before_the_last_question():
     expected = [*first, *answers[0], *second, *answers[1], *soft, *third]
     assert conversation.speaker.asked[2] == expected, "the prompt has three vectors, for one place"
     assert conversation.speaker.asked[0] == [*soft, *first]
-    assert all(t.soft_id not in turn for turn in conversation.turns)
 
 
 def test_the_oldest_turn_is_forgotten_first_and_counted():
@@ -88,15 +95,15 @@ def test_the_oldest_turn_is_forgotten_first_and_counted():
     writer, seen = conversation.writer, []
     for number in range(9):
         example = ASKED[number % 4] if number != 5 else Writing("the plot", text_b="slow " * 30)
-        question, before = writer.question(example).ids, [list(turn) for turn in conversation.turns]
+        question, before = writer.question(example).ids, list(conversation.turns)
         asked = conversation.ask(example)
         left = list(before)  # by hand: one after the other, until the answer has its room too
-        while sum(map(len, left)) + len(question) + 9 > 61:
+        while sum(len(tokens_of(writer.tokenizer, turn)) for turn in left) + len(question) + 9 > 61:
             left.pop(0)
         assert conversation.turns == left and asked.forgotten == len(before) - len(left), (
             "not the oldest, or miscounted"
         )
-        assert asked.ids == [i for turn in left for i in turn] + question
+        assert asked.ids == [i for turn in left for i in tokens_of(writer.tokenizer, turn)] + question
         list(conversation.answer(asked))
         seen.append(asked.forgotten)
     assert 0 in seen[1:] and max(seen) >= 2, f"forgotten were {seen}: this test shows nothing"
@@ -105,17 +112,21 @@ def test_the_oldest_turn_is_forgotten_first_and_counted():
 def test_a_turn_that_just_fits_is_kept():
     conversation = talking("so")
     t = conversation.writer.tokenizer
-    conversation.turns = [[5] * 7, [6] * (61 - 9 - len(t.encode("so good :")) - 7)]
-    assert conversation.ask(ASKED[2]).forgotten == 0
-    conversation.turns[1].append(6)
-    assert conversation.ask(ASKED[2]).forgotten == 1 and conversation.turns[0][0] == 6
+    old, room = Writing("great", "soup", text_b=""), 61 - 9 - len(t.encode("so good :"))
+    others = len(tokens_of(t, old)) + len(tokens_of(t, Writing("sad", text_b="")))
+    for answer, forgotten in ((room - others, 0), (room - others + 1, 1)):
+        conversation.turns = [old, Writing("sad", " ".join(["dull"] * answer), text_b="")]
+        asked = conversation.ask(ASKED[2])
+        assert asked.forgotten == forgotten == 2 - len(conversation.turns) and len(asked.ids) <= 52
 
 
 def test_an_answer_that_comes_to_no_end_is_kept_with_one():
     conversation = talking("great " * 20, "so")
     t = conversation.writer.tokenizer
     assert say(conversation, ASKED[0]) == " ".join(["great"] * 9) and conversation.speaker.rooms == [9]
-    assert conversation.turns[0][-2:] == [t.word_id("great"), t.end_id], "the next turn would go on with this answer"
+    asked = conversation.ask(ASKED[2]).ids
+    answer = asked[: -len(t.encode("so good :"))][-2:]
+    assert answer == [t.word_id("great"), t.end_id], "the next turn would go on with this answer"
 
 
 # invariants
@@ -127,10 +138,13 @@ def test_an_answer_that_is_broken_off_is_not_kept():
     steps = conversation.answer(conversation.ask(ASKED[1]))
     assert next(steps) == "the"
     steps.close()
-    before = [list(turn) for turn in conversation.turns]
+    before = list(conversation.turns)
     assert len(before) == 1, "half an answer is remembered as a whole one"
     say(conversation, ASKED[2])
-    assert conversation.speaker.asked[2] == [*before[0], *conversation.writer.question(ASKED[2]).ids]
+    assert conversation.speaker.asked[2] == [
+        *tokens_of(conversation.writer.tokenizer, before[0]),
+        *conversation.writer.question(ASKED[2]).ids,
+    ]
 
 
 def test_nothing_is_said_before_somebody_listens():
@@ -159,7 +173,7 @@ def test_after_a_reset_it_is_the_first_turn():
 def test_a_question_that_does_not_fit_is_refused_and_forgets_nothing(example, sentence):
     conversation = talking("good .", "sad")
     say(conversation, ASKED[0])
-    before = [list(turn) for turn in conversation.turns]
+    before = list(conversation.turns)
     with pytest.raises(UserError, match=sentence):
         conversation.ask(example)
     assert conversation.turns == before, "a question that was never asked has cost a turn"
