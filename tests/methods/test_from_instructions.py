@@ -139,7 +139,7 @@ def test_the_report_counts_by_hand(tmp_path):
     data = instruction_data(path, test)
     lines = describe(data, base)
     assert lines[0].startswith(
-        "a: 4 rows, 1 of them for the test; 2 different instructions, records without an input: 2"
+        "a: 4 records, 1 of them for the test; 2 different instructions, records without an input: 2"
     )
     assert any("1 of the 1 test examples stands in the training rows too" in line for line in lines)
     answers = sum(len(t.encode(row["output"])) + 1 for row in records)

@@ -334,3 +334,30 @@ def test_a_question_that_leaves_the_end_no_place_is_refused():
     assert made.room_behind(made.question(less).ids) == 1 and len(made.write([less])) == 1
     with pytest.raises(UserError, match="may not be cut"):
         made.write([exactly])
+
+
+# turns before a question
+
+
+TURNS = (Writing("great", "soup .", text_b="bed"), Writing("the hero", "so sad", text_b=""))
+
+
+@pytest.mark.parametrize("what", ["lora", "prompt-tuning", "prefix-tuning"])
+@pytest.mark.parametrize("long", [False, True])
+def test_of_a_conversation_only_the_last_answer_is_learned(what, long):
+    """As many of the latest turns as there is room for beside this answer, each with its end, no prompt in them."""
+    made = writer(what, "so {text:whole} {text_b} :")
+    t, example = made.tokenizer, Writing("good", "the bed was dull .", text_b="plot " * (25 if long else 1))
+    said = [[*t.encode(f"so {w.text} {w.text_b}".strip() + " :"), *t.encode(w.answer), t.end_id] for w in TURNS]
+    soft = [t.soft_id] * made.template.count("soft")
+    question = [*soft, *t.encode(f"so good {example.text_b.strip()} :")]
+    answer = [*t.encode(example.answer), t.end_id]
+    fitting = list(said)
+    while sum(map(len, fitting)) + len(question) + len(answer) > made.model.context:
+        fitting.pop(0)
+    item = made.item(Writing("good", example.answer, text_b=example.text_b, before=TURNS))
+    assert item.rendered.ids == [*(i for turn in fitting for i in turn), *question, *answer]
+    assert item.rendered.cut == 0, "the question is cut for what was said before it: forget that first"
+    label = made.collate([item])["label"][0]
+    assert label[label != -100].tolist() == answer, "the answers before it are learned again"
+    assert len(item.rendered.origin) == len(item.rendered.types) == len(item.rendered.ids)
