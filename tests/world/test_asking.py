@@ -191,6 +191,14 @@ def sentences(row: dict) -> set[str]:
     return {row["input"]} | ({row["output"]} if row["output"].endswith(".") else set())
 
 
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_no_sentence_of_a_later_file_stands_in_an_earlier_one(files, split):
+    earlier = SPLITS[: SPLITS.index(split)]
+    known = {sentence for name in earlier for row in files[name] for sentence in sentences(row)}
+    both = [row for row in files[split] if sentences(row) & known]
+    assert not both, f"{len(both)} rows of {split} were read in training, as inputs or as outputs: {both[:2]}"
+
+
 def test_the_test_is_worded_as_nothing_to_train_on(files, wordings):
     known = {row["instruction"] for split in ("train", "dev") for row in files[split]}
     for row in files["test"]:
