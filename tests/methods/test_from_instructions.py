@@ -124,6 +124,17 @@ def test_a_template_of_ones_own_keeps_instruction_and_input(tmp_path):
             asked_otherwise(question, template, None, base, needs_blank=False)
 
 
+def test_in_conversations_each_record_stands_behind_others_and_never_behind_itself(tmp_path):
+    data = instruction_data(write(tmp_path / "a.json", RECORDS))
+    talked = data.in_conversations(3)
+    assert [replace(w, before=()) for w in talked.train] == list(data.train) and talked.test == data.test
+    counts = [len(w.before) for w in talked.train]
+    assert max(counts) <= 3 and len(set(counts)) > 1 and talked.train == data.in_conversations(3).train
+    assert all(turn in data.train for w in talked.train for turn in w.before), "a turn of the test is trained on"
+    both = [w.text for w in talked.train if w.text in {turn.text for turn in w.before}]
+    assert not both, f"the answer stands before the question: {both}"
+
+
 # what is said of them
 
 
