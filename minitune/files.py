@@ -22,6 +22,24 @@ def shared(name: str) -> Path:
     return inside if inside.exists() else beside
 
 
+def at_home(path: Path) -> Path:
+    """Raises:
+    UserError: ~NAME, and there is nobody of that name.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise UserError(f"{path} begins with the home of somebody who is not known here; write the path out") from None
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; a name beyond all length, or with a zero byte, is that of none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Inside, a file that cannot be read is told in a sentence.

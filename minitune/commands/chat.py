@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from minitune.commands.options import add_device, add_sampling, sampling_asked_for
+from minitune.commands.terminal import is_heard
 from minitune.errors import UserError
 
 DESCRIPTION = """
@@ -14,6 +15,7 @@ as far as that fits into its context. A writer of instructions with an input tak
 /reset forgets what was said, /quit or Ctrl-D leaves; Ctrl-C stops an answer, and leaves where none is being written.
 """
 SHIPPED_WRITER = "gpt-instruct"
+MARK = "\ufeff"  # may stand before the first line of a file
 COMMANDS = "/reset forgets what was said, /quit or Ctrl-D leaves"
 
 
@@ -33,14 +35,14 @@ def run(options: argparse.Namespace) -> None:
     from minitune.training.loop import pick_device
 
     sampling = sampling_asked_for(options)
-    folder = options.folder or str(shared("checkpoints") / SHIPPED_WRITER)
+    folder = str(shared("checkpoints") / SHIPPED_WRITER) if options.folder is None else options.folder
     tuned = tuned_writer(folder, options.model, pick_device(options.device))
     conversation = Conversation(tuned.predictor)
-    is_terminal = sys.stdin is not None and sys.stdin.isatty()
+    is_terminal = prepare_input()
     if is_terminal:
         wanted = "an instruction || its input" if tuned.question.is_pair else "a text"
         print(f"{tuned.method.name} on {tuned.made.get('task', 'a task')}; write {wanted}. {COMMANDS}.")
-    while (line := next_line("you: " if is_terminal else "")) is not None:
+    while is_heard() and (line := next_line("you: " if is_terminal else "")) is not None:
         if line.startswith("/"):
             if line == "/quit":
                 return
@@ -57,31 +59,46 @@ def run(options: argparse.Namespace) -> None:
             tell("stopped, and this turn is not kept; Ctrl-C once more leaves")
 
 
-def next_line(prompt: str) -> str | None:
-    """What a person types, or the next line of a file; None at its end.
+def prepare_input() -> bool:
+    """Let no byte of standard input end the conversation; returns whether a person types it. What comes from elsewhere
+    is UTF-8, as it is for every command; a terminal has an encoding of its own.
 
     Raises:
-        UserError: the line is no text.
+        UserError: there is no standard input.
     """
+    if sys.stdin is None:
+        raise UserError("there is no standard input to read from; type in a terminal, or give a file with < FILE")
+    is_terminal = sys.stdin.isatty()
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(encoding=None if is_terminal else "utf-8", errors="surrogateescape")
+    return is_terminal
+
+
+def next_line(prompt: str) -> str | None:
+    """What a person types, or the next line of a file; None at its end."""
     try:
-        return input(prompt).strip()
+        return input(prompt).removeprefix(MARK).strip()
     except EOFError:
         return None
-    except UnicodeDecodeError:
-        raise UserError("standard input is not UTF-8; convert it, as iconv does") from None
 
 
 def reply(conversation, line: str, question, sampling, name: str) -> None:
     """Ask, and print the answer while it is written."""
+    from minitune.data.words import has_half_character
     from minitune.methods.ask import to_example
 
+    if has_half_character(line):
+        raise UserError("some bytes of this line are no text; write it anew, or make UTF-8 of the file, as iconv does")
     asked = conversation.ask(to_example(line, question))
-    if asked.forgotten:
-        turns = "turn no longer fits" if asked.forgotten == 1 else "turns no longer fit"
-        tell(f"the first {asked.forgotten} {turns} and {'is' if asked.forgotten == 1 else 'are'} forgotten")
+    if asked.forgotten == 1:
+        tell("the first turn no longer fits and is forgotten")
+    elif asked.forgotten:
+        tell(f"the first {asked.forgotten} turns no longer fit and are forgotten")
     print(name, end="", flush=True)
     for piece in conversation.answer(asked, sampling):
         print(piece, end="", flush=True)
+        if not is_heard():
+            return
     print(flush=True)
 
 

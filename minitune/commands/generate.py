@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from minitune.commands.options import add_device, add_sampling, one_or_more, sampling_asked_for
+from minitune.commands.terminal import is_heard
 from minitune.errors import UserError
 
 DESCRIPTION = """
@@ -12,6 +13,7 @@ A GPT continues a text, and prints each word as soon as it is written: the shipp
 tuned to write. A tuned one reads the text as it stands, without the template of its task; `minitune chat` and
 `minitune predict` put it into its template. Write -- before a text that begins with -.
 """
+WANTED = "give a text, between quotes, or --stdin and a text a line"
 
 
 def add(group) -> argparse.ArgumentParser:
@@ -42,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     from minitune.training.loop import pick_device
 
     sampling = sampling_asked_for(options)
-    texts = piped_texts()[0] if options.stdin else [Written("the text", options.text)]
+    texts = piped_texts(WANTED)[0] if options.stdin else [Written("the text", options.text)]
     voice = voice_of(options.source, options.model, pick_device(options.device))
     prompts = []
     for written in texts:  # all are looked at before any is continued
@@ -53,6 +55,8 @@ def run(options: argparse.Namespace) -> None:
             print(f"{text} ", end="", flush=True)
             for piece in voice.go_on(ids, options.max_new_tokens, replace(sampling, seed=sampling.seed + sample)):
                 print(piece.replace("\n", "\\n") if options.stdin else piece, end="", flush=True)
+                if not is_heard():
+                    return
             print(flush=True)
 
 
@@ -63,7 +67,7 @@ def check(options: argparse.Namespace) -> None:
     if options.stdin and options.text is not None:
         raise UserError("give either a text, between quotes, or --stdin for a text a line")
     if not options.stdin and options.text is None:
-        raise UserError("there is nothing to continue: give a text, between quotes, or --stdin for a text a line")
+        raise UserError(f"there is nothing to continue: {WANTED}")
     if options.samples > 1 and options.temperature == 0:
         raise UserError(
             f"--temperature 0 always takes the likeliest token, so {options.samples} samples would be the same; take "

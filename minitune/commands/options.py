@@ -215,7 +215,7 @@ def instructions_asked_for(options: argparse.Namespace, shots: int | None):
     from minitune.data.instructions import FIELDS, parse_fields
     from minitune.methods.from_instructions import instruction_data
 
-    fields = parse_fields(options.fields) if options.fields else FIELDS
+    fields = FIELDS if options.fields is None else parse_fields(options.fields)
     return instruction_data(options.instructions, options.test_data, shots or None, fields, options.encoding)
 
 

@@ -75,6 +75,11 @@ class Outlet(io.TextIOBase):
         return getattr(self.stream, "encoding", None) or "utf-8"
 
 
+def is_heard() -> bool:
+    """Whether standard output still takes what is printed: where it does not, work that only prints can end."""
+    return getattr(sys.stdout, "failure", None) is None
+
+
 @contextmanager
 def outlets() -> Iterator[tuple[Outlet, Outlet]]:
     """Inside, standard output and standard error are outlets."""

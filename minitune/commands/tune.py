@@ -109,7 +109,7 @@ def columns_of(options: argparse.Namespace, kind: str) -> dict[str, str | None]:
 
     if kind != "reply":
         return {"text": options.text_column, "text_b": options.text_b_column}
-    fields = parse_fields(options.fields) if options.fields else FIELDS
+    fields = FIELDS if options.fields is None else parse_fields(options.fields)
     return {"text": fields[0], "text_b": fields[1] if len(fields) == 3 else None}
 
 

@@ -10,6 +10,7 @@ from minitune.data.own import class_dataset, dataset_in_all, number_dataset, rea
 from minitune.data.rows import Layout, read_rows
 from minitune.data.tagged import CONLL, Tagged, names_of, read_tagged
 from minitune.errors import UserError
+from minitune.files import at_home
 from minitune.methods.question import Question
 from minitune.methods.task_data import TaskData
 from minitune.predictors.tagger import TaggedWords
@@ -61,16 +62,6 @@ def with_repeats_told(data: TaskData) -> TaskData:
     stand, its = ("stands", "its") if found == 1 else ("stand", "their")
     note = f"{found} of the {len(data.test)} test examples {stand} in the training rows too, word for word: {its}"
     return replace(data, notes=(*data.notes, f"{note} score is no measure of what is new"))
-
-
-def at_home(path: Path) -> Path:
-    """Raises:
-    UserError: ~NAME, and there is nobody of that name.
-    """
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise UserError(f"{path} begins with the home of somebody who is not known here; write the path out") from None
 
 
 def label_data(path: Path, test_path: Path | None, shots: int, layout: Layout, kind: str | None) -> TaskData:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from minitune.data.instructions import FIELDS, Record, read_records
 from minitune.data.own import dataset_in_all
-from minitune.methods.from_file import at_home, check_is_another, with_repeats_told
+from minitune.files import at_home
+from minitune.methods.from_file import check_is_another, with_repeats_told
 from minitune.methods.question import Question
 from minitune.methods.task_data import TaskData
 from minitune.predictors.writer import Writing

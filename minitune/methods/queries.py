@@ -42,8 +42,13 @@ def given_texts(texts: Sequence[str]) -> list[Written]:
     return [Written(f"text {number}", text) for number, text in enumerate(texts, start=1)]
 
 
-def piped_texts() -> tuple[list[Written], int]:
+def piped_texts(
+    wanted: str = "give either texts, each between quotes, or a file with --data",
+) -> tuple[list[Written], int]:
     """The lines of standard input, a text each, and how many empty ones are skipped.
+
+    Args:
+        wanted: what else a person may give.
 
     Raises:
         UserError: it cannot be read, is not UTF-8, or has no text.
@@ -51,7 +56,7 @@ def piped_texts() -> tuple[list[Written], int]:
     try:
         content = b"" if sys.stdin is None else sys.stdin.buffer.read()
     except OSError as error:
-        raise UserError(f"give either texts or a file with --data: standard input cannot be read ({error})") from None
+        raise UserError(f"{wanted}: standard input cannot be read ({error})") from None
     try:
         lines = content.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
@@ -62,7 +67,7 @@ def piped_texts() -> tuple[list[Written], int]:
     numbered = [Written(f"standard input, line {number}", line) for number, line in enumerate(lines, start=1)]
     texts = [written for written in numbered if written.content.strip()]
     if not texts:
-        raise UserError("give either texts, each between quotes, or a file with --data: standard input has no text")
+        raise UserError(f"{wanted}: standard input has no text")
     return texts, len(lines) - len(texts)
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from minitune.errors import UserError
+from minitune.files import at_home
 from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.question import Question
@@ -148,7 +149,7 @@ def read_tuned(folder: Path) -> TunedFile:
     """Raises:
     UserError: no such file, a damaged or foreign one.
     """
-    path = folder.expanduser() / FILE
+    path = at_home(folder) / FILE
     return plain_to(TunedFile, read_tensors(path, "tuned method"), str(path))
 
 

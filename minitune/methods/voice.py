@@ -10,6 +10,7 @@ import torch
 
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
+from minitune.files import at_home, is_there
 from minitune.methods.saved import FILE
 from minitune.methods.tuned import TunedMethod, open_tuned
 from minitune.predictors.speaker import Sampling, Speaker, spoken
@@ -46,7 +47,7 @@ class Voice:
         if room < most:
             instead = f"ask for at most {room} with --max-new-tokens, or shorten it" if room > 0 else "shorten it"
             raise UserError(
-                f"the text has {len(ids)} tokens, and beside {most} new ones the context has room for "
+                f"it has {len(ids)} tokens, and beside {most} new ones the context has room for "
                 f"{max(0, self.context - len(self.before) - most)}: {instead}"
             )
         return [*self.before, *ids]
@@ -63,12 +64,15 @@ def voice_of(name: str, model: str | None = None, device: torch.device | str = "
         model: where the base of a tuned writer is now, if not where it was.
 
     Raises:
-        UserError: a model that writes no text; something that was tuned for something else; all that loading raises.
+        UserError: a model that writes no text, or one with a base beside it; something that was tuned for something
+            else; all that loading raises.
     """
     if is_tuned(name):
         writer = tuned_writer(name, model, device).predictor
         before = (writer.tokenizer.soft_id,) * writer.template.count("soft")
         return Voice(Speaker.of(writer.model), writer.tokenizer, writer.model.context, before)
+    if model is not None:
+        raise UserError(f"--model names what a writer was tuned on, and {name} holds no tuned writer; leave it out")
     base = load_checkpoint(name, device)
     if base.kind != "gpt":
         raise UserError(f"{name} is a {base.kind}, which fills blanks and writes no text; take a GPT")
@@ -79,8 +83,8 @@ def tuned_writer(name: str, model: str | None = None, device: torch.device | str
     """Raises:
     UserError: a model that was not tuned; what was tuned for something else than to write; all that loading raises.
     """
-    folder = Path(name).expanduser()
-    if not is_tuned(name) and (name in SHIPPED or (folder / "model.pt").exists()):
+    folder = at_home(Path(name))
+    if not is_tuned(name) and (name in SHIPPED or is_there(folder / "model.pt")):
         raise UserError(
             f"{name} is a {load_checkpoint(name, device).kind} as it was pretrained, and nobody to talk to; give the "
             f"folder of a writer that was tuned ({TUNE_ONE})"
@@ -93,4 +97,4 @@ def tuned_writer(name: str, model: str | None = None, device: torch.device | str
 
 
 def is_tuned(name: str) -> bool:
-    return (Path(name).expanduser() / FILE).exists()
+    return is_there(at_home(Path(name)) / FILE)

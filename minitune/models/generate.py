@@ -22,6 +22,8 @@ from minitune.models.attention import SelfAttention
 from minitune.models.cache import Cache, KeyValue
 from minitune.models.gpt import GPT
 
+COLDEST = 1e-6  # below it the likeliest token has all the mass, and logits that are divided by it may be infinite
+
 
 def generate(
     model: GPT,
@@ -135,7 +137,7 @@ def choose(
     logits: Tensor, temperature: float, top_k: int | None, top_p: float | None, generator: torch.Generator | None
 ) -> Tensor:
     """One token a row: (B, V) -> (B,)."""
-    if temperature == 0:
+    if temperature < COLDEST:
         return logits.argmax(dim=-1)
     ranked, order = (logits / temperature).sort(dim=-1, descending=True)  # (B, V)
     if top_k is not None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from minitune.data.tokenizers import Tokenizer, load_tokenizer
 from minitune.errors import UserError
-from minitune.files import check_is_file, machine_memory, shared
+from minitune.files import at_home, check_is_file, is_there, machine_memory, shared
 from minitune.models.build import Model, config_from_dict, config_to_dict, empty_model, parameter_count, random_model
 from minitune.models.convert import PARTS
 from minitune.models.tensor_file import check_parts
@@ -85,7 +85,7 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
     Raises:
         UserError: nothing is there, or it is damaged, of another version, no checkpoint, or asks to run code.
     """
-    folder = shared("checkpoints") / name if name in SHIPPED else Path(name).expanduser()
+    folder = shared("checkpoints") / name if name in SHIPPED else at_home(Path(name))
     if not is_folder(folder):
         raise UserError(
             f"there is no model {str(name)!r}: it is none of {', '.join(SHIPPED)}, and no folder of that name exists"
@@ -175,7 +175,7 @@ def read_tensors(path: Path, what: str) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, damaged, of another sort or version, or asks to run code.
     """
-    if not path.exists():
+    if not is_there(path):
         raise UserError(f"there is no {path}; expected a {what} of minitune there")
     check_is_file(path)
     try:

@@ -1,5 +1,7 @@
 """What the tests of all commands share: the reviews, and a command run in this process."""
 
+import json
+
 from minitune.commands.cli import main
 from minitune.models import BERTConfig, GPTConfig
 
@@ -11,6 +13,18 @@ REVIEWS = [
     for part in ("plot", "soup", "hero", "room", "bread", "cast")
     for word, label in (("clever", "good"), ("dull", "bad"), ("witty", "good"), ("awful", "bad"))
 ]
+
+
+WRITERS = {"lora": "rank=3", "prompt-tuning": "length=3", "prefix-tuning": "inner=8"}  # with a setting of each
+RECORDS = [
+    {"instruction": f"name the {part} .", "input": f"the {part} was {word} .", "output": f"the {word} {part} it is ."}
+    for part in ("plot", "soup", "hero")
+    for word in ("clever", "dull", "witty")
+] + [{"instruction": f"say {word} .", "input": "", "output": f"{word} ."} for word in ("clever", "dull", "witty")]
+
+
+def write_records(path, records):
+    path.write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
 
 
 def write(path, rows, header="text,label"):

@@ -19,6 +19,14 @@ DATA = "--model B --shots 2 --seeds 1 --methods zero-shot --data"
 TUNE = f"tune lora+head {OWN} --set steps=2 --out t"
 NANO = "pretrain gpt --text mine.txt --size nano --steps 1"
 
+TEACH = "tune lora --model G --set steps=2 --out t --instructions"
+RECORD = {"instruction": "say it .", "input": "the plot", "output": "the plot ."}
+
+
+def records(second):
+    """A file of two records, of which the first is good."""
+    return {"a.json": json.dumps([RECORD, second])}
+
 
 def lines(*rows, header="text,label"):
     return "\n".join([header, *rows]) + "\n"
@@ -243,7 +251,6 @@ ROWS = {
     "facts with a head": ("tune lora+head --task facts:born_in", "read by verbalizer"),
     "word scores of a tagger": ("tune output --task tags", "scores of words"),
     "word scores under a head": ("tune output+head", "scores of words"),
-    "a task without a method": ("tune lora --task instruct", "not one to train on"),
     "help on a method that is none": ("tune lorra --help", "'lorra' is unknown"),
     # ---- what is searched, shown, or weighed
     "a special token for a label word": (
@@ -281,6 +288,80 @@ ROWS = {
         TUNE.replace("lora+head", "full --template '{text:middle} {mask} .'"),
         "does not say where a text is cut",
     ),
+    # ---- files of instructions
+    "no file of instructions": (f"{TEACH} nowhere.json", "there is no file nowhere.json"),
+    "instructions that are no JSON": (
+        f"{TEACH} a.json",
+        "a.json is no valid JSON: line 2, column 12",
+        {"a.json": '[{"instruction": "a",\n  "output" "b"}]'},
+    ),
+    "a broken line of instructions": (
+        f"{TEACH} a.jsonl",
+        "a.jsonl, line 2: no valid JSON",
+        {"a.jsonl": json.dumps(RECORD) + '\n{"instruction": "say\n'},
+    ),
+    "instructions of no format": (f"{TEACH} a.txt", "ends in .txt; a .json or .jsonl", {"a.txt": "[]"}),
+    "an object for the list": (f"{TEACH} a.json", "a.json holds an object; a list of", {"a.json": json.dumps(RECORD)}),
+    "a number for the list": (f"{TEACH} a.json", "a.json holds a number; a list of", {"a.json": "0"}),
+    "no instructions": (f"{TEACH} a.json", "a.json holds an empty list", {"a.json": "[]"}),
+    "a record that is a text": (f"{TEACH} a.json", "record 2: a text stands where an object", records("say it")),
+    "a record without an output": (
+        f"{TEACH} a.json",
+        "a.json, record 2: it has no field 'output', only 'instruction', 'input', 'answer'",
+        records({"instruction": "a", "input": "", "answer": "b"}),
+    ),
+    "a record of nothing": (f"{TEACH} a.json", "record 2: it has no field 'instruction'", records({})),
+    "an empty output": (f"{TEACH} a.json", "record 2: the field 'output' is empty", records(RECORD | {"output": " "})),
+    "no output": (f"{TEACH} a.json", "record 2: the field 'output' is empty", records(RECORD | {"output": None})),
+    "an empty instruction": (f"{TEACH} a.json", "record 2: .*'instruction'", records(RECORD | {"instruction": ""})),
+    "a number for an input": (f"{TEACH} a.json", "record 2: .*'input' is a number", records(RECORD | {"input": 5})),
+    "a list for an output": (f"{TEACH} a.json", "record 2: .*'output' is a list", records(RECORD | {"output": ["a"]})),
+    "half a character in an instruction": (
+        f"{TEACH} a.json",
+        "record 2: .*'instruction' holds half a character",
+        records(RECORD | {"instruction": "say \ud83c"}),
+    ),
+    "an instruction beyond the context": (
+        f"{TEACH} a.json",
+        "a.json, record 2: a text of 80 tokens may not be cut.* room for 20",
+        records(RECORD | {"instruction": "the plot " * 40}),
+    ),
+    "an output beyond the context": (
+        f"{TEACH} a.json",
+        "a.json, record 2: the answer takes 82 tokens.* context holds 40",
+        records(RECORD | {"output": "the plot " * 40 + "."}),
+    ),
+    "one record alone": (f"{TEACH} a.json", "a.json has 1 example", {"a.json": json.dumps([RECORD])}),
+    "more shots than records": (f"{TEACH} a.json --shots 2", "lower --shots", records(RECORD)),
+    "one field": (f"{TEACH} a.json --fields instruction", "two or three different names", records(RECORD)),
+    "a field twice": (f"{TEACH} a.json --fields output,output", "two or three different names", records(RECORD)),
+    "four fields": (f"{TEACH} a.json --fields a,b,c,d", "two or three different names", records(RECORD)),
+    "no fields": (f"{TEACH} a.json --fields ''", "two or three different names", records(RECORD)),
+    "fields of another name": (
+        f"{TEACH} a.json --fields question,answer",
+        "record 1: it has no field 'question'.*--fields",
+        records(RECORD),
+    ),
+    "fields alone": ("tune lora --task instruct --fields a,b", "--fields belongs to --instructions"),
+    "instructions beside a task": (f"{TEACH} a.json --task topic", "--task topic and --instructions", records(RECORD)),
+    "instructions beside a file": (f"{TEACH} a.json --data reviews.csv", "--data .* and --inst", records(RECORD)),
+    "a column of instructions": (f"{TEACH} a.json --text-column a", "--text-column belongs to --data", records(RECORD)),
+    "instructions that are the test file": (
+        f"{TEACH} a.json --test-data ./a.json",
+        "training file itself",
+        records(RECORD),
+    ),
+    "a table to test instructions on": (f"{TEACH} a.json --test-data reviews.csv", "ends in .csv", records(RECORD)),
+    "instructions for a BERT": (f"{TEACH.replace('model G', 'model B')} a.json", "take a GPT", records(RECORD)),
+    "instructions for a head": (f"{TEACH.replace('lora', 'lora+head')} a.json", "write lora alone", records(RECORD)),
+    "instructions that nothing learns": (f"{TEACH.replace('lora', 'frozen')} a.json", "to train", records(RECORD)),
+    "an input that is left out": (
+        f"{TEACH} a.json --template '{{text:whole}} so'",
+        "leaves a part out.*text_b",
+        records(RECORD),
+    ),
+    "words for instructions": (f"{TEACH} a.json --label-words 'a=b'", "label words stand for", records(RECORD)),
+    "no kind of instructions": ("tune lora --task instruct:sing", "together"),
     # ---- sweep
     "a sweep of nothing": ("sweep zero-shot --seeds 1", "nothing to train"),
     "a sweep of no methods": ("sweep ,", "empty"),
@@ -312,6 +393,34 @@ ROWS = {
     "no text to explain": ("explain T ''", "empty text"),
     "an explanation of no format": ("explain T 'a text' --plot f.doc", "f.doc is no name for a figure"),
     "a figure into a file": ("explain T 'a text' --plot reviews.csv/f.png", "reviews.csv"),
+    # ---- generate and chat
+    "a BERT that writes": ("generate B 'a text'", "B is a bert.* take a GPT"),
+    "classes that write": ("generate T 'a text'", "T was tuned for the classes bad, good, and writes no text"),
+    "nothing that writes": ("generate nowhere 'a text'", "no model 'nowhere'"),
+    "a damaged writer": ("generate a 'a text'", "a/tuned.pt is damaged", {"a/tuned.pt": b"no file of this kind"}),
+    "nothing to continue": ("generate G", "nothing to continue: give a text"),
+    "an empty text to continue": ("generate G ' '", "nothing to continue"),
+    "half a byte to continue": ("generate G 'a \udce9'", "half a character"),
+    "a text and lines to continue": ("generate G 'a text' --stdin", "either a text.* or --stdin"),
+    "more new tokens than the context": (
+        "generate G 'the plot' --max-new-tokens 50",
+        "has 2 tokens, and beside 50 new .* at most 38 with --max-new-tokens",
+    ),
+    "a text that fills the context": (f"generate G '{'the plot ' * 30}'", "60 tokens.* room for 8: shorten it"),
+    "no new tokens": ("generate G 'a text' --max-new-tokens 0", "from 1 on"),
+    "samples that are the same": ("generate G 'a text' --samples 3 --temperature 0", "3 samples would be the same"),
+    "a temperature below 0": ("generate G 'a text' --temperature -1", "--temperature: '-1'.* from 0 on"),
+    "a temperature that is none": ("generate G 'a text' --temperature nan", "--temperature: 'nan'"),
+    "more than all the probability": ("generate G 'a text' --top-p 2", "--top-p: '2'.* at most 1"),
+    "the likeliest none": ("generate G 'a text' --top-k 0", "--top-k: '0'.* from 1 on"),
+    "a base for a model": ("generate G 'a text' --model B", "--model names.* G holds no tuned writer"),
+    "a BERT to talk to": ("chat B", "B is a bert as it was pretrained.* tune lora --task instruct"),
+    "a GPT to talk to": ("chat G", "G is a gpt as it was pretrained.* tune lora --task instruct"),
+    "the shipped GPT to talk to": ("chat gpt", "gpt is a gpt as it was pretrained"),
+    "classes to talk to": ("chat T", "T was tuned for the classes bad, good, and writes no text"),
+    "nobody to talk to": ("chat nowhere", "no nowhere/tuned.pt"),
+    "nobody named to talk to": ("chat ''", "no tuned.pt; expected a tuned method"),
+    "a temperature in words": ("chat T --temperature warm", "--temperature: 'warm'"),
     # ---- pretrain
     "a kind that is none": (NANO.replace("gpt", "elmo"), "gpt or bert", {"mine.txt": "a text\n"}),
     "a size that is none": (f"{NANO} --size huge", "nano, micro, mini", {"mine.txt": "a text\n" * 9}),
@@ -362,6 +471,17 @@ ROWS = {
     "seconds of nothing": ("bench --seconds 0", "above 0"),
     # ---- names that no file can have
     "a tuned folder behind a circle of links": (TUNE.replace("--out t", "--out LOOP"), "cannot write"),
+    "a tuned method beyond all length": (f"predict {'n' * 300} 'a text'", "expected a tuned method"),
+    "a writer beyond all length": (f"chat {'n' * 300}", "expected a tuned method"),
+    "a text continued beyond all length": (f"generate {'n' * 300} 'a text'", "no model"),
+    "a model in the home of nobody": (
+        f"compare {OWN.replace('model B', 'model ~nobody_of_that_name')}",
+        "not known here",
+    ),
+    "a tuned method in the home of nobody": ("predict ~nobody_of_that_name/t 'a text'", "not known here"),
+    "a writer in the home of nobody": ("chat ~nobody_of_that_name/t", "not known here"),
+    "a text continued in the home of nobody": ("generate ~nobody_of_that_name/t 'a text'", "not known here"),
+    "a base in the home of nobody": ("predict T --model ~nobody_of_that_name/t 'a text'", "not known here"),
     "a model behind a circle of links": (f"{NANO} --out LOOP", "cannot write", {"mine.txt": "a text\n" * 9}),
     "a table behind a circle of links": (f"{ONE} --json LOOP", "cannot write"),
     "a notebook behind a circle of links": ("notebook 1 --out LOOP", "cannot write"),

@@ -64,6 +64,12 @@ def test_temperature_divides_the_logits():
     torch.testing.assert_close(shares, torch.tensor([0.04, 0.09, 0.25]) / 0.38, rtol=0, atol=0.03)
 
 
+@pytest.mark.parametrize("temperature", [1e-7, 1e-40, 5e-324])
+def test_a_temperature_of_nearly_nothing_takes_the_likeliest(temperature):
+    shares = drawn([80.0, 90.0, 89.0], temperature=temperature)
+    assert shares.tolist() == [0, 1, 0], "logits that are divided by it are infinite, and no chances come of them"
+
+
 def test_top_k_keeps_the_k_likeliest():
     shares = drawn(logs(0.1, 0.4, 0.2, 0.3), top_k=2)
     torch.testing.assert_close(shares, torch.tensor([0, 4 / 7, 0, 3 / 7]), rtol=0, atol=0.03)
