@@ -17,7 +17,14 @@ from minitune.errors import UserError
 from minitune.files import read_json
 
 FIELDS = ("instruction", "input", "output")
-JSON_NAMES = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object"}
+JSON_NAMES = {
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ def read_list(path: Path, encoding: str | None) -> list[Any]:
     """
     content = read_json(path, encoding)
     if not isinstance(content, list) or not content:
-        held = "an empty list" if content == [] else JSON_NAMES.get(type(content), "a text" if content else "nothing")
+        held = "an empty list" if content == [] else JSON_NAMES.get(type(content), "a text")
         raise UserError(
             f'{path} holds {held}; a list of records like [{{"instruction": ..., "input": ..., "output": ...}}] was '
             "expected"

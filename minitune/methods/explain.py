@@ -45,7 +45,7 @@ def explain(
         lacks: the parts that the base came without; one without its MLM head has no words to say at a blank.
         found: what was searched for, in words.
     """
-    item = predictor.items([example])[0]
+    item = item_of(predictor, example)
     rendered = item.rendered
     parts = ["\n".join(found)] if found else []
     if prefix := prefix_of(predictor.model):
@@ -70,6 +70,16 @@ def explain(
     return "\n\n".join([*parts, f"answer: {predictor.answers([example])[0]}"])
 
 
+def item_of(predictor: Predictor, example: Example | TaggedWords | Writing) -> Any:
+    """As it is read: a writer's question is cut before an answer is written, for the answer's room."""
+    if not isinstance(predictor, Writer):
+        return predictor.items([example])[0]
+    question = predictor.question(example)
+    start = len(question.ids)
+    question.add([predictor.tokenizer.end_id], "answer")
+    return Item(question, start, example)
+
+
 def unread(predictor: Predictor, example: Example | TaggedWords | Writing) -> str:
     """What was cut, the beginnings of it."""
     origin = predictor.render([example])[0].origin
@@ -79,7 +89,7 @@ def unread(predictor: Predictor, example: Example | TaggedWords | Writing) -> st
     tokenizer, ends = predictor.tokenizer, []
     for slot, text in texts.items():
         if slot in origin:
-            ids, kept = tokenizer.encode(text), origin.count(slot)
+            ids, kept = tokenizer.encode(text.strip()), origin.count(slot)
             if gone := ids[: len(ids) - kept] if cuts[slot] == "start" else ids[kept:]:
                 ends.append(f"{tokenizer.decode(gone)!r}")
     return " and ".join(shortened(end) for end in ends)

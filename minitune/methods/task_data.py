@@ -57,7 +57,10 @@ class TaskData:
 
         def behind_others(part: Part) -> Part:
             several = (dice.sample(part, min(dice.randint(0, turns), len(part))) for _ in part)
-            return type(part)(replace(one, before=tuple(others)) for one, others in zip(part, several, strict=True))
+            return type(part)(
+                replace(one, before=tuple(it for it in others if (it.text, it.text_b) != (one.text, one.text_b)))
+                for one, others in zip(part, several, strict=True)
+            )  # the same question with its answer would give the answer away
 
         dataset = replace(self.dataset, pool=behind_others(self.train), dev=behind_others(self.dev))
         return replace(self, dataset=dataset)

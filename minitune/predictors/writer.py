@@ -96,10 +96,10 @@ class Writer(nn.Module):
         may leave it less.
 
         Raises:
-            UserError: what is never cut fills the context.
+            UserError: what is never cut fills the context, and leaves not even the answer's end a place.
         """
         context = self.model.context
-        alone = self.asked(example, context)
+        alone = self.asked(example, context - 1)
         may_be_cut = {part.kind for part in self.template.parts if part.kind in TEXT_SLOTS and part.cut != "whole"}
         kept = sum(origin not in may_be_cut for origin in alone.origin)
         is_whole = any(part.cut == "whole" for part in self.template.parts)

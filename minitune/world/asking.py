@@ -71,7 +71,9 @@ class Asking:
             fresh = [self.fresh(row, seen, dice[split]) for row in drawn[split]]
             seen |= {sentence for row in fresh for sentence in sentences_of(row)}
             rows[split] = [self.worded(row, dice[split], split == "test") for row in fresh]
-        rows["train"] = self.asked_again(rows["train"], dice["train"])
+        later = {sentence for row in (*rows["dev"], *rows["test"]) for sentence in sentences_of(row)}
+        again = self.asked_again(rows["train"], dice["train"])  # a repainted sentence may be one that is tested
+        rows["train"] = [row for row in again if later.isdisjoint(sentences_of(row))]
         together = self.together(rows["test"], combinations, dice["test"])
         rows["test"] = [{**row, "part": ALONE} for row in rows["test"]] + [
             {**row, "part": TOGETHER} for row in together

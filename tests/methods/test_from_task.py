@@ -44,11 +44,12 @@ def test_every_classification_task_can_be_asked(name, checkpoint):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("instruct", r"not one to train on here; choose one of sentiment, .*rating, tags, describe, facts"),
+        ("instruct:apart", "instruct has no part 'apart'; write instruct, or instruct:together for two at once"),
+        ("sentiment:together", "the task 'sentiment' has no parts; facts has, one for each relation, and instruct has"),
         ("facts", r"one relation at a time; write facts:RELATION with one of born_in, lives_in"),
         ("facts:", "one relation at a time"),
         ("facts:bornin", "one relation at a time"),
-        ("tags:x", "'tags' has no parts; only facts has"),
+        ("tags:x", "'tags' has no parts; facts has"),
         ("sentimint", "no task 'sentimint'; the tasks are sentiment"),
         ("", "no task ''"),
     ],
@@ -134,6 +135,30 @@ def test_the_score_of_a_description_by_hand(written, score):
     values = [("the black olive", "pub", "soup", "cheap", "river"), ("the elm", "inn", "olive", "dear", "bridge")]
     one, two = (Writing("", "", tuple(zip(names, row, strict=True))) for row in values)
     assert SlotScore.of([one, two])(written, one) == pytest.approx(score)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "tested"),
+    [("instruct", "alone", 504), ("instruct:alone", "alone", 504), ("instruct:together", "together", 120)],
+)
+def test_instructions_are_asked_with_their_inputs_and_tested_alone_or_together(name, part, tested):
+    data = task_data(name)
+    assert data.name == name.removesuffix(":alone") and data.labels == () and not data.dataset.by_class
+    assert len(data.test) == tested and len(data.dev) == 300
+    for split, examples in (("train", data.train), ("dev", data.dev), ("test", data.test)):
+        rows = [row for row in load_split("instruct", split) if row.get("part", part) == part]
+        told = [(e.text, e.text_b, e.answer, e.group) for e in examples]
+        assert told == [(row["instruction"], row["input"], row["output"], row["kind"]) for row in rows], split
+    question = data.question
+    assert question.kind == "reply" and question.is_pair and question.labels == ()
+    assert question.template == "human : {text:whole} {text_b} assistant :", "the instruction is cut"
+
+
+def test_a_reply_has_the_room_of_the_longest_one_to_train_on(shipped):
+    data, question = task_of("instruct", shipped["gpt"])
+    t = shipped["gpt"].tokenizer
+    assert question.room == max(len(t.encode(e.answer)) for e in data.pool) + 1, "its end takes a place too"
+    assert task_of("describe", shipped["gpt"])[1].room == 32, "where the kind is another, nothing is measured"
 
 
 def test_a_rating_may_be_read_as_a_number(checkpoint):

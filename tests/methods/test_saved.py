@@ -24,7 +24,7 @@ from minitune.methods.shelf import Shelf
 from minitune.methods.what import WHAT
 from minitune.models.build import random_model
 from minitune.predictors.tagger import TaggedWords
-from minitune.predictors.writer import Writing
+from minitune.predictors.writer import Writing, exact_match
 from minitune.training.checkpoint import (
     Checkpoint,
     fingerprint,
@@ -526,7 +526,8 @@ def test_a_question_needs_no_score_to_be_saved(bases, tmp_path):
     asked = Question((), "{text}", kind="text", score=lambda written, example: 1.0)
     save(tmp_path, bases, "gpt", *train("gpt", "lora", (), asked, WRITTEN))
     _, predictor, question, _ = load_tuned(tmp_path)
-    assert question.score is None and predictor.score is None and len(predictor.write(WRITTEN)) == 2
+    assert question.score is None and len(predictor.write(WRITTEN)) == 2
+    assert (predictor.score, predictor.metric) == (exact_match, "exact match"), "what needs no function scores it"
 
 
 def test_words_of_several_tokens_with_weights_are_opened_as_they_were(kind, bases, tmp_path):
