@@ -60,12 +60,8 @@ def asked_otherwise(
                 f"the template {template!r} has no {{text}}, so the answer would not depend on the text: write it "
                 "where the text shall stand"
             )
-        has = {part.kind for part in asked.parts}
-        if question.kind == "reply" and question.is_pair and not has.issuperset(TEXT_SLOTS):
-            raise UserError(
-                f"the template {template!r} leaves a part out: write {{text:whole}} where the instruction shall stand "
-                "and {text_b} where its input shall"
-            )
+        if question.kind in ("text", "reply"):
+            check_is_before_an_answer(asked, question)
         asked.check(checkpoint.kind, needs_blank=needs_blank)
         question = replace(question, template=template, is_own=True)
     if label_words is not None:
@@ -78,3 +74,19 @@ def asked_otherwise(
         blanks = question.blanks if needs_blank else 1
         word_reader(question.label_words, question.labels, checkpoint.tokenizer, blanks)
     return question
+
+
+def check_is_before_an_answer(template: Template, question: Question) -> None:
+    """Raises:
+    UserError: a template that has a blank, though the answer is written behind it, or that leaves out an input.
+    """
+    if template.blanks:
+        raise UserError(
+            f"the template {str(template)!r} has a blank, and here the answer is written behind the whole: leave "
+            "{mask} out"
+        )
+    if question.kind == "reply" and question.is_pair and not {p.kind for p in template.parts}.issuperset(TEXT_SLOTS):
+        raise UserError(
+            f"the template {str(template)!r} leaves a part out: write {{text:whole}} where the instruction shall stand "
+            "and {text_b} where its input shall"
+        )

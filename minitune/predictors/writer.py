@@ -124,7 +124,7 @@ class Writer(nn.Module):
     def said(self, turn: Writing) -> list[int]:
         """An earlier turn: question, answer and end, without the placeholders of what is learned."""
         question = [i for i in self.asked(turn, self.model.context).ids if i != self.tokenizer.soft_id]
-        return [*question, *self.tokenizer.encode(turn.answer), self.tokenizer.end_id]
+        return [*question, *self.tokenizer.encode(turn.answer.strip()), self.tokenizer.end_id]
 
     def item(self, example: Writing) -> Item:
         """Question and answer; only what does not fit beside this answer is cut of the question.
@@ -132,17 +132,15 @@ class Writer(nn.Module):
         Raises:
             UserError: the answer, or what is never cut beside it, fills the context.
         """
-        answer = [*self.tokenizer.encode(example.answer), self.tokenizer.end_id]
-        room = self.model.context - len(answer)
+        answer = [*self.tokenizer.encode(example.answer.strip()), self.tokenizer.end_id]
+        context, where = self.model.context, f"{example.where}: " if example.where else ""
+        taken = f"{where}the answer takes {len(answer)} of the {context} tokens of the context, its end among them"
+        if len(answer) >= context:
+            raise UserError(f"{taken}: shorten it, or take a model with a longer context")
         try:
-            if room <= 0:
-                raise UserError(
-                    f"the answer takes {len(answer)} tokens, its end among them, and the context holds "
-                    f"{self.model.context}: shorten the answer, or take a model with a longer context"
-                )
-            rendered = self.rendered(example, room)
+            rendered = self.rendered(example, context - len(answer))
         except UserError as error:
-            raise UserError(f"{example.where}: {error}" if example.where else str(error)) from None
+            raise UserError(f"{taken}, and beside it: {error}") from None
         start = len(rendered.ids)
         rendered.add(answer, "answer")
         return Item(rendered, start, example)

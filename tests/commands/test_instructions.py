@@ -35,7 +35,7 @@ def test_what_is_said_of_the_records(capsys, writers, records, no_curve):
     status, out, err = taught(capsys, writers, "--test-data", "test.json")
     assert (status, err) == (0, "")
     first, note, _, of_the_template, of_the_tokens, *_ = out.splitlines()
-    assert first == "records: 16 rows, 4 of them for the test; 7 different instructions, records without an input: 4"
+    assert first == "records: 16 records, 4 of them for the test; 7 different instructions, records without an input: 4"
     assert note.startswith("1 of the 4 test examples stands in the training rows too"), "say witty ."
     tokenizer = load_checkpoint(writers / "gpt").tokenizer
 
@@ -63,7 +63,7 @@ def test_inputs_that_are_cut_are_counted(capsys, writers, records, no_curve):
 
 def test_one_in_five_is_kept_for_the_test_and_all_others_are_trained_on(capsys, writers, records, no_curve):
     status, out, _ = taught(capsys, writers)
-    assert status == 0 and "12 rows, 2 of them for the test" in out
+    assert status == 0 and "12 records, 2 of them for the test" in out
     learned, dev, test = map(int, re.search(r"training examples / dev / test +(\d+) / (\d+) / (\d+)", out).groups())
     assert (learned + dev, test) == (10, 2) and learned >= 8, "of instructions all are trained on, unless --shots says"
     assert re.search(r"training examples / dev / test +3 / ", taught(capsys, writers, "--shots", 3)[1])
