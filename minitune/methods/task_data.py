@@ -88,7 +88,7 @@ class TaskData:
         if question.kind == "classes" and not question.label_words:
             question = replace(question, label_words=names_as_words(question, checkpoint.tokenizer))
         if question.kind == "reply":
-            answers = checkpoint.tokenizer.encode_many([example.answer for example in self.train])
+            answers = checkpoint.tokenizer.encode_many([example.answer.strip() for example in self.train])
             question = replace(question, room=max(map(len, answers)) + 1)
         return self.dataset, question
 

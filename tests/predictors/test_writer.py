@@ -100,7 +100,7 @@ def test_measure_by_hand(monkeypatch):
 def test_question_and_answer_fit_into_the_context_together(what, taken):
     _, writer = build(what)
     t, context = writer.tokenizer, 61 - taken
-    answer = "it was so good " * 4
+    answer = ("it was so good " * 4).strip()
     item = writer.item(Writing("great soup " * 60, answer))
     assert len(item.rendered.ids) == context and item.rendered.cut > 0
     written = item.rendered.ids[item.start :]
