@@ -419,7 +419,20 @@ show_table(
 # tuned and asked with it, 3 to 10 points lost; halves apart, the same; no end, 0.00 exactly, and the beginning as often right
 # as without the flaw.
 #
-# FLAWS-TEXT
+# No flaw is harmless, and none stops the training: all four losses fall to nearly nothing.
+#
+# - **Without an end** no answer is right, although 0.93 of them *begin* with exactly the right words: 0.92 do where nothing
+#   is wrong. The model has learned everything but to stop, and writes on until its room is full. In a demo somebody cuts
+#   the text off at a line break, and nobody notices.
+# - **Asked with a space and tuned without one**, six answers in ten are lost. The training is perfect; the flaw is in
+#   one character of the program that asks. A lone space before the answer is a place that the model has never been to.
+# - **Tuned and asked with the space**, or with **halves apart**, fifteen answers in a hundred are lost, more than the three to
+#   ten that we had expected. Training and asking agree with each other here; they disagree with the pretraining. Every
+#   answer has to begin with pieces like `r` and `ed`, which the model does not know as the colour: it has to learn from 5,702
+#   records that they mean what `_red` means. The two rows are nearly the same, for what costs is the first word and not the
+#   space.
+#
+# All three can be seen before any training: print the tokens of one record, as we did above, and read them one by one.
 
 # %% [markdown]
 # ## What does it make of a conversation?
