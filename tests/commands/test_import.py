@@ -162,14 +162,12 @@ def test_python_loads_it(foreign, here):
         assert len(tuned.predict(["the plot was dull .", "it was good"])) == 2
 
 
-def test_a_gpt_writes(capsys, foreign, here, no_curve, monkeypatch):
-    monkeypatch.setattr("minitune.predictors.writer.ANSWER_ROOM", 5)
-    from tests.commands.helpers import few_rows
-
-    few_rows(monkeypatch)
-    arguments = ["--task", "describe", "--model", foreign / "gpt", "--shots", "4", "--set", "steps=2"]
-    assert run(capsys, "tune", "lora", *arguments, "--out", "d")[0] == 0
-    assert run(capsys, "predict", "d", "elm , pub")[0] == 0
+def test_a_gpt_writes(capsys, foreign, here, no_curve):
+    records = [{"instruction": f"name {n}", "output": str(n)} for n in range(5)]
+    (here / "records.json").write_text(json.dumps(records), encoding="utf-8")
+    arguments = ["--instructions", "records.json", "--fields", "instruction,output", "--model", foreign / "gpt"]
+    assert run(capsys, "tune", "lora", *arguments, "--set", "steps=2", "--out", "d")[0] == 0
+    assert run(capsys, "predict", "d", "name 3")[0] == 0
 
 
 # what a model lacks

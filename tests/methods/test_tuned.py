@@ -99,7 +99,7 @@ def test_tags_and_texts_are_measured_by_their_own_scores(kind, tmp_path):
     if kind == "gpt":
         texts = Dataset("texts", (), tuple(WRITTEN * 2), tuple(WRITTEN), by_class=False)
         tuned = run(kind, "lora", dataset=texts, question=TEXT)
-        assert list(tuned.measure(texts.test)) == ["score", "loss"]
+        assert list(tuned.measure(texts.test)) == ["score", "token accuracy", "loss"]
         assert "score on test" in report_of(tuned, tmp_path, texts.test)
         with pytest.raises(UserError, match="has no classes here"):
             tuned.probabilities(["great soup"])

@@ -87,12 +87,10 @@ def test_text_and_new_tokens_fill_the_context_and_no_more(what, taken):
     assert len(fits) == voice.context - 9
     list(voice.go_on(fits, 9, Sampling()))
     text = " ".join(["great"] * (room - 8))
-    sentence = (
-        rf"the text has {room - 8} tokens, and beside 9 new ones the context has room for {room - 9}: ask for at "
-    )
+    sentence = rf"it has {room - 8} tokens, and beside 9 new ones the context has room for {room - 9}: ask for at "
     with pytest.raises(UserError, match=rf"{sentence}most 8 with --max-new-tokens, or shorten it"):
         voice.read(text, 9)
-    with pytest.raises(UserError, match=rf"the text has {room} tokens, .* for {room - 9}: shorten it$"):
+    with pytest.raises(UserError, match=rf"it has {room} tokens, .* for {room - 9}: shorten it$"):
         voice.read(" ".join(["great"] * room), 9)
     with pytest.raises(UserError, match="the context has room for 0: ask for at most"):
         voice.read("great", 100)
