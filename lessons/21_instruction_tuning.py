@@ -57,7 +57,7 @@ print(f"{question} | {tokenizer.decode(go_on(model, tokenizer.encode(question)))
 # colour* somebody waits for an answer. The knowledge is there. The habit is not.
 #
 # **Instruction tuning** teaches the habit: show the model records of an instruction, an input and the output that is
-# wanted, and train it to write the output. Here are three of 5,710 records.
+# wanted, and train it to write the output. Here are three of 5,702 records.
 
 # %%
 for example in (train[0], train[1], train[2]):
@@ -509,7 +509,7 @@ show_table(
 # model says, then run it. (10 minutes)
 # **21.3** Ask the tuned model in words of your own, ten different ways, for the colour of something. Which words does it
 # need? (10 minutes)
-# **21.4** Take 200 records in place of 5,710, once as 200 different inputs, once as 50 inputs that are asked four things each.
+# **21.4** Take 200 records in place of 5,702, once as 200 different inputs, once as 50 inputs that are asked four things each.
 # Which set teaches more? (15 minutes)
 # **21.5** The writer was tuned on single turns. Make 500 records of two turns out of the training file and tune on both.
 # Does the second turn recover? (30 minutes)

@@ -3,7 +3,7 @@
 #
 # **Belongs to** lesson 21. **To run:** about an hour on one CPU core. **Writes** `21-methods.json`.
 #
-# Five ways to tune the GPT on the 5,710 records to train on, each with five seeds: of the order of the records and of all
+# Five ways to tune the GPT on the records to train on, each with five seeds: of the order of the records and of all
 # that starts at random. The weights with the best exact match on the 300 records of the dev file stay. The test is read
 # once: 504 single instructions in words that no record to train on has, and 120 pairs of instructions. Learning rates were
 # chosen on the dev file, with another seed (100) and 1,000 steps.
@@ -58,9 +58,9 @@ for name, (_, _, tried) in METHODS.items():
 # And then the five seeds.
 
 # %%
-found = {}
-for name in METHODS:
-    lr = float(max(rates[name], key=rates[name].get))
+found, also = {}, {}  # with the rate that was chosen; and what was run beside it
+for name, given in [*((name, None) for name in METHODS), ("LoRA", 3e-3)]:
+    lr = given or float(max(rates[name], key=rates[name].get))
     runs = defaultdict(list)
     for seed in range(SEEDS):
         method = tuned(name, lr, STEPS, seed)
@@ -73,9 +73,13 @@ for name in METHODS:
         runs["pairs"].append(method.measure(pairs.test)["exact match"])
         runs["by kind"].append({kind: sum(scores) / len(scores) for kind, scores in kinds.items()})
     numbers = count(trainable(method.predictor))
-    found[name] = {"lr": lr, "numbers": numbers, "seconds": method.learned.seconds, **runs}
+    its = {"lr": lr, "numbers": numbers, **runs}
+    if name in found and sum(its["dev"]) < sum(found[name]["dev"]):
+        also[name] = its
+    else:
+        also |= {name: found[name]} if name in found else {}
+        found[name] = its
     print(name, lr, runs["single"], flush=True)
-    save_result({"seeds": SEEDS, "steps": STEPS, "rates": rates, "methods": found}, "21-methods.json")
 
 pretrained = Method.parse("frozen").build(gpt, single.for_model(gpt)[1], seed=0)
 others = {
@@ -83,7 +87,8 @@ others = {
     "repeating the input": copied_input(single.dataset, None, 1).score,
     "the commonest answer of each kind": commonest_answer(single.dataset, None, 1).score,
 }
-save_result({"seeds": SEEDS, "steps": STEPS, "rates": rates, "methods": found, "others": others}, "21-methods.json")
+result = {"seeds": SEEDS, "steps": STEPS, "rates": rates, "methods": found, "also": also, "others": others}
+save_result(result, "21-methods.json")
 
 # %%
 rows = [

@@ -3,7 +3,7 @@
 #
 # **Belongs to** lesson 21. **To run:** about 20 minutes on one CPU core. **Writes** `21-wordings.json`.
 #
-# *Wordings.* The same 5,710 records, but each kind of instruction worded in one way only, in three, or in all that are not
+# *Wordings.* The same records, but each kind of instruction worded in one way only, in three, or in all that are not
 # held out. The test is the same for all: words that no record to train on has.
 #
 # *Two instructions at once.* The test has twelve pairs of instructions, such as "name the place . name the person ." We
@@ -11,6 +11,8 @@
 # both orders. Every single instruction in them is known, and so is the form; the pair is new.
 #
 # Full fine-tuning as in the lesson, 1,000 steps, five seeds.
+#
+# Measured on 5,710 records, eight of which have been removed since (see `21_methods.py`).
 #
 # **Expected, before measuring.** *New words:* below 0.4 with one wording, 0.6 to 0.8 with three, 0.85 to 0.90 with all. On the
 # dev file, whose wording is that of training, no difference. *Pairs:* 0 without the added records; with them 0.7 and more on
