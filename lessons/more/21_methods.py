@@ -5,8 +5,12 @@
 #
 # Five ways to tune the GPT on the records to train on, each with five seeds: of the order of the records and of all
 # that starts at random. The weights with the best exact match on the 300 records of the dev file stay. The test is read
-# once: 504 single instructions in words that no record to train on has, and 120 pairs of instructions. Learning rates were
-# chosen on the dev file, with another seed (100) and 1,000 steps.
+# once: 504 single instructions in words that no record to train on has, and 120 pairs of instructions. Learning rates
+# were chosen on the dev file, with another seed (100) and 1,000 steps. Two of LoRA's were level there, 0.005 (0.753) and
+# 0.003 (0.747), so both were run with five seeds, and the dev file chose again. The test took no part in it.
+#
+# Measured on 5,710 records: eight of them, whose outputs gave away a sentence of the dev or test file (five of the test's
+# 504), were found afterwards and are no longer in the training file.
 #
 # **Expected, before measuring.** *Full fine-tuning and LoRA:* above 0.90 on single instructions. *Prefix tuning:* 0.3 to
 # 0.7. *Prompt tuning:* below 0.4, from a text a few points above random. *The pretrained model:* 0. *Repeating the input:*
