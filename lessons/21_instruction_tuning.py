@@ -25,7 +25,7 @@ from matplotlib import pyplot as plt
 from torch.nn import functional as F
 
 import minitune
-from minitune.course.drawing import arrow, canvas, legend, tokens
+from minitune.course.drawing import arrow, canvas, tokens
 from minitune.course.lessons import is_fast, read_result, show, show_table
 from minitune.report import interval
 
@@ -76,7 +76,7 @@ print(
 # A GPT reads one row of tokens. So each record becomes one, and marks tell who speaks:
 
 # %%
-figure, axes = canvas(19, 5.4)
+figure, axes = canvas(19, 4.9)
 asked = ["human", ":", "find", "the", "colour", ".", "the", "...", "kite", ".", "assistant", ":"]
 row = [(token, "text") for token in asked] + [("red", "read"), ("<end>", "read")]
 middles = tokens(axes, 0.3, 2.9, row)
@@ -95,7 +95,7 @@ for x, text in (
     (middles[12] + 0.6, "output"),
 ):
     axes.text(x, 4.35, text, ha="center", fontsize=9, color="#555555")
-legend(axes, 9.5, 4.8, ("text", "frozen", "read"))
+axes.text(0.3, 0.15, "gray: left out of the loss; green: read by the loss, and learned", fontsize=9, color="#555555")
 show(figure, "21-idea.png")
 
 # %% [markdown]
@@ -257,15 +257,15 @@ print("the same tokens, labels, loss and answers")
 # From the command line, on the toy world's records or on a file of your own, with any method that GPT can be tuned by:
 #
 # ```
-# minitune tune lora --task instruct --set rank=32 --set alpha=32 --set lr=3e-3 --out runs/follows \
-#   --set targets=query,key,value,output,up,down --turns 3
+# minitune tune lora --task instruct --set rank=32 --set alpha=32 --set lr=3e-3 --set steps=8000 --turns 3 \
+#   --set targets=query,key,value,output,up,down --out runs/follows
 # minitune chat runs/follows
 # minitune predict runs/follows "find the colour . || the baker bought a red kite ."
 # minitune explain runs/follows "find the colour . || the baker bought a red kite ."
 # minitune tune lora --instructions mine.json --model DIR
 # ```
 #
-# `minitune chat` without a folder talks to a LoRA that is shipped, made by the first of these lines.
+# `minitune chat` without a folder talks to a LoRA that is shipped, made by the first of these commands.
 #
 # ## Who follows?
 #
@@ -291,7 +291,7 @@ for place, its in enumerate(methods.values()):
 for (name, score), style in zip(others.items(), (":", "--", "-."), strict=True):
     left.axvline(score, color="tab:gray", linestyle=style, label=f"{name}: {score:.2f}")
 left.set_yticks([-place for place in range(len(methods))], list(methods))
-left.set(xlim=(-0.02, 1.02), xlabel="exact match on instructions in new words")
+left.set(xlim=(-0.02, 1.02), ylim=(0.5 - len(methods), 0.5), xlabel="exact match on instructions in new words")
 left.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 means = torch.tensor(
     [[sum(run[kind] for run in its["by kind"]) / len(its["by kind"]) for kind in kinds] for its in methods.values()]
@@ -486,7 +486,15 @@ show_table(
 # answered none of the 18: 27 kilobytes of text teach the form of a sentence and nearly nothing of what it means. A score on
 # records that were trained on would have been 1.00.
 #
-# > **At scale, here, why.** AT-SCALE-TEXT
+# > **At scale, here, why.** FLAN (Wei et al. 2022) tuned models of 0.4 to 137 billion weights on dozens of tasks in many
+# > wordings and asked tasks of *kinds* that it had held out: the large ones gained, those of 8 billion and less lost. Our
+# > test is easier. The kinds are known and only the words are new, so do not take 0.9 here for a model that understands
+# > instructions; ask it for a thirteenth kind and it does one of the twelve. Alpaca had 52,000 records for 7 billion weights, and
+# > LIMA (Zhou et al. 2023) 1,000 for 65 billion: there pretraining has taught the skills, and the records only teach to show
+# > them. Our GPT had never turned a list around, so its 5,702 records have to teach the skill itself. That is why prompts
+# > and prefixes, which change no weight, fail here, and why they come close to full fine-tuning on large models (lessons 15
+# > and 17). And the flaws: a model that has read billions of texts has met more odd spaces than ours, and loses less by one.
+# > The missing end costs the same at every size.
 #
 # ## Common mistakes
 #

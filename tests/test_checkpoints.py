@@ -2,11 +2,15 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 import torch
 
 from minitune.files import read_text, shared
+from minitune.methods.from_task import task_data
+from minitune.methods.method import Method
+from minitune.methods.tuned import open_tuned
 from minitune.predictors.probes import Probes, commonest_object, recall, zero_shot
 from minitune.training.checkpoint import SHIPPED, load_checkpoint, random_twin
 from minitune.world.lists import ListStyle, ListWriter
@@ -103,3 +107,16 @@ def test_every_shipped_model_is_small():
         assert (shared("checkpoints") / name / "model.pt").stat().st_size < 8e6, (
             f"{name} is too large to be carried along"
         )
+
+
+@pytest.mark.lesson21
+def test_the_shipped_writer_follows_instructions_in_new_words_and_behind_other_turns():
+    """It reached 0.92 alone, and 0.89 behind two other turns; the model below it reaches nothing."""
+    writer = open_tuned(shared("checkpoints") / "gpt-instruct").predictor
+    test = task_data("instruct").test[:120]
+    behind = [replace(one, before=(test[place - 1], test[place - 2])) for place, one in enumerate(test)]
+    alone, in_turn = (writer.measure(writer.items(some))["exact match"] for some in (test, behind))
+    assert alone >= 0.85 and in_turn >= 0.80
+    gpt = load_checkpoint("gpt")
+    untuned = Method.parse("frozen").build(gpt, task_data("instruct").for_model(gpt)[1], seed=0)
+    assert untuned.measure(untuned.items(test))["exact match"] < 0.10
