@@ -222,14 +222,15 @@ pretrained = [answer == example.answer for answer, example in zip(answers_of(gpt
 copied = [example.text_b == example.answer for example in test]
 for name, its in (("tuned", right), ("pretrained", pretrained), ("repeating the input", copied)):
     print(f"exact match on {len(test)} instructions in new words, {name}: {sum(its) / len(its):.3f}")
-for example, answer, is_right in list(zip(test, answers, right, strict=True)):
-    if not is_right and example.group in ("backwards", "count", "opinion"):
-        print(f"  {example.text} | {example.text_b} -> {answer!r}, wanted {example.answer!r}")
+wrong = [pair for pair, is_right in zip(zip(test, answers, strict=True), right, strict=True) if not is_right]
+for example, answer in wrong[:8]:
+    print(f"  {example.text} | {example.text_b} -> {answer!r}, wanted {example.answer!r}")
 
 # %% [markdown]
-# Nine answers in ten are right, and the words of the questions are new. What is wrong is of two kinds, and neither is
-# disobedience: lists of four that shall be turned around, and long lists that shall be counted. The model has
-# understood the instruction and is not able to follow it.
+# Nine answers in ten are right, and the words of the questions are new. Nearly all that is wrong is of two kinds, and neither
+# is disobedience: lists that shall be turned around, and lists that shall be counted. Where it is asked to count it says a
+# number, and where it is asked to turn a list around it begins with the last word. The model has understood the
+# instruction and is not able to follow it.
 #
 # ## The same, from the package
 #
@@ -386,7 +387,16 @@ for instruction, source, wanted, written in result["wrong"][:4]:
 # %% [markdown]
 # ![Exact match by the number of wordings, and of two instructions at once](figures/21-wordings.png)
 #
-# WORDINGS-TEXT
+# **Wordings.** With one wording of each kind the model follows 0.99 of the instructions that are worded so, and 0.41 of
+# those that are not. Three wordings bring 0.62, all of them 0.91. In *known* words the order is upside down, 0.99, 0.97 and
+# 0.92, where we had expected no difference: more wordings are more to learn in the same 1,000 steps. Whoever looks at known
+# words alone would take the model that understands least.
+#
+# **Two at once.** Without the added records no pair is ever answered in full. With them 0.66 of the pairs that were trained on
+# are, and of the four others 0.06, where we had expected half as many. Read the examples: asked for the person and the
+# place, it gives the person and the *colour*. In all records that were trained on, a colour came behind *the doctor and*. The
+# model has learned which answers go together, and not that the second answer belongs to the second instruction. To put
+# known parts together in a new way is what small networks are worst at (Lake and Baroni 2018).
 #
 # ## What do three common flaws cost?
 #
@@ -467,7 +477,13 @@ show_table(
 )
 
 # %% [markdown]
-# CHAT-TEXT
+# It is much worse than we had expected: of your model's 0.86 a single turn before the question leaves 0.12. Nothing in its
+# training looked like this. The question stands at other places, there are two inputs to take an answer from, and there
+# was never an end before it. That a model answers one question says nothing of a second.
+#
+# The remedy is to train on what will be asked. The shipped writer was tuned with `--turns 3`: each record stood behind
+# none to three others, which are read and not learned. Behind three turns it still answers 0.85 of what it is asked, against
+# 0.90 alone.
 #
 # ## Your own records, in any language
 #
@@ -534,4 +550,7 @@ show_table(
 # ## In one paragraph
 #
 # Instruction tuning is the loss of pretraining on rows of question and answer, with the question masked. Three details
-# decide whether it works: one string, the end, the cut. ONE-PARAGRAPH **Next:** lesson 22 puts all methods side by side.
+# decide whether it works: one string, the end, the cut. With them a small GPT follows nine instructions in ten in words
+# that are new to it, if all of its weights may change or LoRA's do; a prompt or a prefix before a frozen model does not get
+# there at this size. How many wordings it has seen decides about new ones, and what it was never trained on, two
+# instructions at once or a conversation, it does not do. **Next:** lesson 22 puts all methods side by side.
