@@ -53,8 +53,8 @@ print(f"{question} | {tokenizer.decode(go_on(model, tokenizer.encode(question)))
 
 # %% [markdown]
 # It has not refused, and it has not misunderstood. It did what it was trained to do: it wrote what usually comes next
-# in its text, and that is another sentence. Nothing in 8 million tokens of stories and reviews says that after *find the
-# colour* somebody waits for an answer. The knowledge is there. The habit is not.
+# in its text, and that is another sentence. Nothing in 8 million tokens of stories and reviews says that after *find
+# the colour* somebody waits for an answer. The knowledge is there. The habit is not.
 #
 # **Instruction tuning** teaches the habit: show the model records of an instruction, an input and the output that is
 # wanted, and train it to write the output. Here are three of 5,702 records.
@@ -67,9 +67,9 @@ print(
 )
 
 # %% [markdown]
-# The records have twelve kinds of instruction, each in 13 to 27 wordings, and most inputs are asked several
-# things, so that only the instruction tells what is wanted. No instruction of the test and no input of it stands in the
-# training records. That matters: a model that has learned by heart would look like one that follows.
+# The records have twelve kinds of instruction, each in 13 to 27 wordings, and most inputs are asked several things, so
+# that only the instruction tells what is wanted. No instruction of the test and no input of it stands in the training
+# records. That matters: a model that has learned by heart would look like one that follows.
 #
 # ## One row of tokens
 #
@@ -101,8 +101,8 @@ show(figure, "21-idea.png")
 # %% [markdown]
 # ![A record as a row of tokens, and its labels](figures/21-idea.png)
 #
-# Green is what the model shall write; gray labels are left out of the loss. In symbols, with $x_1 \ldots x_n$ the tokens of
-# the question and $y_1 \ldots y_m$ those of the answer, $y_m$ being the end of text:
+# Green is what the model shall write; gray labels are left out of the loss. In symbols, with $x_1 \ldots x_n$ the
+# tokens of the question and $y_1 \ldots y_m$ those of the answer, $y_m$ being the end of text:
 #
 # $$L = -\frac{1}{m} \sum_{j=1}^{m} \log p(y_j \mid x_1 \ldots x_n,\ y_1 \ldots y_{j-1})$$
 #
@@ -155,14 +155,14 @@ short, at = row_of(train[1], context=len(ids) - 3)
 print(f"in {len(ids) - 3} tokens: {' '.join(tokenizer.tokens(short))}")
 
 # %% [markdown]
-# Look at the place of `assistant :`'s colon. It is the last token of the question and its label is the first token of the
-# answer, because a GPT says each token at the place before it. If the labels begin one place later, nobody teaches the model
-# how to begin an answer.
+# Look at the place of `assistant :`'s colon. It is the last token of the question and its label is the first token of
+# the answer, because a GPT says each token at the place before it. If the labels begin one place later, nobody teaches
+# the model how to begin an answer.
 #
 # ## Write it yourself: the loop
 #
-# A batch is padded on the right; padding has the label -100 as well. Everything else is the loop of lesson 2. We tune all
-# of the model's weights.
+# A batch is padded on the right; padding has the label -100 as well. Everything else is the loop of lesson 2. We tune
+# all of the model's weights.
 
 
 # %%
@@ -200,8 +200,8 @@ for step in range(STEPS):
         print(f"step {step:>4}   loss {loss.item():.3f}   it says: {written}")
 
 # %% [markdown]
-# Now ask it the whole test, in words that it has not been trained on. An answer counts only if it is the very text
-# that is wanted: **exact match**. Our `go_on` reads everything again for each token of each question; the `generate` of
+# Now ask it the whole test, in words that it has not been trained on. An answer counts only if it is the very text that
+# is wanted: **exact match**. Our `go_on` reads everything again for each token of each question; the `generate` of
 # lesson 2 writes the same for many rows at once.
 
 # %%
@@ -227,15 +227,15 @@ for example, answer in wrong[:8]:
     print(f"  {example.text} | {example.text_b} -> {answer!r}, wanted {example.answer!r}")
 
 # %% [markdown]
-# Nine answers in ten are right, and the words of the questions are new. Nearly all that is wrong is of two kinds, and neither
-# is disobedience: lists that shall be turned around, and lists that shall be counted. Where it is asked to count it says a
-# number, and where it is asked to turn a list around it begins with the last word. The model has understood the
-# instruction and is not able to follow it.
+# Nine answers in ten are right, and the words of the questions are new. Nearly all that is wrong is of two kinds, and
+# neither is disobedience: lists that shall be turned around, and lists that shall be counted. Where it is asked to
+# count it says a number, and where it is asked to turn a list around it begins with the last word. The model has
+# understood the instruction and is not able to follow it.
 #
 # ## The same, from the package
 #
-# `minitune/predictors/writer.py` is what you have written. Its template is written as everywhere in this course:
-# `human : {text:whole} {text_b} assistant :` puts the instruction at `{text:whole}`, which is never cut, and the input at
+# `minitune/predictors/writer.py` is what you have written. Its template is written as everywhere in this course: `human
+# : {text:whole} {text_b} assistant :` puts the instruction at `{text:whole}`, which is never cut, and the input at
 # `{text_b}`, which loses words at its end where a record is too long. Give the package your weights.
 
 # %%
@@ -270,17 +270,17 @@ print("the same tokens, labels, loss and answers")
 #
 # ## Who follows?
 #
-# We have tuned everything. Do fewer numbers do? `lessons/more/21_methods.py` tuned the same GPT in five ways, five seeds
-# each, 4,000 steps, each at the rate that was best on dev: full fine-tuning; LoRA of rank 32 on every linear layer, 147,456
-# numbers; a prefix of 16 keys and values in each layer; and a soft prompt of 16 vectors that starts from the text *"the
-# following is a conversation with a helpful assistant"*, or from random numbers.
+# We have tuned everything. Do fewer numbers do? `lessons/more/21_methods.py` tuned the same GPT in five ways, five
+# seeds each, 4,000 steps, each at the rate that was best on dev: full fine-tuning; LoRA of rank 32 on every linear
+# layer, 147,456 numbers; a prefix of 16 keys and values in each layer; and a soft prompt of 16 vectors that starts from
+# the text *"the following is a conversation with a helpful assistant"*, or from random numbers.
 #
 # > **Before you look, guess:** which of them pass 0.90, and what do those do that do not?
 #
-# What we wrote down before measuring, after one trial run of the first two (0.95 and 0.94): full fine-tuning and LoRA above
-# 0.90; the prefix 0.3 to 0.7; the prompts below 0.4,
-# from a text a few points above random; the pretrained model 0, repeating the input 0.083, the commonest answer of each
-# kind 0.10 to 0.15. Two instructions at once: nobody above 0.1, for no record to train on has two.
+# What we wrote down before measuring, after one trial run of the first two (0.95 and 0.94): full fine-tuning and LoRA
+# above 0.90; the prefix 0.3 to 0.7; the prompts below 0.4, from a text a few points above random; the pretrained model
+# 0, repeating the input 0.083, the commonest answer of each kind 0.10 to 0.15. Two instructions at once: nobody above
+# 0.1, for no record to train on has two.
 
 # %%
 result = read_result("21-methods.json")
@@ -331,34 +331,41 @@ show_table(
 # %% [markdown]
 # ![Exact match of five methods, and by kind of instruction](figures/21-methods.png)
 #
-# Full fine-tuning follows 0.97 of instructions in words that it has never seen, and LoRA 0.92 with less than a quarter of the
-# numbers. The pretrained model follows none, and repeating the input would be right as often as there are sentences to
-# repeat. What full fine-tuning still gets wrong are lists to be turned around (0.72) and opinions (0.90); LoRA loses more on
-# lists, turned or counted.
+# Full fine-tuning follows 0.97 of instructions in words that it has never seen, and LoRA 0.92 with less than a quarter
+# of the numbers. The pretrained model follows none, and repeating the input would be right as often as there are
+# sentences to repeat. What full fine-tuning still gets wrong are lists to be turned around (0.72) and opinions (0.90);
+# LoRA loses more on lists, turned or counted.
 #
-# The prefix stays at 0.24, below the 0.3 that we had expected at least, and the soft prompts at 0.08 (from a text) and 0.05 (from random): no better than
-# repeating the input. The start from a text is 2.7 points ahead, which could be chance (interval -1.1 to 6.5). Look at the right panel for what they do learn. The prefix names the person every time and
-# hardly follows anything else; the prompt from a text does so three times in four, and says next to nothing else right. The person is the sentence's first two words, so one
-# and the same place is to be copied whatever the sentence. All other kinds need an operation that the instruction chooses,
-# and its key words, *colour*, *opposite*, *backwards*, *count*, stand nowhere in the pretraining text: their vectors are as they
-# were drawn at first. A prompt or a prefix changes no weight. It can only direct what the frozen model is able to do, and
-# nothing in its pretraining has made this model able to do what a word tells it.
+# The prefix stays at 0.24, below the 0.3 that we had expected at least, and the soft prompts at 0.08 (from a text) and
+# 0.05 (from random): no better than repeating the input. The start from a text is 2.7 points ahead, which could be
+# chance (interval -1.1 to 6.5). Look at the right panel for what they do learn. The prefix names the person every time
+# and hardly follows anything else; the prompt from a text does so three times in four, and says next to nothing else
+# right. The person is the sentence's first two words, so one and the same place is to be copied whatever the sentence.
+# All other kinds need an operation that the instruction chooses, and its key words, *colour*, *opposite*, *backwards*,
+# *count*, stand nowhere in the pretraining text: their vectors are as they were drawn at first. A prompt or a prefix
+# changes no weight. It can only direct what the frozen model is able to do, and nothing in its pretraining has made
+# this model able to do what a word tells it.
 #
-# Half of all single *tokens* are right even for the prompt (0.58), and 0.71 for the prefix. Token accuracy lets the model lean
-# on the right words before each one, so it flatters. Ask for exact match.
+# Half of all single *tokens* are right even for the prompt (0.58), and 0.71 for the prefix. Token accuracy lets the
+# model lean on the right words before each one, so it flatters. Ask for exact match.
 #
 # Two instructions at once: 0.00 for everybody. The next section looks at that.
+#
+# (This and the next two experiments were measured on eight records more, whose outputs gave away a sentence of the dev or
+# the test file, five of the test's 504. They have been removed from the training file since.)
 #
 # ## How many wordings?
 #
 # A person who knows *name the colour* also understands *say the colour*. Does the model? `lessons/more/21_wordings.py`
-# tuned it on the same records, each kind worded in one way only, in three, or in all that are not held out (13 to 27), and
-# asked the same test. It then added 600 records with two instructions at once, of eight pairs, and asked four other pairs.
+# tuned it on the same records, each kind worded in one way only, in three, or in all that are not held out (13 to 27),
+# and asked the same test. It then added 600 records with two instructions at once, of eight pairs, and asked four other
+# pairs.
 #
 # > **Before you look, guess:** what does a model that knows one wording of each kind do with another?
 #
-# What we wrote down before measuring: below 0.4 with one wording, 0.6 to 0.8 with three, 0.85 to 0.90 with all. Two at once:
-# 0 without the added records; with them 0.7 and more on the pairs that were trained on, about half as much on the others.
+# What we wrote down before measuring: below 0.4 with one wording, 0.6 to 0.8 with three, 0.85 to 0.90 with all. Two at
+# once: 0 without the added records; with them 0.7 and more on the pairs that were trained on, about half as much on the
+# others.
 
 # %%
 result = read_result("21-wordings.json")
@@ -405,15 +412,16 @@ for instruction, source, wanted, written in result["wrong"][:4]:
 # ![Exact match by the number of wordings, and of two instructions at once](figures/21-wordings.png)
 #
 # **Wordings.** With one wording of each kind the model follows 0.99 of the instructions that are worded so, and 0.41 of
-# those that are not. Three wordings bring 0.62, all of them 0.91. In *known* words the order is upside down, 0.99, 0.97 and
-# 0.92, where we had expected no difference: more wordings are more to learn in the same 1,000 steps. Whoever looks at known
-# words alone would take the model that understands least.
+# those that are not. Three wordings bring 0.62, all of them 0.91. In *known* words the order is upside down, 0.99, 0.97
+# and 0.92, where we had expected no difference: more wordings are more to learn in the same 1,000 steps. Whoever looks
+# at known words alone would take the model that understands least.
 #
-# **Two at once.** Without the added records no pair is ever answered in full. With them 0.66 of the pairs that were trained on
-# are, and of the four others 0.06, where we had expected half as many. Read the examples: asked for the person and the
-# place, it gives the person and the *colour*. In all records that were trained on, a colour came behind *the doctor and*. The
-# model has learned which answers go together, and not that the second answer belongs to the second instruction. To put
-# known parts together in a new way is what small networks are worst at (Lake and Baroni 2018).
+# **Two at once.** Without the added records no pair is ever answered in full. With them 0.66 of the pairs that were
+# trained on are, and of the four others 0.06, where we had expected half as many. Read the examples: asked for the
+# person and the place, it gives the person and the *colour*. In all records that were trained on, a colour came behind
+# *the doctor and*. The model has learned which answers go together, and not that the second answer belongs to the
+# second instruction. To put known parts together in a new way is what small networks are worst at (Lake and Baroni
+# 2018).
 #
 # ## What do three common flaws cost?
 #
@@ -442,9 +450,9 @@ show_table(
 )
 
 # %% [markdown]
-# What we wrote down before measuring: right, 0.85 to 0.90 after these steps; asked with a space and tuned without, below 0.3;
-# tuned and asked with it, 3 to 10 points lost; halves apart, the same; no end, 0.00 exactly, and the beginning as often right
-# as without the flaw.
+# What we wrote down before measuring: right, 0.85 to 0.90 after these steps; asked with a space and tuned without,
+# below 0.3; tuned and asked with it, 3 to 10 points lost; halves apart, the same; no end, 0.00 exactly, and the
+# beginning as often right as without the flaw.
 #
 # No flaw is harmless, and none stops the training: all four losses fall to nearly nothing.
 #
@@ -464,9 +472,9 @@ show_table(
 # %% [markdown]
 # ## What does it make of a conversation?
 #
-# `minitune chat` keeps what was said in front of the next question, as every chat program does:
-# `human : A assistant : B <end> human : C assistant :`. Our model has learned from single turns. Let us ask it the test
-# once more, now with one, two or three other questions of the test and their right answers before each.
+# `minitune chat` keeps what was said in front of the next question, as every chat program does: `human : A assistant :
+# B <end> human : C assistant :`. Our model has learned from single turns. Let us ask it the test once more, now with
+# one, two or three other questions of the test and their right answers before each.
 #
 # > **Before you run this, guess:** how much does an earlier turn disturb?
 #
@@ -494,19 +502,19 @@ show_table(
 )
 
 # %% [markdown]
-# It is much worse than we had expected: of your model's 0.86 a single turn before the question leaves 0.12. Nothing in its
-# training looked like this. The question stands at other places, there are two inputs to take an answer from, and there
-# was never an end before it. That a model answers one question says nothing of a second.
+# It is much worse than we had expected: of your model's 0.86 a single turn before the question leaves 0.12. Nothing in
+# its training looked like this. The question stands at other places, there are two inputs to take an answer from, and
+# there was never an end before it. That a model answers one question says nothing of a second.
 #
 # The remedy is to train on what will be asked. The shipped writer was tuned with `--turns 3`: each record stood behind
-# none to three others, which are read and not learned. Behind three turns it still answers 0.85 of what it is asked, against
-# 0.90 alone.
+# none to three others, which are read and not learned. Behind three turns it still answers 0.85 of what it is asked,
+# against 0.90 alone.
 #
 # ## Your own records, in any language
 #
 # A file of records like Alpaca's is all that the commands need, and GPT's byte-level BPE spells every text of every
-# language without a loss (lesson 1). But the base must know the language: pretrain one on text of yours first. `data/` has
-# a Chinese text of 688 sentences and 50 Chinese records to try it with:
+# language without a loss (lesson 1). But the base must know the language: pretrain one on text of yours first. `data/`
+# has a Chinese text of 688 sentences and 50 Chinese records to try it with:
 #
 # ```
 # minitune pretrain gpt --text data/chinese_text.txt --size nano --steps 300 --out runs/chinese
@@ -516,8 +524,8 @@ show_table(
 # ```
 #
 # Of the 50 records 10 are kept for the test and 8 to choose by. In our run the model knew the other 32 by heart, and
-# answered none of the 18: 27 kilobytes of text teach the form of a sentence and nearly nothing of what it means. A score on
-# records that were trained on would have been 1.00.
+# answered none of the 18: 27 kilobytes of text teach the form of a sentence and nearly nothing of what it means. A
+# score on records that were trained on would have been 1.00.
 #
 # > **At scale, here, why.** FLAN (Wei et al. 2022) tuned models of 0.4 to 137 billion weights on dozens of tasks in many
 # > wordings and asked tasks of *kinds* that it had held out: the large ones gained, those of 8 billion and less lost. Our
@@ -569,6 +577,6 @@ show_table(
 #
 # Instruction tuning is the loss of pretraining on rows of question and answer, with the question masked. Three details
 # decide whether it works: one string, the end, the cut. With them a small GPT follows nine instructions in ten in words
-# that are new to it, if all of its weights may change or LoRA's do; a prompt or a prefix before a frozen model does not get
-# there at this size. How many wordings it has seen decides about new ones, and what it was never trained on, two
+# that are new to it, if all of its weights may change or LoRA's do; a prompt or a prefix before a frozen model does not
+# get there at this size. How many wordings it has seen decides about new ones, and what it was never trained on, two
 # instructions at once or a conversation, it does not do. **Next:** lesson 22 puts all methods side by side.
