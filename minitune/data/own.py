@@ -139,7 +139,8 @@ def dataset_in_all(
     """
     if len(examples) < shots + (test is None):
         raise UserError(
-            f"{path} has {len(examples)} examples, and {shots} were asked for"
+            f"{path} has {len(examples)} example{'s' * (len(examples) != 1)}, and {shots} "
+            f"{'was' if shots == 1 else 'were'} asked for"
             f"{' beside a test set' if test is None else ''}: add some, or lower --shots"
         )
     if test is None:

@@ -85,7 +85,7 @@ def test_the_input_has_a_place_where_one_record_has_one(tmp_path):
 @pytest.mark.parametrize(
     ("many", "shots", "sentence"),
     [
-        (1, None, r"has 1 examples, and 1 were asked for beside a test set: add some, or lower --shots"),
+        (1, None, r"has 1 example, and 1 was asked for beside a test set: add some, or lower --shots"),
         (6, 6, r"has 6 examples, and 6 were asked for beside a test set"),
     ],
 )
