@@ -42,14 +42,13 @@ class Conversation:
             UserError: the question alone does not fit.
         """
         writer = self.writer
-        alone = writer.question(example)
-        if alone.cut:
-            raise UserError(
-                f"this takes {alone.cut} tokens more than the context of {writer.model.context} has room for, beside "
-                "an answer; say it in fewer words"
-            )
         rendered = writer.question(replace(example, before=tuple(self.turns)))
-        said, fitting = len(rendered.ids) - len(alone.ids), 0
+        if rendered.cut:
+            raise UserError(
+                f"this takes {rendered.cut} tokens more than the context of {writer.model.context} has room for, "
+                "beside an answer; say it in fewer words"
+            )
+        said, fitting = rendered.origin.count("before"), 0
         while said:
             fitting += 1
             said -= len(writer.said(self.turns[-fitting]))

@@ -103,16 +103,19 @@ class Writer(nn.Module):
         may_be_cut = {part.kind for part in self.template.parts if part.kind in TEXT_SLOTS and part.cut != "whole"}
         kept = sum(origin not in may_be_cut for origin in alone.origin)
         is_whole = any(part.cut == "whole" for part in self.template.parts)
-        return self.rendered(example, max(context - self.room, kept if is_whole else 0))
+        room = max(context - self.room, kept if is_whole else 0)
+        if len(alone.ids) > room:
+            alone = self.asked(example, room)
+        return self.behind(example.before, alone, room)
 
     def asked(self, example: Writing, room: int) -> Rendered:
         """The question alone, in so many tokens."""
         return self.template.render(Example(example.text, example.text_b), self.tokenizer, room)
 
-    def rendered(self, example: Writing, room: int) -> Rendered:
+    def behind(self, before: Sequence[Writing], alone: Rendered, room: int) -> Rendered:
         """The question, and before it what was said: as many of the latest turns as there is room for."""
-        alone, said = self.asked(example, room), []
-        for turn in reversed(example.before):
+        said = []
+        for turn in reversed(before):
             ids = self.said(turn)
             if len(ids) + len(said) + len(alone.ids) > room:
                 break
@@ -134,13 +137,15 @@ class Writer(nn.Module):
         """
         answer = [*self.tokenizer.encode(example.answer.strip()), self.tokenizer.end_id]
         context, where = self.model.context, f"{example.where}: " if example.where else ""
+        room = context - len(answer)
         taken = f"{where}the answer takes {len(answer)} of the {context} tokens of the context, its end among them"
-        if len(answer) >= context:
+        if room <= 0:
             raise UserError(f"{taken}: shorten it, or take a model with a longer context")
         try:
-            rendered = self.rendered(example, context - len(answer))
+            alone = self.asked(example, room)
         except UserError as error:
             raise UserError(f"{taken}, and beside it: {error}") from None
+        rendered = self.behind(example.before, alone, room)
         start = len(rendered.ids)
         rendered.add(answer, "answer")
         return Item(rendered, start, example)
