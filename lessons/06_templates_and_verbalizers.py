@@ -37,10 +37,10 @@ from torch.nn import functional as F
 from minitune.course.drawing import arrow, box, canvas, legend, tokens
 from minitune.course.lessons import is_fast, read_result, show, show_table
 from minitune.data.examples import Example, draw
-from minitune.methods.from_task import task_data
 from minitune.predictors.classifier import Classifier, Item
 from minitune.predictors.predictor import over
 from minitune.prompting.template import Template
+from minitune.questions.from_task import task_data
 from minitune.readout.phrases import Phrases
 from minitune.readout.verbalizer import verbalizer
 from minitune.report import interval

@@ -39,10 +39,10 @@ from torch.nn import functional as F
 from minitune.course.drawing import arrow, box, canvas, legend, tokens
 from minitune.course.lessons import is_fast, read_result, show, show_table
 from minitune.data.examples import draw
-from minitune.methods.from_task import task_data
+from minitune.experiments.worth import worth
 from minitune.methods.method import Method
-from minitune.methods.worth import worth
 from minitune.prompting import pet
+from minitune.questions.from_task import task_data
 from minitune.report import interval
 from minitune.training.checkpoint import load_checkpoint
 
@@ -135,7 +135,7 @@ def prompt_scores(model: nn.Module, texts: Sequence[str], asked: str = "it was",
 # %% [markdown]
 # **One loop for both.** The loss is cross-entropy over the two classes, and everything is trained: the model, and the
 # head where there is one. To be fair, both have as many steps. They do not have the same learning rate: each has the one
-# that suits it, found on another world (`minitune/methods/rates.py`).
+# that suits it, found on another world (`minitune/tuning/rates.py`).
 
 
 # %%
@@ -246,7 +246,7 @@ print(f"yours: {examples:.2f} examples, {times:.2f} times   the package: {theirs
 assert abs(examples - theirs.examples) < 1e-6 and abs(times - theirs.times) < 1e-6
 
 # %% [markdown]
-# `minitune/methods/worth.py` does this for the mean of several draws, and draws the draws anew a thousand times (the
+# `minitune/experiments/worth.py` does this for the mean of several draws, and draws the draws anew a thousand times (the
 # bootstrap) to say how sure the answer is.
 #
 # ## The experiment
@@ -480,7 +480,7 @@ show_table("Teachers, their pupil, and a head without teachers", ["", "weight", 
 # %% [markdown]
 # The same head and the same steps, and the pupil has never seen a label that a person gave.
 #
-# The formulas are in `minitune/prompting/pet.py`, the procedure in `minitune/methods/pet.py`.
+# The formulas are in `minitune/prompting/pet.py`, the procedure in `minitune/searches/pet.py`.
 
 # %%
 theirs = pet.ensemble(each, pet.pattern_weights(weights))

@@ -206,11 +206,11 @@ print(f"\nthe best on dev: {said(yours)!r}. Accuracy on test: {start:.2f} before
 # trigger and on ten others:
 
 # %%
-from minitune.methods.autoprompt_search import trigger_loss
 from minitune.predictors.classifier import Classifier
 from minitune.prompting.autoprompt import AutoPromptConfig, Log, search_trigger
 from minitune.prompting.template import Template
 from minitune.readout.verbalizer import verbalizer
+from minitune.searches.autoprompt_search import trigger_loss
 
 template = Template.parse("{text} {trigger:3} {mask}")
 readout = verbalizer({"negative": ["terrible"], "positive": ["great"]}, data.labels, tokenizer)

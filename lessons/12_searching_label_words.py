@@ -33,7 +33,7 @@ import minitune
 from minitune.course.drawing import arrow, box, canvas, legend, tokens
 from minitune.course.lessons import is_fast, read_result, show, show_table
 from minitune.data.examples import draw
-from minitune.methods.experiment import learn
+from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
 from minitune.report import interval
 

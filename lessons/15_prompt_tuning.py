@@ -339,7 +339,7 @@ for spread in SPREADS:
 # steps at the rate that is best for full fine-tuning here, 3e-5, go 0.002 at most.
 #
 # Both were tried at eight rates and more, on another world (its own text, words and GPT: `minitune pretrain gpt --world
-# 1`), so that nothing here was chosen by looking at this test set. The code is `sweep(...)` of `minitune.methods.sweep`
+# 1`), so that nothing here was chosen by looking at this test set. The code is `sweep(...)` of `minitune.experiments.sweep`
 # with the template above; the scores are on dev, three draws.
 
 # %%

@@ -32,9 +32,9 @@ import minitune
 from minitune.course.lessons import is_fast, read_result, show, show_table
 from minitune.data.examples import draw
 from minitune.methods.fitting import fit
-from minitune.methods.from_task import SLOTS
 from minitune.methods.method import Method
 from minitune.models.attention import attention, attention_weights, visible_keys
+from minitune.questions.from_task import SLOTS
 from minitune.report import interval
 from minitune.tuning.doors import Learned, Prefix, Tuned, fold
 from minitune.tuning.prefix_tuning import keys_and_values, table_of

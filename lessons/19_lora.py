@@ -26,7 +26,7 @@ from torch import nn
 import minitune
 from minitune.bench.measure import in_turn, ratio
 from minitune.course.lessons import is_fast, read_result, show, show_table
-from minitune.methods.experiment import learn
+from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
 from minitune.report import interval
 from minitune.training.checkpoint import fingerprint, random_twin

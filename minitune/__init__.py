@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minitune.methods.compare import Row
-    from minitune.methods.task_data import TaskData
-    from minitune.methods.tuned import TunedMethod
+    from minitune.experiments.compare import Row
+    from minitune.questions.task_data import TaskData
     from minitune.training.checkpoint import Checkpoint
+    from minitune.tuned.tuned import TunedMethod
 
 __all__ = ["compare", "load", "open", "read", "read_instructions", "task", "tune"]
 __version__ = "0.1.0"
@@ -53,7 +53,7 @@ def task(name: str) -> TaskData:
     Raises:
         UserError: there is no such task.
     """
-    from minitune.methods.from_task import task_data
+    from minitune.questions.from_task import task_data
 
     return task_data(name)
 
@@ -88,7 +88,7 @@ def read(
         UserError: a file, a column, a text or a label that is missing or malformed, with its place; a single class.
     """
     from minitune.data.rows import Layout
-    from minitune.methods.from_file import file_data
+    from minitune.questions.from_file import file_data
 
     layout = Layout(text, text_b, label, header, quoting, encoding)
     return file_data(Path(path), None if test is None else Path(test), shots, layout, kind)
@@ -113,7 +113,7 @@ def read_instructions(
     Raises:
         UserError: a file, a record or a field that is missing or malformed, with its place; too few records.
     """
-    from minitune.methods.from_instructions import instruction_data
+    from minitune.questions.from_instructions import instruction_data
 
     return instruction_data(Path(path), None if test is None else Path(test), shots, fields, encoding)
 
@@ -146,7 +146,7 @@ def tune(
         UserError: an unknown method or setting, a value out of range, a template or words that do not fit.
     """
     from minitune.methods.method import Method
-    from minitune.methods.tuned import tune as tune_method
+    from minitune.tuned.tuned import tune as tune_method
 
     return tune_method(Method.parse(method, settings), model, data, shots, seed, template, label_words)
 
@@ -175,7 +175,7 @@ def compare(
     Raises:
         UserError: an unknown method or control; a setting that no method has; fewer examples than `shots`.
     """
-    from minitune.methods.compare import compare as compare_methods
+    from minitune.experiments.compare import compare as compare_methods
 
     many = shots if isinstance(shots, Sequence) else (shots,)
     dataset, question = data.for_model(model)
@@ -191,7 +191,7 @@ def open(folder: str | Path, model: str | None = None, device: str = "cpu") -> T
     Raises:
         UserError: no such folder, a damaged or foreign file, another base.
     """
-    from minitune.methods.tuned import open_tuned
     from minitune.training.loop import pick_device
+    from minitune.tuned.tuned import open_tuned
 
     return open_tuned(folder, model, pick_device(device))

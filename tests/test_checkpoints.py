@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from minitune.files import read_text, shared
-from minitune.methods.from_task import task_data
 from minitune.methods.method import Method
-from minitune.methods.tuned import open_tuned
 from minitune.predictors.probes import Probes, commonest_object, recall, zero_shot
+from minitune.questions.from_task import task_data
 from minitune.training.checkpoint import SHIPPED, load_checkpoint, random_twin
+from minitune.tuned.tuned import open_tuned
 from minitune.world.lists import ListStyle, ListWriter
 from minitune.world.tasks import get_task
 from minitune.world.world import World

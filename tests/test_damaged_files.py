@@ -10,8 +10,8 @@ import torch
 
 from minitune.errors import UserError
 from minitune.methods.method import Method
-from minitune.methods.saved import FILE, load_tuned, read_tuned, save_tuned
 from minitune.training.checkpoint import load_checkpoint, read_tensors, save_checkpoint
+from minitune.tuned.saved import FILE, load_tuned, read_tuned, save_tuned
 from tests import tiny
 
 pytestmark = pytest.mark.thorough
@@ -85,9 +85,9 @@ def test_a_tuned_method(tmp_path, instead, monkeypatch, name):
     expected = load_tuned(tmp_path)[1].scores(tiny.EXAMPLES)
     loaded = {base.name: load_checkpoint(base.name)}
     load = load_checkpoint
-    monkeypatch.setattr("minitune.methods.saved.load_checkpoint", lambda name, device: loaded.get(name) or load(name))
+    monkeypatch.setattr("minitune.tuned.saved.load_checkpoint", lambda name, device: loaded.get(name) or load(name))
     for where, changed in damaged({name: part for name, part in content.items() if name != "made"}):
-        instead("minitune.methods.saved", changed)
+        instead("minitune.tuned.saved", changed)
         place = tmp_path if where[:2] == ("base", "name") else path  # a base that is elsewhere is looked for there
         if not sentence_of(lambda: load_tuned(tmp_path), place):
             taken.append(where)

@@ -16,12 +16,17 @@ from minitune.files import PACKAGE
 FLOORS = (  # from the lowest. A room knows the rooms below it, none above it, and none beside it on its floor
     ("errors",),
     ("files", "writing"),
-    ("report", "schema"),
+    ("report", "schema", "settings"),
     ("models",),
     ("data",),
     ("world", "tuning", "prompting", "readout", "training"),  # training trains any module that has a loss
     ("predictors",),
+    ("questions",),
+    ("searches",),
     ("methods",),
+    ("experiments",),
+    ("tuned",),
+    ("exchange",),
     ("minitune",),  # the package's own face, minitune/__init__.py
     ("bench",),
     ("course",),

@@ -7,8 +7,8 @@ import functools
 
 from minitune.data.examples import Example
 from minitune.data.tokenizers import train_tokenizer
-from minitune.methods.question import Question
 from minitune.models.build import KINDS
+from minitune.questions.question import Question
 from minitune.training.checkpoint import Checkpoint
 from tests.conftest import LINES, perturbed
 

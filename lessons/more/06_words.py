@@ -26,7 +26,7 @@ from dataclasses import replace
 
 import minitune
 from minitune.course.lessons import is_fast, save_result, show_table
-from minitune.methods.experiment import learn
+from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
 
 DRAWS, SHOTS = (1, 4) if is_fast() else (10, 16)

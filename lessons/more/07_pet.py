@@ -36,9 +36,9 @@ from minitune.data.examples import TrainSet, draw
 from minitune.files import read_text
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
-from minitune.methods.pet import patterns_of
 from minitune.prompting.pet import ensemble, pattern_weights, soft_labels
 from minitune.report import interval
+from minitune.searches.pet import patterns_of
 
 DRAWS, SHOTS, TEXTS, TESTED = (1, 1, 20, 40) if is_fast() else (10, 4, 1000, 500)
 STEPS = 3 if is_fast() else 100

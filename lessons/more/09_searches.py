@@ -35,17 +35,17 @@ import torch
 import minitune
 from minitune.course.lessons import is_fast, save_result, show_table
 from minitune.data.examples import draw
+from minitune.experiments.experiment import learn
 from minitune.files import read_text
 from minitune.methods.asked import ASKED
-from minitune.methods.autoprompt_search import FILE, SearchFile, at_start, find_triggers, trigger_loss
-from minitune.methods.experiment import learn
 from minitune.methods.method import Method
-from minitune.methods.search import Search
 from minitune.methods.searching import prepared
 from minitune.prompting.autoprompt import allowed_tokens, by_chance, by_gradient, first_order, halves
 from minitune.prompting.trigger_loss import ModelTriggerLoss
 from minitune.report import interval
 from minitune.schema import plain_to
+from minitune.searches.autoprompt_search import FILE, SearchFile, at_start, find_triggers, trigger_loss
+from minitune.searches.search import Search
 
 DRAWS = 2 if is_fast() else 10
 TEST = 20 if is_fast() else 300

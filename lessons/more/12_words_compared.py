@@ -28,7 +28,7 @@ import torch
 import minitune
 from minitune.course.lessons import is_fast, save_result, show_table
 from minitune.data.examples import draw
-from minitune.methods.experiment import learn
+from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import over

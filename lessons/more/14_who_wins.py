@@ -21,7 +21,7 @@
 # %%
 import minitune
 from minitune.course.lessons import is_fast, save_result, show_table
-from minitune.methods.experiment import learn
+from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
 from minitune.report import interval
 

@@ -19,8 +19,8 @@ import minitune
 from minitune.course.lessons import is_fast, save_result, show_table
 from minitune.data.examples import draw
 from minitune.methods.fitting import fit
-from minitune.methods.from_task import SLOTS
 from minitune.methods.method import Method
+from minitune.questions.from_task import SLOTS
 from minitune.report import interval
 from minitune.tuning.doors import Learned
 from minitune.tuning.prefix_tuning import keys_and_values, table_of

@@ -16,7 +16,7 @@ import statistics
 
 import minitune
 from minitune.course.lessons import is_fast, save_result, show_table
-from minitune.methods.experiment import learn
+from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
 
 DRAWS = 1 if is_fast() else 10

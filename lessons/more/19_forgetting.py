@@ -18,8 +18,8 @@ from torch import nn
 
 import minitune
 from minitune.course.lessons import is_fast, save_result, show_table
+from minitune.experiments.experiment import learn
 from minitune.files import read_text, shared
-from minitune.methods.experiment import learn
 from minitune.methods.method import Method
 from minitune.report import interval
 from minitune.tuning.doors import SoftPrompt, Tuned

@@ -17,7 +17,7 @@ from matplotlib import pyplot as plt
 
 import minitune
 from minitune.course.lessons import is_fast, save_result, show, show_table
-from minitune.methods.experiment import learn
+from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
 from minitune.tuning.lora import lora_layers
 

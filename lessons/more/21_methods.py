@@ -23,10 +23,10 @@ from collections import defaultdict
 
 import minitune
 from minitune.course.lessons import is_fast, save_result, show_table
-from minitune.methods.baselines import commonest_answer, copied_input
+from minitune.experiments.baselines import commonest_answer, copied_input
 from minitune.methods.method import Method
-from minitune.methods.tuned import tune
 from minitune.report import interval
+from minitune.tuned.tuned import tune
 from minitune.tuning.trained import count, trainable
 
 SEEDS = 1 if is_fast() else 5

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from minitune.bench.measure import Figure, in_turn, ratio
-from minitune.methods.experiment import learn
-from minitune.methods.from_task import task_data
+from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
+from minitune.questions.from_task import task_data
 from minitune.training.checkpoint import load_checkpoint
 
 REFERENCE = "full+head"

@@ -9,12 +9,12 @@ import torch
 
 from minitune.bench.measure import Figure, in_turn, ratio
 from minitune.data.examples import draw
-from minitune.methods.autoprompt_search import trigger_loss, trigger_template
-from minitune.methods.from_task import task_data
 from minitune.predictors.classifier import Classifier
 from minitune.prompting.autoprompt import AutoPromptConfig
 from minitune.prompting.trigger_loss import AT_ONCE, ModelTriggerLoss
+from minitune.questions.from_task import task_data
 from minitune.readout.verbalizer import verbalizer
+from minitune.searches.autoprompt_search import trigger_loss, trigger_template
 from minitune.training.checkpoint import load_checkpoint
 
 CONFIG = AutoPromptConfig()

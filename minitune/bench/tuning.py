@@ -14,11 +14,11 @@ from minitune.bench.measure import Figure, in_turn, ratio
 from minitune.bench.models import CONFIGS, is_installed, training_step
 from minitune.bench.readers import CLASSES, ROWS, SETTINGS, Reader, our_reader, their_reader, tuning_batch
 from minitune.data.examples import draw
-from minitune.methods.from_task import task_data
 from minitune.methods.method import Method
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import ExampleBatches
+from minitune.questions.from_task import task_data
 from minitune.training.checkpoint import load_checkpoint
 from minitune.training.loop import TrainConfig, train
 from minitune.tuning.doors import Tuned, fold

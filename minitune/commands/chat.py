@@ -30,9 +30,9 @@ def add(group) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     from minitune.files import shared
-    from minitune.methods.voice import tuned_writer
     from minitune.predictors.conversation import Conversation
     from minitune.training.loop import pick_device
+    from minitune.tuned.voice import tuned_writer
 
     sampling = sampling_asked_for(options)
     folder = str(shared("checkpoints") / SHIPPED_WRITER) if options.folder is None else options.folder

@@ -50,12 +50,12 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.methods.compare import compare
-    from minitune.methods.compare_report import compare_json, compare_table, many, plot
+    from minitune.experiments.compare import compare
+    from minitune.experiments.compare_report import compare_json, compare_table, many, plot
     from minitune.methods.file_report import describe, words_asked
     from minitune.methods.kinds import KINDS
-    from minitune.methods.question import asked_otherwise
     from minitune.methods.several import all_methods, parse_all
+    from minitune.questions.question import asked_otherwise
     from minitune.report import check_figure_path
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device

@@ -22,11 +22,11 @@ def add(group) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     from minitune.methods.ask import read_each, to_example
-    from minitune.methods.attribution import attribute, plot
-    from minitune.methods.explain import explain
-    from minitune.methods.tuned import open_tuned
     from minitune.report import check_figure_path
     from minitune.training.loop import pick_device
+    from minitune.tuned.attribution import attribute, plot
+    from minitune.tuned.explain import explain
+    from minitune.tuned.tuned import open_tuned
     from minitune.writing import check_can_write
 
     if options.plot:

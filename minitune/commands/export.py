@@ -25,12 +25,12 @@ def add(group) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     from minitune.errors import UserError
-    from minitune.methods.to_peft import peft_files
-    from minitune.methods.tuned import open_tuned
+    from minitune.exchange.to_peft import peft_files
     from minitune.models.tensor_file import library
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.transformers_folder import transformers_files
     from minitune.training.whole_folder import check_can_fill, write_folder
+    from minitune.tuned.tuned import open_tuned
 
     out = options.peft or options.transformers
     check_can_fill(out, options.force)

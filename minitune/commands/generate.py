@@ -39,9 +39,9 @@ def run(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from minitune.methods.ask import placed
-    from minitune.methods.queries import Written, piped_texts
-    from minitune.methods.voice import voice_of
     from minitune.training.loop import pick_device
+    from minitune.tuned.queries import Written, piped_texts
+    from minitune.tuned.voice import voice_of
 
     sampling = sampling_asked_for(options)
     texts = piped_texts(WANTED)[0] if options.stdin else [Written("the text", options.text)]

@@ -8,7 +8,7 @@ from minitune.errors import UserError
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.methods.from_peft import from_peft
+    from minitune.exchange.from_peft import from_peft
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.whole_folder import check_can_fill
     from minitune.tuning.lora_peft import names_of

@@ -31,7 +31,7 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.methods.from_peft import is_adapter
+    from minitune.exchange.from_peft import is_adapter
 
     if is_adapter(options.folder):
         if options.seed is not None:

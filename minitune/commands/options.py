@@ -183,8 +183,8 @@ def data_asked_for(options: argparse.Namespace, shots: int | None, folder: Path 
     Args:
         folder: of the tasks of another world.
     """
-    from minitune.methods.from_file import file_data
-    from minitune.methods.from_task import task_data
+    from minitune.questions.from_file import file_data
+    from minitune.questions.from_task import task_data
 
     sources = {f"--{name}": getattr(options, name) for name in ("task", "data", "instructions")}
     chosen = [f"{option} {value}" for option, value in sources.items() if value]
@@ -213,7 +213,7 @@ def check_belongs(options: argparse.Namespace, names: Sequence[str], to: str, is
 
 def instructions_asked_for(options: argparse.Namespace, shots: int | None):
     from minitune.data.instructions import FIELDS, parse_fields
-    from minitune.methods.from_instructions import instruction_data
+    from minitune.questions.from_instructions import instruction_data
 
     fields = FIELDS if options.fields is None else parse_fields(options.fields)
     return instruction_data(options.instructions, options.test_data, shots or None, fields, options.encoding)

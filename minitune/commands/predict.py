@@ -49,9 +49,10 @@ def run(options: argparse.Namespace) -> None:
 
     from minitune.data.rows import DELIMITERS
     from minitune.data.written import Form, json_line
-    from minitune.methods.answer_rows import check_columns, check_output, is_json, json_rows, write_answers
-    from minitune.methods.answers import answers_to, as_table
-    from minitune.methods.queries import (
+    from minitune.training.loop import pick_device
+    from minitune.tuned.answer_rows import check_columns, check_output, is_json, json_rows, write_answers
+    from minitune.tuned.answers import answers_to, as_table
+    from minitune.tuned.queries import (
         ask_rows,
         ask_texts,
         given_texts,
@@ -60,8 +61,7 @@ def run(options: argparse.Namespace) -> None:
         rows_of,
         text_columns,
     )
-    from minitune.methods.tuned import open_tuned
-    from minitune.training.loop import pick_device
+    from minitune.tuned.tuned import open_tuned
 
     column, notes = options.answer_column, []
     layout = layout_asked_for(options)

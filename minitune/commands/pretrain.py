@@ -45,7 +45,7 @@ def threads(text: str) -> int:
 def run(options: argparse.Namespace) -> None:
     import torch
 
-    from minitune.methods.gain import gain, probe_data
+    from minitune.experiments.gain import gain, probe_data
     from minitune.predictors.pretraining import pretrain_and_report, reading_of
     from minitune.training.loop import pick_device
     from minitune.training.pretrain import refuse_to_overwrite

@@ -47,11 +47,11 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    from minitune.experiments.sweep import best_rates, sweep, sweep_table
     from minitune.methods.file_report import describe
     from minitune.methods.kinds import KINDS
-    from minitune.methods.question import asked_otherwise
     from minitune.methods.several import parse_all
-    from minitune.methods.sweep import best_rates, sweep, sweep_table
+    from minitune.questions.question import asked_otherwise
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
     from minitune.world.folder import world_folder

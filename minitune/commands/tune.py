@@ -58,16 +58,16 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.methods.curve import plot_curve
-    from minitune.methods.experiment import judge
+    from minitune.experiments.curve import plot_curve
+    from minitune.experiments.experiment import judge
     from minitune.methods.file_report import describe, words_asked
     from minitune.methods.kinds import KINDS
     from minitune.methods.method import Method
-    from minitune.methods.question import asked_otherwise
-    from minitune.methods.saved import FILE, check_is_free
-    from minitune.methods.tuned import stored, tune, tuning_report
+    from minitune.questions.question import asked_otherwise
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
+    from minitune.tuned.saved import FILE, check_is_free
+    from minitune.tuned.tuned import stored, tune, tuning_report
     from minitune.writing import check_can_write
 
     method = Method.parse(options.method, options.set)

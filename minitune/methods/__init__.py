@@ -1,1 +1,1 @@
-"""what@asked+read: the registry, building, settings, fitting, comparing, saving."""
+"""what@asked+read: the registry of answers to the three questions, building, fitting."""

@@ -10,12 +10,12 @@ from minitune.data.examples import Example
 from minitune.data.words import has_half_character
 from minitune.errors import UserError
 from minitune.methods.kinds import KINDS
-from minitune.methods.question import Question
 from minitune.predictors.predictor import Predictor
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Rendered
+from minitune.questions.question import Question
 
 BETWEEN = "||"  # stands between the two texts of a pair
 

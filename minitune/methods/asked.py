@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from minitune.data.examples import TrainSet
-from minitune.methods.autoprompt_search import find_triggers, trigger_template
-from minitune.methods.demonstration_search import not_shown, show_examples
-from minitune.methods.pet import PetConfig, soft_labelled, weigh_patterns
-from minitune.methods.question import Question
-from minitune.methods.search import Search, SearchFor
 from minitune.prompting.autoprompt import AutoPromptConfig
 from minitune.prompting.demonstrations import DemonstrationsConfig
 from minitune.prompting.template import Template, with_stop
+from minitune.questions.question import Question
+from minitune.searches.autoprompt_search import find_triggers, trigger_template
+from minitune.searches.demonstration_search import not_shown, show_examples
+from minitune.searches.pet import PetConfig, soft_labelled, weigh_patterns
+from minitune.searches.search import Search, SearchFor
 
 
 @dataclass(frozen=True)

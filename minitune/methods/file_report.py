@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from minitune.data.examples import Dataset, Example, report_texts
 from minitune.methods.kinds import KINDS, writer
 from minitune.methods.method import Method
-from minitune.methods.question import Question
-from minitune.methods.task_data import TaskData
 from minitune.predictors.spans import is_marked
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from minitune.prompting.template import Template
+from minitune.questions.question import Question
+from minitune.questions.task_data import TaskData
 from minitune.report import plain
 from minitune.training.checkpoint import Checkpoint
 

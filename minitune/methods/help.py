@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from minitune.methods.asked import ASKED
 from minitune.methods.method import Method
-from minitune.methods.rates import RATES
 from minitune.methods.read import READ
-from minitune.methods.settings import settings_of
 from minitune.methods.what import WHAT
 from minitune.report import table
+from minitune.settings import settings_of
 from minitune.training.loop import TrainConfig
+from minitune.tuning.rates import RATES
 
 BY_CASE = ("steps=", "lr=", "evaluate_every=", "seed=")  # settings without one default; the seed is an option
 

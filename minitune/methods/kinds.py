@@ -10,7 +10,6 @@ from typing import Any
 from torch import nn
 
 from minitune.data.examples import Example, TrainSet
-from minitune.methods.question import Question
 from minitune.methods.read import READ
 from minitune.models.build import Model
 from minitune.predictors.classifier import Classifier
@@ -19,6 +18,7 @@ from minitune.predictors.regressor import Regressor
 from minitune.predictors.tagger import TaggedWords, Tagger
 from minitune.predictors.writer import Writer, Writing, exact_match
 from minitune.prompting.template import Template
+from minitune.questions.question import Question
 from minitune.readout.head import FreeNumber, TokenHead
 from minitune.training.checkpoint import Checkpoint
 from minitune.tuning.doors import Tuned

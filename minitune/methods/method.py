@@ -16,22 +16,22 @@ from minitune.errors import UserError
 from minitune.files import machine_memory
 from minitune.methods.asked import ASKED, manual
 from minitune.methods.kinds import KINDS
-from minitune.methods.question import Question
-from minitune.methods.rates import default_rate
 from minitune.methods.read import READ
-from minitune.methods.settings import apply_settings
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
 from minitune.prompting.slots import Part
 from minitune.prompting.template import Template
+from minitune.questions.question import Question
 from minitune.readout.calibrated import Calibrated
 from minitune.readout.face import ReadOut
 from minitune.readout.verbalizer import weighed
 from minitune.report import size
+from minitune.settings import apply_settings
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.loop import TrainConfig
 from minitune.tuning.doors import Tuned
+from minitune.tuning.rates import default_rate
 from minitune.tuning.trained import trainable
 
 NAMED = {"zero-shot": "frozen@manual+verbalizer", "pet": "full@pet+distilled"}

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minitune.errors import UserError
-from minitune.methods import label_search
-from minitune.methods.pet import as_taught
-from minitune.methods.question import Question
-from minitune.methods.search import SearchFor
+from minitune.questions.question import Question
 from minitune.readout.autoprompt_words import AutoPromptWordsConfig
 from minitune.readout.beside import BesideHead
 from minitune.readout.face import ReadOut
@@ -23,6 +20,9 @@ from minitune.readout.probe import Probe
 from minitune.readout.prototypes import PrototypeConfig, Prototypes
 from minitune.readout.soft import SoftConfig, SoftVerbalizer, at_random, from_words
 from minitune.readout.verbalizer import Verbalizer, verbalizer
+from minitune.searches import label_search
+from minitune.searches.pet import as_taught
+from minitune.searches.search import SearchFor
 from minitune.training.checkpoint import Checkpoint
 
 

@@ -10,12 +10,12 @@ from minitune.methods.asked import ASKED, Asked
 from minitune.methods.fitting import fit
 from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
-from minitune.methods.question import Question
 from minitune.methods.read import READ, Read
-from minitune.methods.search import Search
 from minitune.methods.what import WHAT
 from minitune.predictors.predictor import Predictor
 from minitune.prompting.template import Template
+from minitune.questions.question import Question
+from minitune.searches.search import Search
 
 
 def searched(method: Method, search: Search) -> Question:

@@ -10,8 +10,8 @@ from minitune.methods.asked import ASKED
 from minitune.methods.kinds import KINDS
 from minitune.methods.method import NAMED, Method
 from minitune.methods.read import READ
-from minitune.methods.settings import names_of, parted
 from minitune.methods.what import WHAT
+from minitune.settings import names_of, parted
 from minitune.training.loop import TrainConfig
 
 PLAIN = ("frozen", "full")  # of the answers to "what may change?"

@@ -39,7 +39,7 @@ def writers(tmp_path_factory):
         arguments = ["tune", method, "--instructions", folder / "records.json", "--model", folder / "gpt"]
         arguments += ["--set", "steps=2", "--set", "lr=0.3", "--set", setting, "--out", folder / method]
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("minitune.methods.curve.plot_curve", lambda *_: None)
+            patched.setattr("minitune.experiments.curve.plot_curve", lambda *_: None)
             assert main([str(part) for part in arguments]) == 0
     return folder
 
@@ -55,8 +55,8 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def no_curve(monkeypatch):
     """A figure takes longer than all the rest of a small run."""
-    monkeypatch.setattr("minitune.methods.curve.plot_curve", lambda *_: None)
-    monkeypatch.setattr("minitune.methods.compare_report.plot", lambda *_: None)
+    monkeypatch.setattr("minitune.experiments.curve.plot_curve", lambda *_: None)
+    monkeypatch.setattr("minitune.experiments.compare_report.plot", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -56,4 +56,4 @@ def few_rows(monkeypatch, count=12):
     """The toy world's tasks, but of a few rows."""
     from minitune.world.tasks import load_split
 
-    monkeypatch.setattr("minitune.methods.from_task.load_split", lambda *which: load_split(*which)[:count])
+    monkeypatch.setattr("minitune.questions.from_task.load_split", lambda *which: load_split(*which)[:count])

@@ -13,9 +13,9 @@ from itertools import pairwise
 import pytest
 
 from minitune.methods.ask import to_example
-from minitune.methods.tuned import open_tuned
 from minitune.predictors.conversation import Conversation
 from minitune.predictors.speaker import Sampling
+from minitune.tuned.tuned import open_tuned
 from tests.commands.helpers import WRITERS, run
 from tests.commands.test_generate import Watched, on_a_line, watch_tokens
 

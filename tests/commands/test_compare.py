@@ -83,7 +83,7 @@ KINDS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_of_file_is_compared_tuned_swept_and_opened(capsys, models, here, name, monkeypatch):
     if name in ("tags.conll", "pairs.csv"):  # the others: a range below 0, and dollars in the title
-        monkeypatch.setattr("minitune.methods.compare_report.plot", lambda *_: None)
+        monkeypatch.setattr("minitune.experiments.compare_report.plot", lambda *_: None)
     (here / name).write_text(KINDS[name])
     given = ["--data", name, "--model", models / "bert", "--set", "steps=2", "--shots", 2]
     given += ["--label-column", "price"] if name == "numbers.csv" else []
@@ -109,8 +109,8 @@ def test_every_kind_of_file_is_compared_tuned_swept_and_opened(capsys, models, h
 
 
 def test_a_sweep_never_sees_the_rows_that_compare_tests_on(capsys, models, here, monkeypatch):
-    from minitune.methods import sweep
-    from minitune.methods.from_file import file_data
+    from minitune.experiments import sweep
+    from minitune.questions.from_file import file_data
 
     seen, learn = [], sweep.learn
     monkeypatch.setattr(sweep, "learn", lambda *given: seen.append(given[3]) or learn(*given))

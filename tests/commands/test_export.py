@@ -89,7 +89,7 @@ def test_a_folder_that_holds_something_is_not_written_to(capsys, models, lora, h
 
 def test_it_is_refused_before_the_work(capsys, models, lora, monkeypatch):
     """The folder first, the library next: neither a model nor an adapter is read for nothing."""
-    monkeypatch.setattr("minitune.methods.tuned.read_tuned", lambda *_: pytest.fail("the method was read"))
+    monkeypatch.setattr("minitune.tuned.tuned.read_tuned", lambda *_: pytest.fail("the method was read"))
     assert run(capsys, "export", "t", "--peft", "t")[0] == 2
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from minitune.commands.cli import main
-from minitune.methods.tuned import open_tuned
 from minitune.models import generate
 from minitune.training.checkpoint import load_checkpoint
+from minitune.tuned.tuned import open_tuned
 from tests.commands.helpers import WRITERS, run
 
 pytestmark = pytest.mark.lesson21
@@ -94,7 +94,7 @@ def test_a_line_each_from_standard_input(capsys, monkeypatch, writers):
     expected = [continued(writers / "gpt", text, 5) for text in ("the plot", "the soup \x00 was")]
     assert (status, err) == (0, ""), "the mark before the first line, an empty line and CRLF are none of the texts"
     assert out == on_a_line("".join(f"{text}\n" for text in expected)), "a space is put where the tokens have none"
-    monkeypatch.setattr("minitune.methods.voice.Voice.go_on", go_on)
+    monkeypatch.setattr("minitune.tuned.voice.Voice.go_on", go_on)
     piped(monkeypatch, b"the plot\nthe soup\n")
     assert run(capsys, *given, "--samples", 2)[1] == "the plot a\\nb\\nc\n" * 2 + "the soup a\\nb\\nc\n" * 2
     assert run(capsys, "generate", writers / "gpt", "the plot")[1] == "the plot a\nb\nc\n", "alone it is as it is"

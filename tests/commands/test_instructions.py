@@ -72,7 +72,7 @@ def test_one_in_five_is_kept_for_the_test_and_all_others_are_trained_on(capsys, 
 def test_a_writer_is_made_of_the_gpt_where_nobody_names_a_model(capsys, records, no_curve, monkeypatch):
     from minitune.world.tasks import load_split
 
-    monkeypatch.setattr("minitune.methods.from_task.load_split", lambda *which: load_split(*which)[::60])
+    monkeypatch.setattr("minitune.questions.from_task.load_split", lambda *which: load_split(*which)[::60])
     for source, name in (
         (["--instructions", "records.json"], "records"),
         (["--task", "instruct"], "instruct"),

@@ -37,7 +37,7 @@ def test_pretrain_on_a_users_text_then_compare_with_it(capsys, mine, monkeypatch
     assert json.loads((mine / "m/report.json").read_text())["command"].startswith(
         "minitune pretrain bert --text mine.txt"
     )
-    monkeypatch.setattr("minitune.methods.compare_report.plot", lambda *_: None)
+    monkeypatch.setattr("minitune.experiments.compare_report.plot", lambda *_: None)
     status, out, _ = compare_own(capsys, mine, "--methods", "frozen+head", kind="m")
     assert status == 0
     again = pretrain(capsys, *NANO, "--steps", 3)
@@ -45,8 +45,8 @@ def test_pretrain_on_a_users_text_then_compare_with_it(capsys, mine, monkeypatch
 
 
 def test_a_probe_compares_with_random_weights(capsys, mine, no_figure, monkeypatch):
-    monkeypatch.setattr("minitune.methods.gain.DRAWS", 2)
-    monkeypatch.setattr("minitune.methods.gain.METHODS", ("frozen+head",))
+    monkeypatch.setattr("minitune.experiments.gain.DRAWS", 2)
+    monkeypatch.setattr("minitune.experiments.gain.METHODS", ("frozen+head",))
     status, out, _ = pretrain(capsys, *NANO, "--steps", 2, "--probe", "reviews.csv")
     assert status == 0 and "frozen+head, random weights" in out
     report = json.loads((mine / "m/report.json").read_text())

@@ -103,7 +103,7 @@ def test_what_was_measured_is_shown_though_it_cannot_be_saved(capsys, models, he
     def full(*_, **__):
         raise UserError("cannot write it: No space left on device")
 
-    monkeypatch.setattr("minitune.methods.tuned.save_tuned", full)
+    monkeypatch.setattr("minitune.tuned.tuned.save_tuned", full)
     status, out, err = tune(capsys, models, "frozen+head")
     assert status == 2 and "accuracy on test" in out and "No space left" in err
 

@@ -5,8 +5,8 @@ import pytest
 from minitune.errors import UserError
 from minitune.methods.help import formula, method_help, methods_table, rates_table
 from minitune.methods.method import Method
-from minitune.methods.rates import RATES
 from minitune.methods.what import WHAT
+from minitune.tuning.rates import RATES
 
 pytestmark = pytest.mark.lesson04
 

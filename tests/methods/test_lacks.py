@@ -6,19 +6,19 @@ import pytest
 
 from minitune.data.examples import Dataset
 from minitune.errors import UserError
-from minitune.methods.compare import compare
-from minitune.methods.explain import explain
+from minitune.experiments.compare import compare
+from minitune.experiments.sweep import sweep
 from minitune.methods.method import Method
 from minitune.methods.read import READ
-from minitune.methods.search import Search
 from minitune.methods.searching import searched
 from minitune.methods.several import all_methods
-from minitune.methods.sweep import sweep
-from minitune.methods.task_data import TaskData
-from minitune.methods.tuned import open_tuned, tune
 from minitune.methods.what import WHAT
 from minitune.predictors.tagger import TaggedWords
+from minitune.questions.task_data import TaskData
+from minitune.searches.search import Search
 from minitune.training.checkpoint import save_checkpoint
+from minitune.tuned.explain import explain
+from minitune.tuned.tuned import open_tuned, tune
 from tests import tiny
 from tests.tiny import EXAMPLES, LABELS
 
@@ -85,7 +85,7 @@ def test_any_word_as_an_answer_needs_the_words():
 
 
 def test_compare_tune_and_sweep_refuse_before_anything_is_trained(monkeypatch):
-    monkeypatch.setattr("minitune.methods.experiment.fit", lambda *_: pytest.fail("something was trained"))
+    monkeypatch.setattr("minitune.experiments.experiment.fit", lambda *_: pytest.fail("something was trained"))
     base, question = lacking(*NO_WORDS), tiny.question("bert")
     with pytest.raises(UserError, match="lora reads words at the blank"):
         compare(DATA, base, question, ["frozen+head", "lora"], (1,), 1)

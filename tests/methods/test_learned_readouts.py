@@ -12,9 +12,9 @@ from minitune.methods.fitting import fit
 from minitune.methods.method import Method
 from minitune.methods.read import READ
 from minitune.methods.several import all_methods
-from minitune.methods.task_data import TaskData
-from minitune.methods.tuned import open_tuned, tune
+from minitune.questions.task_data import TaskData
 from minitune.training.checkpoint import load_checkpoint, save_checkpoint
+from minitune.tuned.tuned import open_tuned, tune
 from minitune.tuning.trained import trainable
 from tests import tiny
 

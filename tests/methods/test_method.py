@@ -14,18 +14,18 @@ from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
-from minitune.methods.question import Question
-from minitune.methods.rates import default_rate
 from minitune.methods.read import READ
 from minitune.methods.several import all_methods
 from minitune.methods.what import WHAT
 from minitune.predictors.tagger import TaggedWords, Tagger
 from minitune.predictors.writer import Writer, Writing
+from minitune.questions.question import Question
 from minitune.training.checkpoint import fingerprint, load_checkpoint
 from minitune.tuning.doors import Prefix, SoftPrompt, Tuned
 from minitune.tuning.freezing import Untied
 from minitune.tuning.lora import lora_layers
 from minitune.tuning.lora_adapters import lora_off
+from minitune.tuning.rates import default_rate
 from minitune.tuning.trained import count, trainable
 from tests import tiny
 from tests.tiny import EXAMPLES

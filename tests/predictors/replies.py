@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from minitune.methods.method import Method
-from minitune.methods.question import Question
 from minitune.predictors.writer import Writer, Writing
+from minitune.questions.question import Question
 from minitune.training.checkpoint import Checkpoint
 from tests import tiny
 

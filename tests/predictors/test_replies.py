@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
-from minitune.methods.question import Question
 from minitune.models.generate import generate
 from minitune.predictors.predictor import over
 from minitune.predictors.writer import Writing, exact_match
+from minitune.questions.question import Question
 from minitune.training.checkpoint import random_twin
 from minitune.tuning.lora_adapters import fold_lora, merge_lora, unmerge_lora
 from tests import tiny

@@ -7,9 +7,9 @@ from torch.nn import functional as F
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
-from minitune.methods.question import Question
 from minitune.predictors.tagger import NO_TAG, OUTSIDE, UNREAD, TaggedWords, Tagger
 from minitune.prompting.template import Template
+from minitune.questions.question import Question
 from minitune.readout.head import TokenHead
 from minitune.training.checkpoint import random_twin
 from tests import tiny

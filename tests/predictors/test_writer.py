@@ -7,10 +7,10 @@ from torch.nn import functional as F
 from minitune.errors import UserError
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
-from minitune.methods.question import Question
 from minitune.models.generate import generate
 from minitune.predictors.writer import ANSWER_ROOM, Writer, Writing
 from minitune.prompting.template import Template
+from minitune.questions.question import Question
 from minitune.training.checkpoint import random_twin
 from tests import tiny
 from tests.methods.test_method import a_short_first_fit

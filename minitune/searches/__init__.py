@@ -1,0 +1,1 @@
+"""Answers that are searched for on the training examples: label words, triggers, demonstrations, soft labels."""

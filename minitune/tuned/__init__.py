@@ -1,0 +1,1 @@
+"""A tuned method in use: predicting, explaining, saving, opening, swapping."""

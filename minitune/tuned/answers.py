@@ -1,0 +1,105 @@
+"""Answers to many texts at once, and what was not read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minitune.data.written import cell
+from minitune.errors import UserError
+from minitune.methods.ask import read_each
+from minitune.predictors.predictor import Predictor
+from minitune.predictors.regressor import Regressor
+from minitune.predictors.tagger import NO_TAG, Tagger
+from minitune.predictors.writer import Writer
+from minitune.questions.question import Question
+from minitune.report import shortened, table
+from minitune.tuned.queries import Query
+
+ANSWER = "answer"
+ANSWERED = {
+    "spans": "tags",
+    "number": "a number",
+    "words": "any word that the model knows",
+    "text": "a text",
+    "reply": "a text",
+}
+DIGITS = 6  # of a probability in a file
+
+
+@dataclass(frozen=True)
+class Answers:
+    queries: Sequence[Query]
+    values: list[Any]  # a label, a text, a number, or a list of tags
+    cut: list[int]  # tokens of each text that were not read
+    chances: list[dict[str, float]] | None = None  # the classes' probabilities, if they were asked for
+    unended: int = 0  # written texts that came to no end
+
+    def notes(self) -> list[str]:
+        """What was not read, in sentences; most of the time there is nothing to say."""
+        notes, many = [], [count for count in self.cut if count]
+        if many:
+            notes.append(
+                f"texts that are too long for the model: {len(many)} of {len(self.cut)}; {sum(many)} tokens at their "
+                "ends were not read"
+            )
+        untagged = sum(value.count(NO_TAG) for value in self.values if isinstance(value, list))
+        if untagged:
+            notes.append(
+                f"words without a tag, marked {NO_TAG}: {untagged}; they stand behind the cut, or have no token"
+            )
+        if self.unended:
+            notes.append(
+                f"answers that came to no end: {self.unended} of {len(self.values)}; the rest of them was not written, "
+                "for no answer that was trained on is longer, or the context is full"
+            )
+        return notes
+
+
+def answers_to(
+    predictor: Predictor, question: Question, queries: Sequence[Query], with_chances: bool = False
+) -> Answers:
+    """Raises:
+    UserError: a text of which the model reads nothing; probabilities where there are no classes.
+    """
+    if with_chances and question.kind != "classes":
+        raise UserError(
+            f"this answers with {ANSWERED.get(question.kind, question.kind)}, not with one of a few classes, so there "
+            "are no probabilities of them; leave out --probabilities"
+        )
+    examples = [query.example for query in queries]
+    rendered = read_each(predictor, examples, [query.where for query in queries])
+    chances, unended = None, 0
+    if isinstance(predictor, Tagger):
+        values = predictor.tags(examples)
+    elif isinstance(predictor, Writer):
+        tokens = predictor.tokens(examples)
+        values = list(map(predictor.tokenizer.decode, tokens))
+        unended = sum(not predictor.has_ended(e, row) for e, row in zip(examples, tokens, strict=True))
+    elif isinstance(predictor, Regressor):
+        values = [float(answer) for answer in predictor.answers(examples)]  # a number in JSON too
+    else:
+        values = predictor.answers(examples)
+    if with_chances:
+        rows = predictor.scores(examples).double().softmax(dim=-1).tolist()
+        chances = [
+            {label: round(chance, DIGITS) for label, chance in zip(question.labels, row, strict=True)} for row in rows
+        ]
+    return Answers(queries, values, [r.cut for r in rendered], chances, unended)
+
+
+def as_table(answers: Answers, column: str = ANSWER) -> str:
+    """A line for each text: the text, its answer, the classes' probabilities."""
+    labels = list(answers.chances[0]) if answers.chances else []
+    rows = []
+    for place, (query, value) in enumerate(zip(answers.queries, answers.values, strict=True)):
+        chances = [f"{answers.chances[place][label]:.3f}" for label in labels]
+        rows.append([shortened(query.shown), shown(value), *chances])
+    return table(["text", column, *labels], rows)
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return " ".join(value) if isinstance(value, list) else cell(value)

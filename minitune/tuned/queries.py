@@ -1,0 +1,164 @@
+"""Texts that a person wants answers to: from the command line, from standard input, or from the rows of a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minitune.data.instructions import read_list
+from minitune.data.rows import Layout, Table, read_table
+from minitune.data.tagged import CONLL, read_tagged
+from minitune.errors import UserError
+from minitune.methods.ask import BETWEEN, as_example, placed, texts_of, words_as_example
+from minitune.questions.question import Question
+
+TOKENS = "tokens"  # the column of words that are parted already
+TAGGED = ("tags", "spans")  # the kinds of question that are answered word by word
+
+
+@dataclass(frozen=True)
+class Written:
+    """What stood somewhere, before it is known what it is asked."""
+
+    where: str  # as a person finds it
+    content: Any  # a text, or a row of a file
+
+
+@dataclass(frozen=True)
+class Query:
+    where: str
+    fields: dict[str, Any]  # what comes back beside the answer
+    example: Any  # as the predictor takes it
+    shown: str
+
+
+# ---- reading, which takes no model ----
+
+
+def given_texts(texts: Sequence[str]) -> list[Written]:
+    return [Written(f"text {number}", text) for number, text in enumerate(texts, start=1)]
+
+
+def piped_texts(
+    wanted: str = "give either texts, each between quotes, or a file with --data",
+) -> tuple[list[Written], int]:
+    """The lines of standard input, a text each, and how many empty ones are skipped.
+
+    Args:
+        wanted: what else a person may give.
+
+    Raises:
+        UserError: it cannot be read, is not UTF-8, or has no text.
+    """
+    try:
+        content = b"" if sys.stdin is None else sys.stdin.buffer.read()
+    except OSError as error:
+        raise UserError(f"{wanted}: standard input cannot be read ({error})") from None
+    try:
+        lines = content.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"standard input, line {line}: it is not UTF-8; convert it, as iconv does") from None
+    if not lines[-1]:
+        lines.pop()  # the end of the last line is no line
+    numbered = [Written(f"standard input, line {number}", line) for number, line in enumerate(lines, start=1)]
+    texts = [written for written in numbered if written.content.strip()]
+    if not texts:
+        raise UserError(f"{wanted}: standard input has no text")
+    return texts, len(lines) - len(texts)
+
+
+def read_queries(path: Path, layout: Layout) -> Table:
+    """The rows of a file; of a .json file, the records of its list; of a CoNLL file, its sentences as lists of words
+    and of the tags that stand there.
+
+    Raises:
+        UserError: whatever `read_table`, `read_list` or `read_tagged` finds wrong.
+    """
+    if path.suffix.lower() == ".json":
+        records = read_list(path, layout.encoding)
+        if odd := next((n for n, record in enumerate(records, start=1) if not isinstance(record, dict)), None):
+            raise UserError(f'{path}, record {odd}: an object like {{"text": ...}} was expected')
+        columns = list(dict.fromkeys(name for record in records for name in record))
+        return Table(path, columns, list(enumerate(records, start=1)))
+    if path.suffix.lower() not in CONLL:
+        return read_table(path, layout)
+    sentences = read_tagged(path, layout)
+    rows = [(sentence.line, {TOKENS: list(sentence.words), "tags": list(sentence.tags)}) for sentence in sentences]
+    return Table(path, [TOKENS, "tags"], rows)
+
+
+def rows_of(table: Table) -> list[Written]:
+    place = "record" if table.path.suffix.lower() == ".json" else "line"
+    return [Written(f"{table.path}, {place} {number}", row) for number, row in table.rows]
+
+
+def text_columns(table: Table, layout: Layout, question: Question, trained: Mapping[str, str]) -> tuple[str, str]:
+    """The columns of the texts and of the second texts: those that are named, else those that were trained on if the
+    file has them, else the usual ones.
+
+    Args:
+        trained: the names `text` and `text_b` of the file that was trained on, where they are known.
+
+    Raises:
+        UserError: a column that is named and not there, or that has no name and is not told.
+    """
+    for option, column in (("--text-column", layout.text), ("--text-b-column", layout.text_b)):
+        if column is not None and column not in table.columns:
+            raise UserError(
+                f"{table.path} has no column {column!r}, only {', '.join(map(repr, table.columns))}: name yours with "
+                f"{option}"
+            )
+    usual = [trained.get("text"), *([TOKENS] if question.kind in TAGGED else []), "text"]
+    if not layout.header and len(table.columns) == 1:
+        usual = table.columns
+    text = layout.text or next((name for name in usual if name in table.columns), None)
+    if text is None:
+        raise UserError(
+            f"{table.path} has no column 'text', only {', '.join(map(repr, table.columns))}: name the column of the "
+            "texts with --text-column"
+            + (" (a file whose first line names no columns is read with --no-header)" if table.delimiter else "")
+        )
+    trained_b = trained.get("text_b")
+    return text, layout.text_b or (trained_b if trained_b in table.columns else "text_b")
+
+
+# ---- what is asked ----
+
+
+def ask_texts(texts: Sequence[Written], question: Question) -> list[Query]:
+    """Raises:
+    UserError: a text that the question cannot be asked of, with its place.
+    """
+    queries = []
+    for written in texts:
+        with placed(written.where):
+            first, second = texts_of(written.content, question)
+            fields = {"text": first} if second is None else {"text": first, "text_b": second}
+            queries.append(Query(written.where, fields, as_example(first, second, question), written.content))
+    return queries
+
+
+def ask_rows(rows: Sequence[Written], question: Question, text_column: str, text_b_column: str) -> list[Query]:
+    """Rows of a file, with their texts in these columns; of words to tag, a list of them is a text too.
+
+    Raises:
+        UserError: a row without a text, or with one that the question cannot be asked of.
+    """
+    queries = []
+    for written in rows:
+        row = written.content
+        with placed(written.where):
+            text, second = row.get(text_column), row.get(text_b_column)
+            if question.kind in TAGGED and not isinstance(text, str):
+                example = words_as_example(text)
+                queries.append(Query(written.where, row, example, " ".join(example.words)))
+                continue
+            if not isinstance(text, str) or not text.strip():
+                raise UserError(f"no text in the column {text_column!r}; the columns are {', '.join(row)}")
+            example = as_example(text, None if second is None else str(second), question)
+            queries.append(Query(written.where, row, example, f"{text} {BETWEEN} {second}" if second else text))
+    return queries

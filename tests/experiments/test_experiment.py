@@ -1,0 +1,217 @@
+"""The experiment: what trains, what chooses and what measures are three sets of examples, and stay apart.
+
+A fake predictor tells the sets apart by the first word of their texts, and notes which of them it is given for what.
+"""
+
+import pytest
+import torch
+from torch import nn
+
+from minitune.data.examples import Dataset, DevSet, Example, TestSet, TrainSet, draw
+from minitune.experiments import experiment
+from minitune.experiments.compare import compare
+from minitune.experiments.experiment import judge, learn, shuffled, trial
+from minitune.methods.fitting import fit
+from minitune.methods.method import Method
+from minitune.training.checkpoint import fingerprint
+from tests import tiny
+
+pytestmark = pytest.mark.lesson04
+POOL = [Example(f"pool {i}", label=i % 3) for i in range(36)]
+TEST = [Example(f"test {i}", label=i % 3) for i in range(6)]
+DATA = Dataset("toy", tiny.LABELS, POOL, TEST)
+DEV_SCORES = (0.2, 0.9, 0.3, 0.4)  # at the four looks: the second is the best
+STEPS = 8
+
+
+class Fake(nn.Module):
+    """Its one weight grows by each step, so that its value says at which step the weights were kept."""
+
+    reads_words = False
+    kept_by_loss = False
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.model = nn.Identity()
+        self.model.kind = "bert"
+        self.trained, self.measured, self.kept = [], [], []
+
+    def items(self, examples):
+        return list(examples)
+
+    def collate(self, items):
+        self.trained.append([item.text for item in items])
+        return {"nothing": torch.zeros(())}
+
+    def loss(self, batch):
+        return -self.weight
+
+    def measure(self, items):
+        self.measured.append(items[0].text.split()[0])
+        self.kept.append(self.weight.item())
+        if self.measured[-1] == "test":
+            return {"accuracy": 0.5, "loss": 1.0}
+        return {"accuracy": DEV_SCORES[(len(self.measured) - 1) % 4], "loss": 1.0}
+
+    def answers(self, examples):
+        return ["good" for _ in examples]
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    """Every predictor that is built while the test runs, with the checkpoint, the method and the seed."""
+    built = []
+
+    def build(self, checkpoint, question, seed, **rest):
+        built.append((Fake(), checkpoint, self.name, seed))
+        return built[-1][0]
+
+    monkeypatch.setattr(Method, "build", build)
+    return built
+
+
+def method(name="full+head"):
+    return Method.parse(name, {"steps": STEPS, "evaluate_every": 2, "warmup": 0})
+
+
+def run(seed=0, **more):
+    learned = learn(method(), tiny.checkpoint("bert"), tiny.question("bert"), DATA, 2, seed, **more)
+    return trial(learned, DATA.test)
+
+
+# what is told apart by type
+
+
+def test_the_test_set_cannot_be_trained_on_or_chosen_by(fakes):
+    train, dev = draw(DATA, 2, seed=0)
+    with pytest.raises(TypeError, match="a TestSet is given where a TrainSet belongs"):
+        fit(method(), Fake(), DATA.test, dev, seed=0)
+    with pytest.raises(TypeError, match="a TestSet is given where a DevSet belongs"):
+        fit(method(), Fake(), train, DATA.test[:3], seed=0)
+
+
+def test_what_was_trained_on_or_chosen_by_is_no_test():
+    for part in draw(DATA, 2, seed=0):
+        with pytest.raises(TypeError, match="Set is given where a TestSet belongs"):
+            judge(Fake(), part)
+
+
+def test_a_dataset_knows_its_parts():
+    assert (type(DATA.pool), type(DATA.dev), type(DATA.test)) == (TrainSet, DevSet, TestSet)
+    assert type(DATA.test[:2]) is TestSet and DATA.test[:2].labels == tiny.LABELS, "a slice is of the same part"
+    with pytest.raises(TypeError, match="the parts are mixed up"):
+        Dataset("toy", tiny.LABELS, DATA.pool, DATA.pool)
+
+
+# what is given to whom
+
+
+def test_the_test_set_is_measured_once_and_last(fakes):
+    run()
+    fake = fakes[0][0]
+    assert all(text.startswith("pool") for batch in fake.trained for text in batch), "the test set was trained on"
+    looks = fake.measured
+    assert "test" not in looks[:-1], "the test set was looked at before the end: what it says may have chosen something"
+    assert looks[-1] == "test", "the score that is reported as the test's was measured on the examples chosen by"
+    assert looks[:-1] == ["pool"] * 4
+
+
+def test_the_weights_that_stay_are_those_that_did_best_on_dev(fakes):
+    run()
+    kept = fakes[0][0].kept
+    assert kept[-1] == kept[1], "the test measured other weights than those of the best look at dev"
+    assert len(set(kept[:4])) == 4
+
+
+def test_of_numbers_the_weights_with_the_lowest_dev_loss_stay(fakes, monkeypatch):
+    monkeypatch.setattr(Fake, "kept_by_loss", True)
+    losses = iter((0.5, 0.9, 0.2, 0.4, 1.0))
+    monkeypatch.setattr(Fake, "measure", with_loss(Fake.measure, losses))
+    run()
+    kept = fakes[0][0].kept
+    assert kept[-1] == kept[2], "the weights that stay are not those of the look with the lowest loss"
+
+
+def with_loss(measure, losses):
+    return lambda self, items: {**measure(self, items), "loss": next(losses)}
+
+
+def test_the_score_that_is_reported_is_the_tests(fakes):
+    made = run()
+    assert made.score == 0.5, f"{made.score} is the score of the examples that were chosen by" * (made.score == 0.9)
+    rows = compare(DATA, tiny.checkpoint("bert"), tiny.question("bert"), ["full+head"], [2], seeds=2)
+    assert [row.draws for row in rows if row.trainable] == [[0.5, 0.5]] * 2, "a comparison reports dev scores"
+
+
+def test_training_and_dev_examples_are_disjoint(fakes):
+    learned = learn(method(), tiny.checkpoint("bert"), tiny.question("bert"), DATA, 2, seed=0)
+    assert (type(learned.train), type(learned.dev)) == (TrainSet, DevSet)
+    assert not set(learned.train) & set(learned.dev), "the same example trains and chooses"
+
+
+# a comparison
+
+
+def draws_of(monkeypatch, **more):
+    """The training and dev examples that each method of a comparison is given, by method and seed."""
+    given = {}
+
+    def spy(its_method, predictor, train, dev, seed, steps):
+        given[its_method.name, len(given)] = (train, dev, seed)
+        return fit(its_method, predictor, train, dev, seed, steps)
+
+    monkeypatch.setattr(experiment, "fit", spy)
+    names = ["full+head", "p-tuning-v2+head"]
+    compare(DATA, tiny.checkpoint("bert"), tiny.question("bert"), names, [2], seeds=2, **more)
+    return [given[key] for key in given]
+
+
+def test_all_methods_of_a_comparison_see_the_same_draws(fakes, monkeypatch):
+    draws = draws_of(monkeypatch)
+    first, second = draws[:2]
+    assert first[0] != second[0], "two draws of the same examples are one draw"
+    for train, dev, seed in draws:
+        expected = (first, second)[seed]
+        assert (train, dev) == expected[:2], "one method was given other examples than another: no pair to compare"
+    assert [seed for *_, seed in draws] == [0, 1] * 3
+
+
+def test_random_weights_start_from_random_weights(fakes):
+    base = tiny.checkpoint("bert")
+    compare(DATA, base, tiny.question("bert"), ["lora+head"], [2], seeds=2)
+    for _, checkpoint, name, _ in fakes:
+        pretrained = fingerprint(checkpoint.model) == fingerprint(base.model)
+        assert pretrained == (name == "lora+head"), f"{name} starts from {'pre' * pretrained}trained weights"
+
+
+def test_with_shuffled_labels_nothing_can_be_learned_or_chosen(fakes, monkeypatch):
+    plain, dealt = draws_of(monkeypatch), draws_of(monkeypatch, control="shuffled-labels")
+    for place, part in enumerate(("training", "dev")):
+        before, after = plain[0][place], dealt[0][place]
+        assert [e.text for e in before] == [e.text for e in after]
+        assert sorted(e.label for e in before) == sorted(e.label for e in after)
+        assert before != after, f"the labels of the {part} set are in order: it still says what is right"
+
+
+def test_shuffling_keeps_the_part(fakes):
+    train, dev = draw(DATA, 2, seed=0)
+    assert (type(shuffled(train, 0)), type(shuffled(dev, 0))) == (TrainSet, DevSet)
+
+
+# seeds
+
+
+def test_another_seed_is_another_order_of_the_batches(fakes):
+    few = Dataset("toy", tiny.LABELS, POOL, TEST, dev=POOL[:3])  # all of it: the examples are the same for each seed
+    for seed in (0, 1, 0):
+        learn(method(), tiny.checkpoint("bert"), tiny.question("bert"), few, None, seed)
+    one, two, again = (fake.trained for fake, *_ in fakes)
+    assert {text for batch in one for text in batch} == {text for batch in two for text in batch}
+    assert one != two, "the order of the batches is the same for every seed"
+    assert one == again, "the same seed gives another order"
+
+
+def test_the_seed_reaches_what_is_built(fakes):
+    compare(DATA, tiny.checkpoint("bert"), tiny.question("bert"), ["full+head"], [2], seeds=3)
+    assert [seed for *_, seed in fakes] == [0, 1, 2] * 2, "every draw starts from the same new weights"
