@@ -14,6 +14,7 @@ import torch
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.files import machine_memory
+from minitune.given import text
 from minitune.methods.asked import ASKED, manual
 from minitune.methods.kinds import KINDS
 from minitune.methods.read import READ
@@ -61,6 +62,7 @@ class Method:
         Raises:
             UserError: a name that is not known, or not of this form; a setting that the method does not have.
         """
+        name = text("method", name, f"a method is written what@asked+read, as in {EXAMPLES}")
         match = re.fullmatch(
             r"([\w-]+)(?:@([\w-]+))?(?:\+(?!calibrated$)([\w-]+))?(\+calibrated)?", NAMED.get(name, name)
         )
