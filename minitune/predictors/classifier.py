@@ -110,18 +110,22 @@ class Classifier(nn.Module):
         """Accuracy, mean loss, and the share of the commonest answer. Where a class has more items than another, the
         mean accuracy of the classes too: a constant answer may have an accuracy of 0.8, and has 1 / C there."""
         scores, labels = over(self, items, self).float().cpu(), torch.tensor([item.label for item in items])
-        best, right = scores.argmax(dim=1), rightness(scores, labels)
-        measured = {"accuracy": right.mean().item(), "loss": self.readout.loss(scores, labels).item()}
-        measured["largest share"] = best.bincount().max().item() / len(items)
-        present, counts = labels.unique(return_counts=True)
-        if len(counts.unique()) > 1:
-            of_classes = torch.stack([right[labels == label].mean() for label in present])
-            measured["balanced accuracy"] = of_classes.mean().item()
-        return measured
+        return class_measures(scores, labels) | {"loss": self.readout.loss(scores, labels).item()}
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
         """The name of each example's class."""
         return [self.labels[best] for best in self.scores(examples).argmax(dim=1).tolist()]
+
+
+def class_measures(scores: Tensor, labels: Tensor) -> dict[str, float]:
+    """What scores (N, C) of classes are worth, without their loss; see `Classifier.measure`."""
+    best, right = scores.argmax(dim=1), rightness(scores, labels)
+    measured = {"accuracy": right.mean().item(), "largest share": best.bincount().max().item() / len(labels)}
+    present, counts = labels.unique(return_counts=True)
+    if len(counts.unique()) > 1:
+        of_classes = torch.stack([right[labels == label].mean() for label in present])
+        measured["balanced accuracy"] = of_classes.mean().item()
+    return measured
 
 
 def rightness(scores: Tensor, labels: Tensor) -> Tensor:

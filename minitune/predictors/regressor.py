@@ -63,15 +63,19 @@ class Regressor(nn.Module):
         read = torch.tensor(self.numbers(items), dtype=torch.float64)
         right = torch.tensor([self.readout.number(item.label) for item in items], dtype=torch.float64)
         distance = (read - right) / self.readout.spread.item()
-        return {
-            "rank correlation": rank_correlation(read, right),
-            "mean absolute error": (read - right).abs().mean().item(),
-            "loss": distance.square().mean().item(),
-        }
+        return number_measures(read, right) | {"loss": distance.square().mean().item()}
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
         """Each example's number, to six digits."""
         return [plain(number) for number in self.numbers(self.items(examples))]
+
+
+def number_measures(read: Tensor, right: Tensor) -> dict[str, float]:
+    """How well numbers that were read (N,) rank the texts, and how far they are off on average."""
+    return {
+        "rank correlation": rank_correlation(read, right),
+        "mean absolute error": (read - right).abs().mean().item(),
+    }
 
 
 def rank_correlation(one: Tensor, other: Tensor) -> float:
