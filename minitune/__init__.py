@@ -73,8 +73,11 @@ def read(
     header: bool = True,
     quoting: bool = True,
     encoding: str | None = None,
+    separator: str | None = None,
+    quote: str = '"',
+    skip_bad: bool = False,
 ) -> TaskData:
-    """Your own .csv, .tsv, .jsonl or .conll file: a row an example. Its `notes` say what was guessed.
+    """Your own .csv, .tsv, .jsonl, .json or .conll file: a row an example. Its `notes` say what was guessed.
 
     Args:
         text, label: the columns of the texts and of their labels; by default "text" and "label", of tags "tokens" and
@@ -82,27 +85,38 @@ def read(
         test: a file of the same form to test on; without it, a part is kept for the test, of classes as many of each.
         shots: so many examples, a class or of numbers and tags in all, are left to train on.
         text_b: the column of a second text, which makes pairs; by default "text_b", if there is one.
-        kind: of the labels: classes, number or tags.
+        kind: of the labels: classes, number, tags or instructions; by default it is guessed.
         header: whether the first line names the columns; else they are called "1", "2", "3", ...
         quoting: whether a field may stand between double quotes.
         encoding: such as "latin-1"; by default UTF-8, or UTF-16 with its mark.
+        separator: of the columns: a character, or comma, semicolon, tab or pipe; by default it is guessed.
+        quote: the character that quotes are.
+        skip_bad: leave out rows that cannot be used, and count them in the notes; otherwise they are refused.
 
     Raises:
         UserError: a file, a column, a text or a label that is missing or malformed, with its place; a single class.
     """
     from minitune import given
-    from minitune.data.rows import Layout
+    from minitune.data.reading import Layout
     from minitune.questions.from_file import file_data
 
     path = given.path("path", path, 'a file was expected, as in read("mine.csv")')
     test = given.path_or_none("test", test, "a file to test on was expected")
+    name = given.text_or_none
     column = "the name of a column was expected"
-    columns = [given.text_or_none(n, v, column) for n, v in (("text", text), ("text_b", text_b), ("label", label))]
-    header, quoting = given.true_or_false("header", header), given.true_or_false("quoting", quoting)
-    encoding = given.text_or_none("encoding", encoding, 'the name of one was expected, as in "latin-1"')
-    kind = given.text_or_none("kind", kind, "classes, number or tags was expected")
-    layout = Layout(*columns, header, quoting, encoding)
-    return file_data(Path(path), None if test is None else Path(test), given.shots_of("shots", shots), layout, kind)
+    layout = Layout(
+        name("text", text, column),
+        name("text_b", text_b, column),
+        name("label", label, column),
+        header=given.true_or_false("header", header),
+        quoting=given.true_or_false("quoting", quoting),
+        encoding=name("encoding", encoding, 'the name of one was expected, as in "latin-1"'),
+        separator=None if separator is None else given.text("separator", separator, 'one was expected, as in ";"'),
+        quote=given.text("quote", quote, "a character was expected"),
+        kind=name("kind", kind, "classes, number, tags or instructions was expected"),
+        skip_bad=given.true_or_false("skip_bad", skip_bad),
+    )
+    return file_data(Path(path), None if test is None else Path(test), given.shots_of("shots", shots), layout)
 
 
 def read_instructions(
@@ -112,6 +126,7 @@ def read_instructions(
     shots: int | None = None,
     *,
     encoding: str | None = None,
+    skip_bad: bool = False,
 ) -> TaskData:
     """Your own .json or .jsonl file of instructions, their inputs (which may be empty) and the outputs that are wanted.
 
@@ -120,22 +135,25 @@ def read_instructions(
         test: a file of the same form to test on; without it, one record in five is kept for the test.
         shots: so many records are left to train on.
         encoding: such as "gb18030"; by default UTF-8, or UTF-16 with its mark.
+        skip_bad: leave out records that cannot be used, and count them in the notes; otherwise they are refused.
 
     Raises:
         UserError: a file, a record or a field that is missing or malformed, with its place; too few records.
     """
+    from dataclasses import replace
+
     from minitune import given
-    from minitune.questions.from_instructions import instruction_data
+    from minitune.questions.from_file import file_data, named_fields
 
     path = given.path("path", path, 'a file was expected, as in read_instructions("mine.json")')
     test = given.path_or_none("test", test, "a file to test on was expected")
-    encoding = given.text_or_none("encoding", encoding, 'the name of one was expected, as in "latin-1"')
-    expected = 'two or three different names were expected, as in ("instruction", "output")'
-    names = given.names("fields", fields, expected)
-    if len(names) not in (2, 3) or len(set(names)) < len(names):
-        raise given.wrong("fields", fields, expected)
-    shots = given.shots_of("shots", shots)
-    return instruction_data(Path(path), None if test is None else Path(test), shots, names, encoding)
+    names = given.names("fields", fields, 'two or three names were expected, as in ("instruction", "output")')
+    layout = replace(
+        named_fields(names),
+        encoding=given.text_or_none("encoding", encoding, 'the name of one was expected, as in "latin-1"'),
+        skip_bad=given.true_or_false("skip_bad", skip_bad),
+    )
+    return file_data(Path(path), None if test is None else Path(test), given.shots_of("shots", shots), layout)
 
 
 def tune(

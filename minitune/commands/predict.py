@@ -47,7 +47,9 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     check(options)
 
-    from minitune.data.rows import DELIMITERS
+    from minitune.data.delimited import DELIMITERS
+    from minitune.data.reading import Reading
+    from minitune.data.rows import read_table
     from minitune.data.written import Form, json_line
     from minitune.training.loop import pick_device
     from minitune.tuned.answer_rows import check_columns, check_output, is_json, json_rows, write_answers
@@ -57,7 +59,6 @@ def run(options: argparse.Namespace) -> None:
         ask_texts,
         given_texts,
         piped_texts,
-        read_queries,
         rows_of,
         text_columns,
     )
@@ -68,8 +69,9 @@ def run(options: argparse.Namespace) -> None:
     if options.out:
         check_output(options.out, options.force)
     if options.data:
-        table = read_queries(options.data, layout)
-        written, notes = rows_of(table), table.notes
+        reading = Reading(options.data, layout)
+        table = read_table(reading)
+        written = rows_of(table)
     elif options.texts and options.texts != ["-"]:
         written = given_texts(options.texts)
     else:
@@ -78,7 +80,8 @@ def run(options: argparse.Namespace) -> None:
 
     tuned = open_tuned(options.folder, options.model, pick_device(options.device))
     if options.data:
-        queries = ask_rows(written, tuned.question, *text_columns(table, layout, tuned.question, tuned.columns))
+        queries = ask_rows(written, tuned.question, *text_columns(table, reading, tuned.question, tuned.columns))
+        notes = reading.told()
     else:
         queries = ask_texts(written, tuned.question)
     if options.out or options.json:

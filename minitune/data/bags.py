@@ -17,4 +17,5 @@ def bags_of(texts: Sequence[Sequence[str]], columns: dict[str, int]) -> Tensor:
     """How often each word that has a column is in each text: (texts, columns), sparse. Other words are left out."""
     found = [(row, columns[word]) for row, words in enumerate(texts) for word in words if word in columns]
     places = torch.tensor(found, dtype=torch.long).reshape(-1, 2).T  # (2, N)
-    return torch.sparse_coo_tensor(places, torch.ones(len(found)), (len(texts), len(columns))).coalesce()
+    shape = len(texts), len(columns)
+    return torch.sparse_coo_tensor(places, torch.ones(len(found)), shape, check_invariants=False).coalesce()

@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from minitune.data.instructions import read_list
-from minitune.data.rows import Layout, Table, read_table
-from minitune.data.tagged import CONLL, read_tagged
+from minitune.data.columns import column_of_words, holds_lists
+from minitune.data.reading import Reading
+from minitune.data.rows import Table
 from minitune.errors import UserError
 from minitune.methods.ask import BETWEEN, as_example, placed, texts_of, words_as_example
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 
 TOKENS = "tokens"  # the column of words that are parted already
-TAGGED = ("tags", "spans")  # the kinds of question that are answered word by word
 
 
 @dataclass(frozen=True)
@@ -71,32 +70,11 @@ def piped_texts(
     return texts, len(lines) - len(texts)
 
 
-def read_queries(path: Path, layout: Layout) -> Table:
-    """The rows of a file; of a .json file, the records of its list; of a CoNLL file, its sentences as lists of words
-    and of the tags that stand there.
-
-    Raises:
-        UserError: whatever `read_table`, `read_list` or `read_tagged` finds wrong.
-    """
-    if path.suffix.lower() == ".json":
-        records = read_list(path, layout.encoding)
-        if odd := next((n for n, record in enumerate(records, start=1) if not isinstance(record, dict)), None):
-            raise UserError(f'{path}, record {odd}: an object like {{"text": ...}} was expected')
-        columns = list(dict.fromkeys(name for record in records for name in record))
-        return Table(path, columns, list(enumerate(records, start=1)))
-    if path.suffix.lower() not in CONLL:
-        return read_table(path, layout)
-    sentences = read_tagged(path, layout)
-    rows = [(sentence.line, {TOKENS: list(sentence.words), "tags": list(sentence.tags)}) for sentence in sentences]
-    return Table(path, [TOKENS, "tags"], rows)
-
-
 def rows_of(table: Table) -> list[Written]:
-    place = "record" if table.path.suffix.lower() == ".json" else "line"
-    return [Written(f"{table.path}, {place} {number}", row) for number, row in table.rows]
+    return [Written(f"{table.path}, {place}", row) for place, row in table.rows]
 
 
-def text_columns(table: Table, layout: Layout, question: Question, trained: Mapping[str, str]) -> tuple[str, str]:
+def text_columns(table: Table, reading: Reading, question: Question, trained: Mapping[str, str]) -> tuple[str, str]:
     """The columns of the texts and of the second texts: those that are named, else those that were trained on if the
     file has them, else the usual ones.
 
@@ -106,15 +84,16 @@ def text_columns(table: Table, layout: Layout, question: Question, trained: Mapp
     Raises:
         UserError: a column that is named and not there, or that has no name and is not told.
     """
+    layout = reading.layout
     for option, column in (("--text-column", layout.text), ("--text-b-column", layout.text_b)):
-        if column is not None and column not in table.columns:
+        if column and column not in table.columns:
             raise UserError(
                 f"{table.path} has no column {column!r}, only {', '.join(map(repr, table.columns))}: name yours with "
                 f"{option}"
             )
-    usual = [trained.get("text"), *([TOKENS] if question.kind in TAGGED else []), "text"]
-    if not layout.header and len(table.columns) == 1:
-        usual = table.columns
+    usual = [trained.get("text"), *([TOKENS] if KINDS[question.kind].is_by_word else []), "text"]
+    if not table.has_names and (holds_lists(table) or len(table.columns) == 1):
+        usual = [column_of_words(table, reading) if holds_lists(table) else table.columns[0]]
     text = layout.text or next((name for name in usual if name in table.columns), None)
     if text is None:
         raise UserError(
@@ -123,7 +102,8 @@ def text_columns(table: Table, layout: Layout, question: Question, trained: Mapp
             + (" (a file whose first line names no columns is read with --no-header)" if table.delimiter else "")
         )
     trained_b = trained.get("text_b")
-    return text, layout.text_b or (trained_b if trained_b in table.columns else "text_b")
+    second = layout.text_b or (trained_b if trained_b in table.columns else "text_b")
+    return text, second
 
 
 # ---- what is asked ----
@@ -153,7 +133,7 @@ def ask_rows(rows: Sequence[Written], question: Question, text_column: str, text
         row = written.content
         with placed(written.where):
             text, second = row.get(text_column), row.get(text_b_column)
-            if question.kind in TAGGED and not isinstance(text, str):
+            if KINDS[question.kind].is_by_word and not isinstance(text, str):
                 example = words_as_example(text)
                 queries.append(Query(written.where, row, example, " ".join(example.words)))
                 continue
