@@ -13,8 +13,9 @@ DESCRIPTION = """
 What a tuned method says of your texts. They stand on the command line, each between quotes; or in a file, with --data;
 or come from standard input, a text a line (empty lines are skipped). The columns of a file are looked for under the
 names that were given when it was tuned. Every text gets one answer, in its order; of a
-tagger, one tag for each word, and - for a word that was not read. What did not fit into the model is counted on
-standard error. Write -- before a text that begins with -.
+tagger, one tag for each word, and - for a word that was not read. Of a row that cannot be asked the answer is empty.
+How many those are, and what did not fit into the model, is said on standard error. Write -- before a text that begins
+with -.
 """
 
 
@@ -57,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
     from minitune.tuned.queries import (
         ask_rows,
         ask_texts,
+        check_all,
         given_texts,
         piped_texts,
         rows_of,
@@ -84,6 +86,8 @@ def run(options: argparse.Namespace) -> None:
         notes = reading.told()
     else:
         queries = ask_texts(written, tuned.question)
+        if options.texts != ["-"] and options.texts:
+            check_all(queries)  # who types a text can type it again; of many rows the others are answered
     if options.out or options.json:
         as_json = options.json or is_json(options.out)
         check_columns(queries, tuned.question, column, as_json, options.probabilities)

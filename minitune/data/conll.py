@@ -34,7 +34,8 @@ def conll_rows(reading: Reading, text: str) -> list[tuple[str, dict[str, list[st
     def is_word(line: Line) -> bool:
         if not line.may_be_comment:
             return True
-        return len(line.fields) == width and (width == 1 or line.fields[-1] in tags)
+        fits = len(line.fields) >= width and not any(line.fields[width:])
+        return fits and (width == 1 or line.fields[width - 1] in tags)
 
     def as_row(sentence: list[Line]) -> dict[str, list[str]]:
         for number, fields, _ in sentence:

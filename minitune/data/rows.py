@@ -51,7 +51,7 @@ def read_table(reading: Reading) -> Table:
     form = form_of(path, layout)
     text = read_text(path, layout.encoding).removeprefix("\ufeff")  # a mark is no part of the first column's name
     if not text.strip():
-        raise UserError(f"{path} is empty; rows were expected, and in .csv and .tsv a line of names above them")
+        raise UserError(f"{path} is empty; rows were expected")
     return form(reading, text)
 
 
@@ -64,13 +64,13 @@ def form_of(path: Path, layout: Layout) -> Callable[[Reading, str], Table]:
     suffix, ending = path.suffix.lower(), path.suffix or "nothing"
     if layout.kind == "tags" and suffix in TAGGED:
         return tagged_table
-    if suffix in FORMS:
-        return FORMS[suffix]
-    if layout.kind == "tags":
+    if layout.kind == "tags" and suffix not in (".json", ".jsonl"):
         raise UserError(
             f"{path} ends in {ending}; tags are read from {', '.join(TAGGED)}, a word and a tag on each line, or from "
             ".jsonl and .json with tokens and tags"
         )
+    if suffix in FORMS:
+        return FORMS[suffix]
     raise UserError(f"{path} ends in {ending}; a .csv, .tsv or .jsonl file was expected, or .json, or .conll for tags")
 
 
@@ -98,7 +98,7 @@ def tagged_table(reading: Reading, text: str) -> Table:
 
 def json_lines_table(reading: Reading, text: str) -> Table:
     lines = [(f"line {number}", line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    return json_table(reading.path, reading.each(lines, json_object))
+    return json_table(reading.path, reading.each(lines, lambda line: as_object(json_value(line), reading.layout)))
 
 
 def json_list_table(reading: Reading, text: str) -> Table:
@@ -115,11 +115,9 @@ def json_list_table(reading: Reading, text: str) -> Table:
         raise UserError(f"{reading.path} holds JSON that cannot be read ({error}); restore it") from None
     if isinstance(content, Pairs) or not isinstance(content, list) or not content:
         held = "an empty list" if content == [] and not isinstance(content, Pairs) else held_by(content)
-        raise UserError(
-            f'{reading.path} holds {held}; a list of records like [{{"text": ..., "label": ...}}] was expected'
-        )
+        raise UserError(f"{reading.path} holds {held}; a list of records like [{like(reading.layout)}] was expected")
     records = [(f"record {number}", record) for number, record in enumerate(content, start=1)]
-    return json_table(reading.path, reading.each(records, as_object))
+    return json_table(reading.path, reading.each(records, lambda record: as_object(record, reading.layout)))
 
 
 def json_table(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> Table:
@@ -130,20 +128,25 @@ class Pairs(list):
     """An object as JSON writes it: (name, value), of which a name may come twice."""
 
 
-def json_object(line: str) -> dict[str, Any]:
+def json_value(line: str) -> Any:
     try:
-        content = json.loads(line, object_pairs_hook=Pairs)
+        return json.loads(line, object_pairs_hook=Pairs)
     except json.JSONDecodeError as error:
         raise BadRow(f"no valid JSON ({error.msg} at column {error.colno})", cause="no valid JSON") from None
     except (ValueError, RecursionError) as error:  # a number or a nesting beyond all measure
         raise BadRow(f"JSON that cannot be read ({error})", cause="JSON that cannot be read") from None
-    return as_object(content)
 
 
-def as_object(content: Any) -> dict[str, Any]:
+def as_object(content: Any, layout: Layout) -> dict[str, Any]:
     if not isinstance(content, Pairs):
-        raise BadRow(f'{held_by(content)} where a JSON object like {{"text": ..., "label": ...}} was expected')
+        raise BadRow(f"{held_by(content)} where an object like {like(layout)} was expected")
     return from_pairs(content)
+
+
+def like(layout: Layout) -> str:
+    """How a record looks."""
+    names = ("instruction", "input", "output") if layout.kind == "instructions" else ("text", "label")
+    return "{" + ", ".join(f'"{name}": ...' for name in names) + "}"
 
 
 def from_pairs(content: Any) -> Any:

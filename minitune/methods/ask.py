@@ -80,6 +80,22 @@ def check_whole(text: str) -> None:
         raise UserError(f"a text holds {fault}; write it whole or remove it")
 
 
+def read_one(predictor: Predictor, example: Any) -> Rendered:
+    """An example as it will be read.
+
+    Raises:
+        UserError: the model reads nothing of a text, so that its answer would say nothing of it.
+    """
+    (rendered,) = predictor.render([example])
+    slots = {part.kind for part in predictor.template.parts} & set(TEXT_SLOTS)
+    asked_for = {slot for slot in slots if getattr(example, slot, "words") != ""}
+    if not rendered.cut and not asked_for <= set(rendered.origin):
+        raise UserError(
+            "the model reads no token of it (is it a lone accent, or a control character?); write words or remove it"
+        )
+    return rendered
+
+
 def read_each(predictor: Predictor, examples: Sequence, where: Sequence[str]) -> list[Rendered]:
     """The examples as they will be read, each looked at before any is answered.
 
@@ -87,19 +103,12 @@ def read_each(predictor: Predictor, examples: Sequence, where: Sequence[str]) ->
         where: each example's place, as a person finds it.
 
     Raises:
-        UserError: a text of which the model reads nothing, so that its answer would say nothing of it.
+        UserError: as of `read_one`, with its place.
     """
     rendered = []
-    slots = {part.kind for part in predictor.template.parts} & set(TEXT_SLOTS)
     for example, place in zip(examples, where, strict=True):
-        asked_for = {slot for slot in slots if getattr(example, slot, "words") != ""}
         with placed(place):
-            rendered += predictor.render([example])
-            if not rendered[-1].cut and not asked_for <= set(rendered[-1].origin):
-                raise UserError(
-                    "the model reads no token of it (is it a lone accent, or a control character?); write words or "
-                    "remove it"
-                )
+            rendered.append(read_one(predictor, example))
     return rendered
 
 

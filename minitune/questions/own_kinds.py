@@ -91,7 +91,9 @@ def rows_of(kind: OwnKind, table: Table, columns: Columns, reading: Reading) -> 
     def checked(row: dict[str, Any]) -> Labelled:
         for column in (columns.text, columns.label):
             if column not in row:
-                raise BadRow(f"there is no {column!r}, only {', '.join(map(repr, row)) or 'nothing'}", "add it")
+                raise BadRow(
+                    f"there is no {column!r}, only {', '.join(map(repr, row)) or 'nothing'}", "add it or remove the row"
+                )
         return kind.row(columns, Fields(*(column and row.get(column) for column in columns)), comma)
 
     rows = reading.each(table.rows, checked)

@@ -12,7 +12,7 @@ from minitune.data.examples import Dataset, Example, take_each
 from minitune.errors import UserError
 
 FEWEST = 0.1  # the least share of each class that is tested on
-FEW = 5  # rows of a class from which hardly anything can be told
+FEW = 5  # rows of a class; a score of fewer says little
 
 
 def of_each_class(
@@ -38,12 +38,13 @@ def of_each_class(
             f"the class {labels[smallest]!r} has {counts[smallest]} examples in {path}, and {shots} a class were "
             f"asked for{' beside a test set' if test is None else ''}: add some, or lower --shots"
         )
-    if rare := [f"{labels[label]!r} {count}" for label, count in sorted(counts.items()) if count < FEW]:
-        notes.append(f"classes with fewer than {FEW} rows, of which a score says little: {', '.join(rare)}")
     if test is None:
         share = min(counts[smallest] // 2, counts[smallest] - shots) / counts[smallest]
         kept = {label: min(max(1, round(max(share, FEWEST) * count)), count - shots) for label, count in counts.items()}
         test, examples = take_each(examples, kept, random.Random(seed))
+    tested = Counter(example.label for example in test)
+    if rare := [f"{label!r} {tested[place]}" for place, label in enumerate(labels) if tested[place] < FEW]:
+        notes.append(f"classes with fewer than {FEW} rows in the test, of which a score says little: {', '.join(rare)}")
     return Dataset(name_of(path), labels, tuple(examples), tuple(test))
 
 
@@ -89,8 +90,8 @@ def repeated(dataset: Dataset) -> list[str]:
         return []
     are, their = ("is", "its") if found == 1 else ("are", "their")
     return [
-        f"{found} of the {len(dataset.test)} test examples {are} in the training rows too, word for word: {their} score "
-        "is no measure of what is new"
+        f"{found} of the {len(dataset.test)} test examples {are} in the training rows too, word for word: {their} "
+        "score is no measure of what is new"
     ]
 
 

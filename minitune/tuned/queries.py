@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from minitune.data.columns import column_of_words, holds_lists
 from minitune.data.reading import Reading
-from minitune.data.rows import Table
+from minitune.data.rows import JSON_NAMES, Table
 from minitune.errors import UserError
-from minitune.methods.ask import BETWEEN, as_example, placed, texts_of, words_as_example
+from minitune.methods.ask import BETWEEN, as_example, texts_of, words_as_example
 from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 
@@ -28,10 +28,20 @@ class Written:
 
 @dataclass(frozen=True)
 class Query:
+    """What is asked.
+
+    Args:
+        where: as a person finds it.
+        fields: what comes back beside the answer.
+        example: as the predictor takes it; None where it cannot be asked.
+        why: it cannot be asked, in a sentence.
+    """
+
     where: str
-    fields: dict[str, Any]  # what comes back beside the answer
-    example: Any  # as the predictor takes it
+    fields: dict[str, Any]
+    example: Any
     shown: str
+    why: str = ""
 
 
 # ---- reading, which takes no model ----
@@ -110,35 +120,49 @@ def text_columns(table: Table, reading: Reading, question: Question, trained: Ma
 
 
 def ask_texts(texts: Sequence[Written], question: Question) -> list[Query]:
-    """Raises:
-    UserError: a text that the question cannot be asked of, with its place.
-    """
-    queries = []
-    for written in texts:
-        with placed(written.where):
-            first, second = texts_of(written.content, question)
-            fields = {"text": first} if second is None else {"text": first, "text_b": second}
-            queries.append(Query(written.where, fields, as_example(first, second, question), written.content))
-    return queries
+    """Of a text that the question cannot be asked of, why."""
+    return [asked(written, {"text": written.content}, lambda it: as_asked(it.content, question)) for written in texts]
+
+
+def as_asked(text: str, question: Question) -> tuple[dict[str, Any], Any, str]:
+    """The fields, the example, and what is shown of a text that a person wrote."""
+    first, second = texts_of(text, question)
+    fields = {"text": first} if second is None else {"text": first, "text_b": second}
+    return fields, as_example(first, second, question), text
 
 
 def ask_rows(rows: Sequence[Written], question: Question, text_column: str, text_b_column: str) -> list[Query]:
-    """Rows of a file, with their texts in these columns; of words to tag, a list of them is a text too.
+    """Rows of a file, with their texts in these columns; of words to tag, a list of them is a text too. Of a row
+    without a text, or with one that the question cannot be asked of, why."""
 
-    Raises:
-        UserError: a row without a text, or with one that the question cannot be asked of.
-    """
-    queries = []
-    for written in rows:
+    def as_row(written: Written) -> tuple[dict[str, Any], Any, str]:
         row = written.content
-        with placed(written.where):
-            text, second = row.get(text_column), row.get(text_b_column)
-            if KINDS[question.kind].is_by_word and not isinstance(text, str):
-                example = words_as_example(text)
-                queries.append(Query(written.where, row, example, " ".join(example.words)))
-                continue
-            if not isinstance(text, str) or not text.strip():
-                raise UserError(f"no text in the column {text_column!r}; the columns are {', '.join(row)}")
-            example = as_example(text, None if second is None else str(second), question)
-            queries.append(Query(written.where, row, example, f"{text} {BETWEEN} {second}" if second else text))
-    return queries
+        text, second = row.get(text_column), row.get(text_b_column)
+        if KINDS[question.kind].is_by_word and not isinstance(text, str):
+            example = words_as_example(text)
+            return row, example, " ".join(example.words)
+        for column, value in ((text_column, text), (text_b_column, second)):
+            if value is not None and not isinstance(value, str):
+                raise UserError(f"the column {column!r} holds {JSON_NAMES[type(value)]}, and a text was expected")
+        if not (text or "").strip():
+            raise UserError(f"no text in the column {text_column!r}; the columns are {', '.join(row)}")
+        return row, as_example(text, second, question), f"{text} {BETWEEN} {second}" if second else text
+
+    return [asked(written, written.content, as_row) for written in rows]
+
+
+def asked(written: Written, fields: dict[str, Any], read: Callable[[Written], tuple]) -> Query:
+    """What `read` makes of it; or `fields`, and why nothing can be made of it."""
+    try:
+        return Query(written.where, *read(written))
+    except UserError as error:
+        return Query(written.where, fields, None, " ".join(map(str, fields.values())), str(error))
+
+
+def check_all(queries: Sequence[Query]) -> None:
+    """Raises:
+    UserError: one cannot be asked; it is told with its place.
+    """
+    for query in queries:
+        if query.why:
+            raise UserError(f"{query.where}: {query.why}")
