@@ -52,6 +52,7 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     from minitune.experiments.compare import compare
     from minitune.experiments.compare_report import compare_json, compare_table, many, plot
+    from minitune.experiments.control import told_of_all
     from minitune.methods.file_report import describe, words_asked
     from minitune.methods.several import all_methods, parse_all
     from minitune.questions.kinds import KINDS
@@ -90,6 +91,8 @@ def run(options: argparse.Namespace) -> None:
     title += f", control: {options.control}" if options.control else ""
     print(f"\n{title}\n")
     print(compare_table(rows, kind.metric, dataset.by_class))
+    if is_own(options) and (told := told_of_all(rows, data, checkpoint)):
+        print("\n".join(["", *told]))
     content = compare_json(rows, data.name, checkpoint.kind, options.seeds, kind.metric) | {"set": options.set}
     writes = [lambda: write_json(options.json, content)] if options.json else []
     try_all(*writes, lambda: plot(rows, title, options.plot, kind.metric, dataset.by_class))

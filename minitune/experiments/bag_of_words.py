@@ -45,19 +45,6 @@ def words_in(example: Example) -> list[str]:
     return first + [f"b:{word}" for word in second]
 
 
-def measure_bag(train: TrainSet, test: TestSet) -> dict[str, float]:
-    """Train on one part and measure on the other, as a method is measured: the first number is the score.
-
-    Raises:
-        TypeError: the parts are mixed up.
-    """
-    train, test = as_part(TrainSet, train), as_part(TestSet, test)
-    right = torch.tensor([example.label for example in test])
-    if train.labels:
-        return class_measures(NaiveBayes.fit(train, len(train.labels)).scores(test), right)
-    return number_measures(Ridge.fit(train).numbers(test), right.double())
-
-
 @dataclass(frozen=True)
 class NaiveBayes:
     columns: dict[str, int]
@@ -68,16 +55,24 @@ class NaiveBayes:
     def fit(cls, examples: Sequence[Example], classes: int) -> NaiveBayes:
         texts = [words_in(example) for example in examples]
         columns = columns_of(texts)
-        label = torch.tensor([int(example.label) for example in examples])
-        is_of = torch.nn.functional.one_hot(label, classes).double()  # (N, C)
+        is_of = torch.nn.functional.one_hot(labels_of(examples).long(), classes).double()  # (N, C)
         counts = (bags_of(texts, columns).double().T @ is_of).T  # (W, N), (N, C) -> (C, W)
         chance = (counts + 1) / (counts.sum(dim=1, keepdim=True) + len(columns))
         return cls(columns, is_of.mean(dim=0).log(), chance.log())
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has learned: C W + C."""
+        return self.log_chance.numel() + self.log_prior.numel()
 
     def scores(self, examples: Sequence[Example]) -> Tensor:
         """(N, C)"""
         bags = bags_of([words_in(example) for example in examples], self.columns).double()
         return (bags @ self.log_chance.T + self.log_prior).round(decimals=DIGITS)
+
+    def answers(self, examples: Sequence[Example]) -> list[int]:
+        """Each text's class, by its place."""
+        return self.scores(examples).argmax(dim=1).tolist()
 
 
 @dataclass(frozen=True)
@@ -87,21 +82,34 @@ class Ridge:
     middle: Tensor  # mean x, (W,)
     mean: float  # of the numbers
 
+    @property
+    def size(self) -> int:
+        """How many numbers it has learned: W + 1."""
+        return len(self.columns) + 1
+
     @classmethod
     def fit(cls, examples: Sequence[Example], penalty: float = PENALTY) -> Ridge:
         texts = [words_in(example) for example in examples]
         columns = columns_of(texts)
-        x, y = bags_of(texts, columns).double(), torch.tensor([float(e.label) for e in examples]).double()
-        xt, mean = x.T.coalesce(), y.mean()
-        middle = xt @ torch.ones_like(y) / len(y)
+        x, y = bags_of(texts, columns).double(), labels_of(examples)
+        (rows, words), counts = x.indices(), x.values()  # of what is not 0, which is little
+
+        def by_text(w: Tensor) -> Tensor:
+            """X w: (W,) -> (N,)"""
+            return torch.zeros_like(y).index_add(0, rows, counts * w[words])
+
+        def by_word(of_texts: Tensor) -> Tensor:
+            """X^T of texts: (N,) -> (W,)"""
+            return torch.zeros(len(columns)).double().index_add(0, words, counts * of_texts[rows])
+
+        middle, mean = by_word(torch.ones_like(y)) / len(y), y.mean()
 
         def times(w: Tensor) -> Tensor:
-            """X^T X w + L w, X centered without being written out: most of it would no longer be 0."""
-            off = x @ w - middle @ w  # (N,)
-            return xt @ off - middle * off.sum() + penalty * w
+            """X^T X w + L w, X centered without being written out."""
+            off = by_text(w) - middle @ w  # (N,)
+            return by_word(off) - middle * off.sum() + penalty * w
 
-        weight = solved(times, xt @ (y - mean))
-        return cls(columns, weight, middle, mean.item())
+        return cls(columns, solved(times, by_word(y - mean)), middle, mean.item())
 
     def numbers(self, examples: Sequence[Example]) -> Tensor:
         """(N,)"""
@@ -126,3 +134,35 @@ def solved(times: Callable[[Tensor], Tensor], right: Tensor, closeness: float = 
         size, before = rest @ rest, size
         way = rest + size / before * way
     return x
+
+
+# ---- both ----
+
+Bag = NaiveBayes | Ridge
+
+
+def fit_bag(train: TrainSet) -> Bag:
+    """Of classes, which the training set names, or of numbers.
+
+    Raises:
+        TypeError: these examples are for another purpose.
+    """
+    train = as_part(TrainSet, train)
+    return NaiveBayes.fit(train, len(train.labels)) if train.labels else Ridge.fit(train)
+
+
+def measure_bag(bag: Bag, test: TestSet) -> dict[str, float]:
+    """As a method is measured: the first number is the score.
+
+    Raises:
+        TypeError: these examples were trained on or chosen by.
+    """
+    test = as_part(TestSet, test)
+    if isinstance(bag, NaiveBayes):
+        return class_measures(bag.scores(test), labels_of(test).long())
+    return number_measures(bag.numbers(test), labels_of(test))
+
+
+def labels_of(examples: Sequence[Example]) -> Tensor:
+    """(N,)"""
+    return torch.tensor([example.label for example in examples], dtype=torch.float64)

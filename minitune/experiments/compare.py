@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from minitune.data.examples import Dataset
 from minitune.errors import UserError
-from minitune.experiments.baselines import BASELINES_OF, Row
+from minitune.experiments.baselines import BASELINES_OF, COUNTED, LOPSIDED, Row, bag_of_words, mean_of, one_answer
 from minitune.experiments.experiment import Trial, learn, trial
 from minitune.methods.several import parse_all
 from minitune.questions.kinds import KINDS
@@ -24,7 +24,6 @@ from minitune.tuning.trained import count, trainable
 CONTROLS = ("shuffled-labels", "random-weights", "irrelevant-template")
 SUITED = {"shuffled-labels": ("classes", "number"), "irrelevant-template": ("classes",)}  # the kinds of question
 IRRELEVANT = "{text} the capital of the country is {mask}"
-LOPSIDED = 0.9  # a share of the answers that is worth a word
 
 
 def compare(
@@ -37,8 +36,8 @@ def compare(
     control: str | None = None,
     settings: Sequence[str] | Mapping[str, Any] = (),
 ) -> list[Row]:
-    """For each method a row at each number of examples; first what needs no model (`majority`, of numbers `median`),
-    last `random-weights`, to measure them by.
+    """For each method a row at each number of examples; to measure them by, first what needs no language model
+    (`majority`, of numbers `median`; `bag-of-words`), last `random-weights`.
 
     Args:
         shots: examples a class; None is all.
@@ -65,6 +64,8 @@ def compare(
     chosen["random-weights"] = (from_nothing, random_twin(checkpoint))
 
     rows = [baseline(dataset, many, seeds) for baseline in BASELINES_OF.get(question.kind, ()) for many in shots]
+    if question.kind in COUNTED:
+        rows += [bag_of_words(dataset, many, seeds, control == "shuffled-labels") for many in shots]
     bar = tqdm(total=len(chosen) * len(shots) * seeds, desc="comparing", disable=None, leave=False)
     for name, (method, start) in chosen.items():
         for many in shots:
@@ -88,8 +89,7 @@ def row_of(name: str, shots: int | None, trials: Sequence[Trial], dataset: Datas
     answered: Counter[str] = Counter()
     if statistics.fmean(t.test.get("largest share", 0.0) for t in trials) > LOPSIDED:
         answered.update(answer for t in trials for answer in t.learned.predictor.answers(dataset.test))
-    balanced = [t.test["balanced accuracy"] for t in trials if "balanced accuracy" in t.test]
-    errors = [t.test["mean absolute error"] for t in trials if "mean absolute error" in t.test]
+    measured = [t.test for t in trials]
     return Row(
         method=name,
         shots=shots,
@@ -97,16 +97,7 @@ def row_of(name: str, shots: int | None, trials: Sequence[Trial], dataset: Datas
         trainable=trained,
         seconds=statistics.fmean(t.learned.seconds for t in trials),
         bytes=4 * count(trainable(last)),
-        balanced=statistics.fmean(balanced) if balanced else None,
+        balanced=mean_of("balanced accuracy", measured),
         lopsided=one_answer(answered),
-        error=statistics.fmean(errors) if errors else None,
+        error=mean_of("mean absolute error", measured),
     )
-
-
-def one_answer(answered: Counter) -> str:
-    """The class that takes more than 90% of the answers, if one does."""
-    if not answered:
-        return ""
-    answer, times = answered.most_common(1)[0]
-    share = times / answered.total()
-    return f"{share:.0%} {answer}" if share > LOPSIDED else ""

@@ -256,11 +256,12 @@ def renumbered(examples: Part, labels: Sequence[str]) -> Part:
     return type(examples)(moved, labels)
 
 
-def tuning_report(tuned: TunedMethod, tested: int) -> str:
+def tuning_report(tuned: TunedMethod, tested: int, control: tuple[str, float] | None = None) -> str:
     """What was trained on how much, and what it reached, as two tables.
 
     Args:
         tested: the examples of the test set, whose scores `made` holds.
+        control: what needs no language model, and its score there.
     """
     learned, made, history = tuned.learned, tuned.made, tuned.learned.history
     score, value = next(iter(made["test"].items()))
@@ -273,6 +274,7 @@ def tuning_report(tuned: TunedMethod, tested: int) -> str:
             f"{history.best(tuned.predictor.kept_by_loss):.3f}" if history.scores else "none: no dev set",
         ],
         [f"{score} on test", f"{value:.3f}"],
+        *([[f"{score} on test, {control[0]}", f"{control[1]:.3f}"]] if control else []),
         ["loss on test", f"{made['test']['loss']:.3f}"],
     ]
     if "mean absolute error" in made["test"]:

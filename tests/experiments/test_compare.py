@@ -226,7 +226,7 @@ def test_a_setting_goes_to_each_method_that_has_it(checkpoint):
     with pytest.raises(UserError, match=r"no method here has a setting 'rang'; among them they have .*rank"):
         parse_all(["lora+head", "frozen+head"], ["rang=2"])
     rows = compare(DATA, checkpoint, question(checkpoint.kind), ["lora+head"], [1], 1, settings={"rank": 1, "steps": 2})
-    assert rows[1].trainable == 2 * 2 * 2 * 24 + 2 * 24 + 2, "two layers, query and value, A and B of rank 1, a head"
+    assert rows[2].trainable == 2 * 2 * 2 * 24 + 2 * 24 + 2, "two layers, query and value, A and B of rank 1, a head"
 
 
 SEVERAL = [
@@ -252,7 +252,7 @@ def test_rows_come_for_each_number_of_examples(checkpoint):
     asked, settings = question(checkpoint.kind), {"steps": 2}
     rows = compare(DATA, checkpoint, asked, ["frozen+head"], [1, 2], seeds=2, settings=settings)
     assert [(row.method, row.shots) for row in rows] == [
-        (name, shots) for name in ("majority", "frozen+head", "random-weights") for shots in (1, 2)
+        (name, shots) for name in ("majority", "bag-of-words", "frozen+head", "random-weights") for shots in (1, 2)
     ]
 
 

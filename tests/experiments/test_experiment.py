@@ -141,7 +141,7 @@ def test_the_score_that_is_reported_is_the_tests(fakes):
     made = run()
     assert made.score == 0.5, f"{made.score} is the score of the examples that were chosen by" * (made.score == 0.9)
     rows = compare(DATA, tiny.checkpoint("bert"), tiny.question("bert"), ["full+head"], [2], seeds=2)
-    assert [row.draws for row in rows if row.trainable] == [[0.5, 0.5]] * 2, "a comparison reports dev scores"
+    assert [row.draws for row in rows[2:]] == [[0.5, 0.5]] * 2, "a comparison reports dev scores"
 
 
 def test_training_and_dev_examples_are_disjoint(fakes):
