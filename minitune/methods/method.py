@@ -75,7 +75,8 @@ class Method:
             if part not in known:
                 raise UserError(
                     f"{name!r} is no method: {part!r} is unknown. A method is what@asked+read, with what in "
-                    f"{sorted(WHAT)}, asked in {sorted(ASKED)}, read in {sorted(READ)}; or it is {' or '.join(NAMED)}"
+                    f"{sorted(WHAT)}, asked in {sorted(ASKED)}, read in {sorted(READ)}, with +calibrated after it if "
+                    f"wanted; or it is {' or '.join(NAMED)}"
                 )
         own = [answer.settings() if answer.settings else None for answer in (WHAT[what], ASKED[asked], READ[read])]
         own, training = apply_settings(name, settings, own, TrainConfig())

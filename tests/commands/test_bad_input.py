@@ -257,6 +257,10 @@ ROWS = {
         f"{ONE} --label-words 'good=[MASK];bad=dull'",
         "name of a special token",
     ),
+    "a label word beyond all weight": (
+        f"{ONE} --label-words 'good=clever:1e39;bad=dull'",
+        "the weight 1e39; a number above 0 .1e-30 to 1e.30. was expected, as in clever:2",
+    ),
     "a label word of no weight": (f"{ONE} --label-words 'good=clever:0;bad=dull'", "the weight 0; .* as in clever:2"),
     "triggers that nothing searches for": (
         TUNE.replace("lora+head", "lora --template '{text} {trigger:2} {mask} .'"),
@@ -376,7 +380,7 @@ ROWS = {
     # ---- predict and explain
     "nothing tuned there": ("predict nowhere 'a text'", "no nowhere/tuned.pt"),
     "a damaged method": ("predict a 'a text'", "damaged", {"a/tuned.pt": b"no file of this kind"}),
-    "a checkpoint for a method": ("predict B 'a text'", "no B/tuned.pt"),
+    "a checkpoint for a method": ("predict B 'a text'", "B holds a model as it was pretrained, and no tuned.pt"),
     "a pair for a text": ("predict T 'a || b'", "single texts"),
     "a text of nothing": ("predict T ' '", "empty text"),
     "half a byte in a text": ("predict T 'a \udce9'", "half a character"),

@@ -36,6 +36,16 @@ def test_compare_leaves_out_verbalizers_without_words_and_says_why(capsys, model
     assert "zero-shot" not in out.partition("accuracy")[2] and "frozen+head" in out
 
 
+def test_where_counting_words_is_better_than_every_method_compare_says_so(capsys, models, here, no_curve, monkeypatch):
+    monkeypatch.setattr("minitune.experiments.compare_report.plot", lambda *_: None)
+    told = "\nbag-of-words, which knows no language model, is better than every method here\n"
+    status, out, err = compare_own(capsys, models, "--methods", "frozen+head", "--set", "lr=1e-9")
+    assert (status, err) == (0, "") and told in out and "Not clearly better than bag-of-words: frozen+head" in out
+    write(here / "odd.csv", [(text.replace("was", "qwvxz"), label) for text, label in REVIEWS])
+    out = compare_own(capsys, models, "--methods", "frozen+head", "--set", "lr=1e-9", data="odd.csv")[1]
+    assert told in out and "minitune pretrain bert --text FILE --out runs/my-bert, and then add --model" in out
+
+
 @pytest.mark.lesson12
 def test_labels_that_are_no_words_are_asked_with_words_that_are_searched(capsys, models, here):
     write(here / "stars.csv", [(text, {"good": "five stars", "bad": "one star"}[label]) for text, label in REVIEWS])
