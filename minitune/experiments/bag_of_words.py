@@ -106,8 +106,8 @@ class Ridge:
 
         def times(w: Tensor) -> Tensor:
             """X^T X w + L w, X centered without being written out."""
-            off = by_text(w) - middle @ w  # (N,)
-            return by_word(off) - middle * off.sum() + penalty * w
+            off = by_text(w) - middle @ w  # (N,), and its sum is 0, so that X^T needs no centering
+            return by_word(off) + penalty * w
 
         return cls(columns, solved(times, by_word(y - mean)), middle, mean.item())
 

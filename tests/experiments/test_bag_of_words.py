@@ -82,14 +82,12 @@ def test_a_text_that_says_nothing_is_shared_among_equal_classes():
 
 
 def test_a_tie_is_a_tie_in_whatever_order_the_words_are_added():
-    words = ["one", "two", "three", "four", "five", "six", "seven"]
-    train = [
-        Example(" ".join(words[:4] * 3 + words[4:]), label=0),
-        Example(" ".join(words[3:] * 3 + words[:3]), label=1),
-    ]
-    bayes = NaiveBayes.fit(train, 2)
-    evens = bayes.scores(texts((" ".join(words[:3] + words[4:]), 0)))[0]
-    assert evens[0] == evens[1]
+    words = "abcdefgh"
+    up, down = (
+        " ".join(f"{word} " * n for word, n in zip(words, ns, strict=True)) for ns in (range(1, 9), range(8, 0, -1))
+    )
+    scores = NaiveBayes.fit(texts((up, 0), (down, 1)), 2).scores(texts((" ".join(words), 0)))[0]
+    assert scores[0] == scores[1], "the same chances in another order are added to another sum, and one class wins"
 
 
 def test_words_are_cut_as_everywhere_and_a_second_texts_are_kept_apart():
