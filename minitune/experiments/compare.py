@@ -13,9 +13,9 @@ from minitune.errors import UserError
 from minitune.experiments.baselines import BASELINES_OF, Row
 from minitune.experiments.experiment import Readings, learn, trial
 from minitune.experiments.jobs import compute, processes_for
-from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.several import parse_all
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.training.checkpoint import Checkpoint, random_twin
 from minitune.tuning.doors import Tuned, fold
