@@ -128,8 +128,8 @@ def trial(learned: Learned, test: TestSet | Readings) -> Trial:
     """Measure what was learned, on the test set."""
     items = (test if isinstance(test, Readings) else Readings(test)).of(learned.predictor)
     if isinstance(learned.predictor, Classifier):
-        measured, answers = learned.predictor.measure_and_answer(items)
-        return Trial(learned, measured, Counter(answers))
+        measured, places = learned.predictor.measure_and_answer(items)
+        return Trial(learned, measured, Counter(learned.predictor.labels[place] for place in places))
     return Trial(learned, learned.predictor.measure(items))
 
 

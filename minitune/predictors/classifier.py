@@ -116,8 +116,8 @@ class Classifier(nn.Module):
         mean accuracy of the classes too: a constant answer may have an accuracy of 0.8, and has 1 / C there."""
         return self.measure_and_answer(items)[0]
 
-    def measure_and_answer(self, items: Sequence[Item]) -> tuple[dict[str, float], list[str]]:
-        """What `measure` says, and the name of each item's class, of one run of the model."""
+    def measure_and_answer(self, items: Sequence[Item]) -> tuple[dict[str, float], list[int]]:
+        """What `measure` says, and the place of each item's class among the labels, of one run of the model."""
         scores, labels = over(self, items, self).float().cpu(), torch.tensor([item.label for item in items])
         best, right = scores.argmax(dim=1), rightness(scores, labels)
         measured = {"accuracy": right.mean().item(), "loss": self.readout.loss(scores, labels).item()}
@@ -126,7 +126,7 @@ class Classifier(nn.Module):
         if len(counts.unique()) > 1:
             of_classes = torch.stack([right[labels == label].mean() for label in present])
             measured["balanced accuracy"] = of_classes.mean().item()
-        return measured, [self.labels[place] for place in best.tolist()]
+        return measured, best.tolist()
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
         """The name of each example's class."""
