@@ -198,6 +198,7 @@ def compare(
     shots: int | Sequence[int | None] | None = 16,
     draws: int = 5,
     control: str | None = None,
+    jobs: int = 1,
     **settings: Any,
 ) -> list[Row]:
     """Methods side by side: the same draws of examples for all, the same test.
@@ -207,6 +208,8 @@ def compare(
         shots: examples a class, one number or several; None is all.
         draws: how many draws of them.
         control: shuffled-labels, random-weights or irrelevant-template.
+        jobs: processes, of one thread each; the rows are the same whatever their number. In a script, more than one
+            needs `if __name__ == "__main__":` around what is run, as all of Python's processes do.
         settings: of methods or of their training, as in `tune`; each method takes those that it has.
 
     Returns:
@@ -228,7 +231,7 @@ def compare(
     many, draws = given.each_shots("shots", shots), given.whole_number("draws", draws, 1, 2**31 - 1)
     control = given.text_or_none("control", control, "the name of one was expected")
     dataset, question = data.for_model(model)
-    return compare_methods(dataset, model, question, methods, many, draws, control, settings)
+    return compare_methods(dataset, model, question, methods, many, draws, control, settings, jobs)
 
 
 def open(folder: str | Path, model: str | Path | None = None, device: str = "cpu") -> TunedMethod:

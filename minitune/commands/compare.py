@@ -8,8 +8,10 @@ from pathlib import Path
 
 from minitune.commands.options import (
     add_data,
+    add_jobs,
     data_asked_for,
     is_own,
+    jobs_asked_for,
     list_of,
     model_asked_for,
     one_or_all,
@@ -42,6 +44,7 @@ def add(group) -> argparse.ArgumentParser:
         metavar="shuffled-labels|random-weights|irrelevant-template",
         help="take away what a method may learn from",
     )
+    add_jobs(c)
     c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too, as JSON")
     c.add_argument(
         "--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="the figure (default: %(default)s)"
@@ -84,7 +87,8 @@ def run(options: argparse.Namespace) -> None:
         method.check(question)
         method.template(question, checkpoint.kind)  # refused now, not after the others have trained
 
-    rows = compare(dataset, checkpoint, question, methods, shots, options.seeds, options.control, options.set)
+    jobs = jobs_asked_for(options, checkpoint)
+    rows = compare(dataset, checkpoint, question, methods, shots, options.seeds, options.control, options.set, jobs)
     examples = f"{', '.join(map(many, shots))} examples" + " a class" * data.dataset.by_class
     draws = f"{options.seeds} draws" if options.seeds > 1 else "1 draw: no interval"
     title = f"{data.name}, {checkpoint.kind}, {examples}, {draws}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from minitune.data.examples import Example
 from minitune.data.tokenizers import Tokenizer
 from minitune.models.build import Model
-from minitune.predictors.classifier import Item, check_placeholders, collate_items, read_by, read_once, unread
+from minitune.predictors.classifier import (
+    Item,
+    check_placeholders,
+    collate_items,
+    read_by,
+    read_once,
+    reading_of,
+    unread,
+)
 from minitune.predictors.predictor import over
 from minitune.prompting.template import Rendered, Template
 from minitune.readout.head import FreeNumber
@@ -51,6 +59,10 @@ class Regressor(nn.Module):
         """A frozen model reads each example once, here, and never again in training."""
         items = [item._replace(label=self.readout.distance(item.label)) for item in unread(self, examples)]
         return read_once(self, items)
+
+    def reading(self) -> Hashable:
+        """All that `items` depends on besides the examples and the tokenizer."""
+        return reading_of(self), self.readout.distance(0.0), self.readout.distance(1.0)
 
     def collate(self, items: Sequence[Item]) -> Batch:
         return collate_items(items, self.tokenizer)

@@ -1,5 +1,7 @@
 """Lesson 6: methods by name, fair draws, and the figures of the table."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from minitune.errors import UserError
 from minitune.experiments.baselines import Row, known_words, majority, median
 from minitune.experiments.compare import compare
 from minitune.experiments.compare_report import compare_json, compare_table, plot, spaced
+from minitune.experiments.jobs import processes_for
 from minitune.methods import method as methods
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
@@ -254,6 +257,30 @@ def test_rows_come_for_each_number_of_examples(checkpoint):
     assert [(row.method, row.shots) for row in rows] == [
         (name, shots) for name in ("majority", "bag-of-words", "frozen+head", "random-weights") for shots in (1, 2)
     ]
+
+
+def through_pickle(work, cells, jobs, bar):
+    """What several processes come to: each has its own copy of the work, and gives a copy of each result."""
+    copies = [pickle.loads(pickle.dumps(work)) for _ in range(jobs)]
+    return [pickle.loads(pickle.dumps(copies[i % jobs](cell))) for i, cell in enumerate(cells)]
+
+
+def plain(rows):
+    return [(row.method, row.shots, row.draws, row.trainable, row.bytes, row.balanced, row.lopsided) for row in rows]
+
+
+def test_the_rows_are_the_same_however_many_processes_compute_them(checkpoint, monkeypatch):
+    methods = ["zero-shot", "frozen+head", "full+head", "prefix-tuning"]
+    given = (DATA, checkpoint, question(checkpoint.kind), methods, [1, 2], 2, "shuffled-labels", {"steps": 2})
+    alone = compare(*given)
+    monkeypatch.setattr("minitune.experiments.jobs.in_processes", through_pickle)
+    assert plain(compare(*given, jobs=3)) == plain(alone)
+
+
+def test_a_gpu_is_used_by_one_process(checkpoint):
+    assert processes_for(checkpoint, 4) == 4
+    checkpoint.model.to("meta")
+    assert processes_for(checkpoint, 4) == 1
 
 
 def test_the_curves_are_drawn_and_their_names_do_not_cover_each_other(tmp_path):

@@ -3,6 +3,8 @@
 A fake predictor tells the sets apart by the first word of their texts, and notes which of them it is given for what.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -10,7 +12,7 @@ from torch import nn
 from minitune.data.examples import Dataset, DevSet, Example, TestSet, TrainSet, draw
 from minitune.experiments import experiment
 from minitune.experiments.compare import compare
-from minitune.experiments.experiment import judge, learn, shuffled, trial
+from minitune.experiments.experiment import Readings, judge, learn, shuffled, trial
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
 from minitune.training.checkpoint import fingerprint
@@ -215,3 +217,61 @@ def test_another_seed_is_another_order_of_the_batches(fakes):
 def test_the_seed_reaches_what_is_built(fakes):
     compare(DATA, tiny.checkpoint("bert"), tiny.question("bert"), ["full+head"], [2], seeds=3)
     assert [seed for *_, seed in fakes] == [0, 1, 2] * 2, "every draw starts from the same new weights"
+
+
+# the test set as it is read, kept
+
+
+def built(kind, name, checkpoint, **question):
+    return Method.parse(name).build(checkpoint, tiny.question(kind, **question), seed=0)
+
+
+def alike(one, other):
+    return all(
+        a.rendered == b.rendered and (a.hidden is b.hidden is None or torch.equal(a.hidden, b.hidden))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt"])
+def test_what_was_kept_is_what_a_predictor_would_read_itself(kind):
+    """One after the other, so that each meets what those before it have left."""
+    base, text = tiny.checkpoint(kind), "{text} that is {mask}"
+    other = replace(tiny.checkpoint(kind, seed=2), tokenizer=base.tokenizer)
+    soft = "{soft:2} {text} it was {mask}"
+    for_tests, readings = TestSet(TEST, tiny.LABELS), Readings(TEST)
+    for name, checkpoint, asked in (
+        ("frozen+head", base, {}),
+        ("zero-shot", base, {}),
+        ("frozen+head", other, {}),
+        ("full+head", base, {}),
+        ("frozen+head", base, {}),
+        ("zero-shot", base, {"template": text, "is_own": True}),
+        ("frozen@manual+head", base, {}),
+        ("full+verbalizer", base, {}),
+        ("prompt-tuning", base, {"template": soft, "is_own": True}),
+        ("prefix-tuning", base, {}),
+    ):
+        predictor = built(kind, name, checkpoint, **asked)
+        assert alike(readings.of(predictor), predictor.items(for_tests)), (
+            f"{name} is measured on what another predictor read: of other weights, another template or another place"
+        )
+
+
+def test_a_frozen_model_reads_the_test_set_once(monkeypatch):
+    readings, base = Readings(TEST), tiny.checkpoint("bert")
+    first = readings.of(built("bert", "frozen+head", base))
+    monkeypatch.setattr("minitune.predictors.classifier.read_once", lambda *_: pytest.fail("it is read again"))
+    assert readings.of(built("bert", "frozen+head", base)) is first
+
+
+def test_few_readings_are_kept():
+    readings, base = Readings(TEST), tiny.checkpoint("bert")
+    for number in range(Readings.MOST + 2):
+        readings.of(built("bert", "zero-shot", base, template=f"{{text}} {'it ' * number}{{mask}}", is_own=True))
+    assert len(readings.kept) == Readings.MOST, "a search that finds a template for each draw would fill the memory"
+
+
+def test_readings_are_of_the_test_set_alone():
+    with pytest.raises(TypeError, match="DevSet"):
+        Readings(DevSet(TEST))
