@@ -32,5 +32,5 @@ def test_another_shape_is_not_equal():
 
 
 def test_numbers_that_cannot_tell_are_refused():
-    with pytest.raises(ValueError, match="cannot tell .* no exponent"):
+    with pytest.raises(ValueError, match=r"cannot tell .* no exponent"):
         expect(RIGHT, RIGHT, {"no exponent": RIGHT.tolist()})
