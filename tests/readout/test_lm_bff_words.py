@@ -15,6 +15,7 @@ from minitune.readout.lm_bff_words import (
     lm_bff_words,
     words_within,
 )
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson12
 CLASSES = ("bad", "fair", "good")
@@ -75,10 +76,30 @@ def test_how_many_words_a_class_keep_within_the_bound(most, classes, words):
 def test_accuracy_loss_and_order_worked_by_hand():
     logits = torch.tensor([[2.0, 0.0, 1.0, 1.0], [0.0, 2.0, 1.0, 1.0]])
     judged = judge(torch.tensor([[2, 3], [1, 0], [0, 1], [2, 1], [0, 2]]), logits, torch.tensor([0, 1]))
-    assert judged.words.tolist() == [[0, 1], [2, 1], [0, 2], [2, 3], [1, 0]]
-    assert judged.accuracy.tolist() == [1.0, 1.0, 1.0, 0.5, 0.0]
+    wrong = {
+        "among equally accurate ones the least sure comes first": [[2, 1], [0, 2], [0, 1], [2, 3], [1, 0]],
+        "the least accurate comes first": [[1, 0], [2, 3], [0, 1], [2, 1], [0, 2]],
+        "equals are not in the order in which they were tried": [[0, 1], [0, 2], [2, 1], [2, 3], [1, 0]],
+    }
+    expect(judged.words, [[0, 1], [2, 1], [0, 2], [2, 3], [1, 0]], wrong)
+    wrong = {
+        "a tie counts as right": [1.0, 1.0, 1.0, 1.0, 0.0],
+        "a tie counts as wrong": [1.0, 1.0, 1.0, 0.0, 0.0],
+    }
+    expect(judged.accuracy, [1.0, 1.0, 1.0, 0.5, 0.0], wrong)
     low, high = math.log(1 + math.exp(-2)), math.log(1 + math.exp(-1))
-    assert judged.loss[:3].tolist() == pytest.approx([low, high, high]) and judged.tied == 3
+    every = [math.log(sum(math.exp(x - right) for x in logits[0].tolist())) for right in (2.0, 1.5)]
+    expect(judged.loss[:3], [low, high, high], {"the loss is over all words, not over the classes'": [every[0]] * 3})
+    expect(judged.tied, 3, {"all that were tried are counted": 5, "the best alone is counted": 1})
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_accuracy_goes_before_loss(sure):
+    """Words 0 and 1 answer two of three right and are very sure; words 2 and 3 are right of all, and hardly sure."""
+    logits = torch.tensor([[9.0, 0.0, 0.2, 0.0], [9.0, 0.0, 0.2, 0.0], [0.1, 0.0, 0.0, 0.2]])
+    order = [[0, 1], [2, 3]] if sure else [[2, 3], [0, 1]]
+    best = judge(torch.tensor(order), logits, torch.tensor([0, 0, 1])).words[0]
+    expect(best, [2, 3], {"combinations are ordered by their loss alone, not by accuracy first": [0, 1]})
 
 
 # invariants
@@ -95,12 +116,20 @@ def test_words_that_all_tie_are_at_chance(classes):
 
 def test_each_class_s_words_are_likely_in_its_own_examples(logits):
     """The examples stand in no order: a mean over the wrong ones would mix the classes."""
-    expected = []
-    for label in range(3):
-        rows = [row for row, y in zip(logits.tolist(), LABELS.tolist(), strict=True) if y == label]
-        means = [sum(row[word] for row in rows) / len(rows) for word in range(14)]
-        expected.append(sorted(range(14), key=lambda word: -means[word])[:4])
-    assert likeliest_words(logits, LABELS, 3, range(14), 4).tolist() == expected, "means are taken over other examples"
+    allowed = [i for i in range(14) if i not in (0, 3, 5)]
+
+    def likely(of_rows):
+        chosen = [of_rows(logits[label == LABELS]) for label in range(3)]
+        return [sorted(allowed, key=lambda word: -scores[word].item())[:4] for scores in chosen]
+
+    right = likely(lambda rows: rows.mean(dim=0))
+    wrong = {
+        "means are taken over all examples, not over the class's": likely(lambda rows: logits.mean(dim=0)),
+        "the highest logit counts, not the mean": likely(lambda rows: rows.amax(dim=0)),
+        "the least likely words are taken": likely(lambda rows: -rows.mean(dim=0)),
+        "places among the allowed words are taken for ids": [[allowed.index(word) for word in its] for its in right],
+    }
+    expect(likeliest_words(logits, LABELS, 3, allowed, 4), right, wrong)
 
 
 def test_the_order_of_the_examples_does_not_matter(logits, dev_logits):
@@ -140,8 +169,22 @@ def test_equals_a_loop_over_all_combinations(logits, dev_logits):
     found = lm_bff_words(
         logits, LABELS, dev_logits, DEV_LABELS, CLASSES, range(14), LMBFFWordsConfig(likeliest=5, judged=6)
     )
-    assert found.words == best
-    assert [tuple(words) for words in found.on_train.words[:6].tolist()] == kept
+    again = min(
+        every, key=lambda words: (-slow(words, dev_logits, DEV_LABELS)[0], slow(words, dev_logits, DEV_LABELS)[1])
+    )
+    unsure = max(
+        kept, key=lambda words: (slow(words, dev_logits, DEV_LABELS)[0], slow(words, dev_logits, DEV_LABELS)[1])
+    )
+    wrong = {
+        "the dev set is not looked at": kept[0],
+        "the dev set judges all combinations, not the best of training": again,
+        "among equals on dev the least sure is taken": unsure,
+        "the loss on dev decides, not the accuracy": min(kept, key=lambda its: slow(its, dev_logits, DEV_LABELS)[1]),
+    }
+    expect(found.words, best, {cause: value for cause, value in wrong.items() if value != best})
+    assert len({kept[0], again, best}) == 3, "the fixture does not tell what judges"
+    by_loss = sorted(every, key=lambda words: slow(words, logits, LABELS)[1])[:6]
+    expect(found.on_train.words[:6], kept, {"training orders by the loss alone": by_loss})
     for words, accuracy, loss in zip(*(part.tolist() for part in vars(found.on_train).values()), strict=True):
         torch.testing.assert_close((accuracy, loss), slow(words, logits, LABELS), rtol=1e-12, atol=1e-12)
 
