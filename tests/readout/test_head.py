@@ -48,8 +48,10 @@ def test_the_same_seed_gives_the_same_head_and_disturbs_nobody():
     torch.manual_seed(1)
     two = Head(24, 3, seed=4)
     assert torch.equal(one.linear.weight, two.linear.weight) and (one.linear.bias == 0).all()
-    assert not torch.equal(one.linear.weight, Head(24, 3, seed=5).linear.weight)
-    assert one.linear.weight.std().item() == pytest.approx(0.02, rel=0.3) and drawn.shape == (2,)
+    assert not torch.equal(one.linear.weight, Head(24, 3, seed=5).linear.weight), "the seed is not used"
+    spread = one.linear.weight.std().item()
+    assert spread == pytest.approx(0.02, rel=0.3), f"weights are drawn with a spread of {spread:.2f}, not of 0.02"
+    assert drawn.shape == (2,)
 
 
 def test_dropout_is_of_what_the_layer_reads_and_in_training_alone(head, hidden, bert):
