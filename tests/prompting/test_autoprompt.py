@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from minitune.data.tokenizers import train_tokenizer
 from minitune.errors import UserError
 from minitune.prompting.autoprompt import (
     GRADIENT_COSTS,
@@ -351,6 +352,15 @@ def test_label_words_special_tokens_and_pieces_stay_out(tokenizer):
     every = allowed_tokens(tokenizer, words, words_only=False)
     assert set(whole.tolist()) < set(every.tolist()) and not set(words) & set(every.tolist())
     assert not tokenizer.special_ids & set(every.tolist())
+
+
+def test_words_in_capitals_stay_out_unless_all_tokens_may_stand_there():
+    cased = train_tokenizer("gpt", ["The Hero was Great , and the Soup was great ."] * 9)
+    names = {word for word in cased.words() if word != word.lower()}
+    assert names, "the fixture has no word in capitals"
+    ids = {cased.word_id(word) for word in names}
+    assert not ids & set(allowed_tokens(cased, [], words_only=True).tolist()), "a name is searched for"
+    assert ids <= set(allowed_tokens(cased, [], words_only=False).tolist())
 
 
 def test_a_search_without_words_is_refused(tokenizer):

@@ -23,6 +23,7 @@ from minitune.searches.search import Search
 from minitune.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from minitune.tuned.tuned import open_tuned, tune
 from tests import tiny
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson09
 POOL = [Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread", "film", "room")
@@ -127,12 +128,23 @@ def test_the_loss_on_dev_is_that_of_the_classifier_and_the_best_that_was_logged(
 
 @pytest.mark.parametrize("kind", ["gpt", "bert"])
 def test_no_label_word_is_in_the_trigger(kind):
+    """Whatever it weighs, and not one of its tokens."""
     tokenizer = tiny.checkpoint(kind).tokenizer
-    labels = {tokenizer.word_id(word) for words in tiny.WORDS.values() for word in words}
-    assert set(label_tokens(search_of(kind))) == labels
+    asked = tiny.question(
+        kind, label_words={"bad": ("awful:3",), "fair": ("sad:0.5", "slow"), "good": ("great soup:2",)}
+    )
+    bare = ("awful", "sad", "slow", "great soup")
+    pieces = [tokenizer.encode(word) for word in bare]
+    weighed = [tokenizer.encode(word) for word in ("awful:3", "sad:0.5", "slow", "great soup:2")]
+    wrong = {
+        "the weight is taken for a part of the word": sorted({i for its in weighed for i in its}),
+        "the first token alone of a word stays out": sorted({its[0] for its in pieces}),
+    }
+    labels = {i for its in pieces for i in its}
+    expect(sorted(set(label_tokens(search_of(kind, question=asked)))), sorted(labels), wrong)
     for seed in range(3):
-        found = trigger_of(find_triggers(search_of(kind, seed=seed, settings=SMALL | {"candidates": 50})))
-        assert not labels & set(found), "a label word in the trigger answers by itself, whatever the text says"
+        search = search_of(kind, seed=seed, settings=SMALL | {"candidates": 50}, question=asked)
+        assert not labels & set(trigger_of(find_triggers(search))), "a label word in the trigger answers by itself"
 
 
 def test_where_any_word_is_an_answer_only_those_of_the_task_stay_out():
@@ -222,6 +234,13 @@ def test_more_rounds_go_on_from_fewer(tmp_path):
     find_triggers(search_of(folder=tmp_path, settings=SMALL | {"rounds": 2}))
     longer = find_triggers(search_of(folder=tmp_path))
     assert longer == find_triggers(search_of()) and len(json.loads((tmp_path / FILE).read_text())["log"]["rounds"]) == 6
+
+
+def test_of_a_longer_log_no_more_is_used_than_is_asked_for(tmp_path):
+    find_triggers(search_of(folder=tmp_path))
+    fewer = SMALL | {"rounds": 2}
+    found = find_triggers(search_of(folder=tmp_path, settings=fewer))
+    assert found == find_triggers(search_of(settings=fewer)), "rounds beyond those that were asked for are used"
 
 
 @pytest.mark.parametrize(

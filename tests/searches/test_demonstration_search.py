@@ -5,15 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from minitune.data.examples import Dataset, Example
+from minitune.data.examples import Dataset, DevSet, Example, TrainSet
 from minitune.errors import UserError
 from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
-from minitune.prompting.template import Template
+from minitune.prompting.template import Demonstration, Template
 from minitune.questions.task_data import TaskData
+from minitune.searches.demonstration_search import answer_words, not_shown
+from minitune.searches.search import Search
 from minitune.training.checkpoint import load_checkpoint, save_checkpoint
 from minitune.tuned.tuned import open_tuned, tune
 from tests import tiny
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson08
 POOL = [
@@ -43,6 +46,49 @@ def test_what_is_shown_is_of_the_draw_with_its_own_answers(kind):
     for one in shown:
         assert one.answer == tiny.WORDS[tiny.LABELS[label[one.text]]][0], "a demonstration shows another class's word"
     assert [line.partition(": ")[2] for line in found.question.found] == [f"{o.text} -> {o.answer}" for o in shown]
+
+
+def test_a_class_is_shown_by_its_first_word_without_its_weight():
+    words = {"good": ("great:2", "good:3"), "bad": ("not good:0.5", "awful")}
+    wrong = {
+        "the weight is shown as a part of the word": ["not good:0.5", "fair", "great:2"],
+        "another word than the first is shown": ["awful", "fair", "good"],
+        "the classes' names are shown": list(tiny.LABELS),
+    }
+    expect(answer_words(tiny.question("bert", label_words=words)), ["not good", "fair", "great"], wrong)
+
+
+def test_a_weighted_word_is_shown_and_read_alike(kind):
+    words = {"bad": ("awful:3",), "fair": ("sad:2", "slow"), "good": ("great:0.5",)}
+    shown = learned(kind, question=tiny.question(kind, label_words=words)).question.demonstrations
+    assert {one.answer for one in shown} == {"awful", "sad", "great"}, "a demonstration shows a weight"
+
+
+def pairs_shown(count):
+    """A search on nine pairs of three first texts, of which the first `count` pairs are shown."""
+    pairs = [Example(text, f"it was {word} {i}", label=label)
+             for i, text in enumerate(("the hero", "the plot", "the soup"))
+             for label, word in enumerate(("awful", "slow", "great"))]  # fmt: skip
+    shown = tuple(Demonstration(pair.text, pair.text_b, "great") for pair in pairs[:count])
+    asked = replace(tiny.question("bert", template="{text} {text_b} {mask}", is_pair=True), demonstrations=shown)
+    return pairs, Search(tiny.checkpoint("bert"), asked, TrainSet(pairs, tiny.LABELS), DevSet((), tiny.LABELS), 0)
+
+
+def test_pairs_are_trained_on_that_share_a_first_text_with_one_that_is_shown():
+    pairs, search = pairs_shown(2)
+    wrong = {
+        "a pair is left out for its first text alone": [pair.text_b for pair in pairs[3:]],
+        "what is shown is trained on": [pair.text_b for pair in pairs],
+    }
+    expect([pair.text_b for pair in not_shown(search)], [pair.text_b for pair in pairs[2:]], wrong)
+    assert not_shown(search).labels == tiny.LABELS
+
+
+def test_a_class_of_which_all_are_shown_is_trained_on_all_the_same():
+    pairs, search = pairs_shown(1)
+    few = replace(search, train=TrainSet([pairs[0], pairs[1], pairs[2], pairs[4]], tiny.LABELS))
+    wrong = {"a class is left without any example": [*pairs[1:3], pairs[4]]}
+    expect(list(not_shown(few)), [pairs[0], pairs[1], pairs[2], pairs[4]], wrong)
 
 
 def test_what_is_read_is_the_demonstrations_one_after_the_other_and_then_the_question(kind):
