@@ -430,10 +430,12 @@ TRIED = torch.tensor([[20, 21, 22], [33, 21, 22], [20, 56, 22], [12, 13, 14], [2
 ROWS = torch.tensor([4, 1, 0, 5])
 
 
-def slow_losses(loss, trigger, rows, labels=None, embeds_of=None, further=0, gap=0):
+def slow_losses(loss, trigger, rows, labels=None, embeds_of=None, further=0, gap=""):
     """Of one text at a time, without padding, without anything shared: (B,). The mistakes: other rows' `labels`; read
-    so many places `further`; positions from the trigger on counted with a `gap` before them."""
+    so many places `further`; what pads the shared beginning of a short text, its `gap`, "counted" as positions or
+    "read"."""
     model, losses = loss.model, []
+    start = int(loss.slots[rows, 0].max())  # so many places are shared
     for row, label in zip(rows.tolist(), (rows if labels is None else labels).tolist(), strict=True):
         length = int(loss.inputs["attention_mask"][row].sum())
         ids = loss.inputs["input_ids"][row, :length].tolist()
@@ -446,9 +448,15 @@ def slow_losses(loss, trigger, rows, labels=None, embeds_of=None, further=0, gap
         embeds = loss.embedding[torch.tensor([ids])].clone()
         if embeds_of is not None:
             embeds[0, slots] = embeds_of
-        if gap:
-            extra["position_ids"] = torch.arange(length)[None] + gap * (torch.arange(length) >= slots[0])
-        hidden = model(inputs_embeds=embeds, **extra).hidden[0, loss.place[row, 0] + further]
+        places, first = torch.arange(length), slots[0]
+        if gap == "counted":
+            extra["position_ids"] = (places + (start - first) * (places >= first))[None]
+        if gap == "read":
+            whole = loss.embedding[loss.inputs["input_ids"][row]]
+            embeds = torch.cat([whole[:start], embeds[0, first:]])[None]
+            extra["position_ids"] = torch.cat([torch.arange(start), places[first:]])[None]
+        moved = start - first if gap == "read" else further
+        hidden = model(inputs_embeds=embeds, **extra).hidden[0, loss.place[row, 0] + moved]
         losses.append(Scores.loss(loss.readout(hidden[None], model), loss.label[label : label + 1]))
     return torch.stack(losses)
 
@@ -475,9 +483,11 @@ def test_the_batched_losses_are_those_of_a_slow_loop(loss):
         "an example was given another's trigger": lambda: mixed(loss, by_length),
         "the trigger is written backwards": lambda: torch.stack([slow_loss(loss, t.flip(0), ROWS) for t in TRIED]),
         "read one place too early": slow(further=-1),
-        "positions after the shared beginning are counted with its padding": slow(gap=1),
         "summed over the examples": lambda: slow()() * len(ROWS),
     }
+    if loss.model.kind == "gpt":
+        wrong["positions after the shared beginning are counted with its padding"] = slow(gap="counted")
+        wrong["placeholders that pad the shared beginning are read"] = slow(gap="read")
     expect(loss.loss_of(TRIED, ROWS), slow()(), wrong)
 
 

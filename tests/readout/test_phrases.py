@@ -71,7 +71,7 @@ def test_a_batch_has_a_row_for_each_variation(tokenizer):
     variations, length = len(classifier.readout.fills), classifier.readout.length
     batch = classifier.collate(classifier.items(EXAMPLES))
     assert len(batch["input_ids"]) == len(EXAMPLES) * variations and batch["label"].shape == (5,)
-    assert batch["blanks"].shape == (5, variations, length)
+    assert batch["blanks"].shape == (5, variations, length), "a variation has other places than the word has tokens"
     assert classifier.read(batch).shape == (5, variations, length, 24)
     assert classifier(batch).shape == (5, 2) and classifier.loss(batch).shape == ()
 
@@ -312,11 +312,14 @@ def test_a_frozen_model_reads_each_example_once(tokenizer):
 def test_words_of_one_token_at_one_blank_are_read_by_the_plain_verbalizer(tokenizer):
     plain = word_reader({"good": ["great:3", "soup"], "bad": ["awful"]}, ["bad", "good"], tokenizer)
     great, soup, awful = (tokenizer.word_id(word) for word in ("great", "soup", "awful"))
-    assert isinstance(plain, Verbalizer) and plain.ids.tolist() == [[awful, awful], [great, soup]]
-    assert plain.weights.tolist() == [[1, 0], [3, 1]]
+    assert isinstance(plain, Verbalizer)
+    wrong = {"classes are in the order in which their words are given": [[great, soup], [awful, awful]]}
+    expect(plain.ids, [[awful, awful], [great, soup]], wrong)
+    lost = {"the weights are lost on the way to the read-out": [[1, 0], [1, 1]]}
+    expect(plain.weights, [[1, 0], [3, 1]], lost)
     several = word_reader({"good": ["so great:3", "soup"], "bad": ["awful"]}, ["bad", "good"], tokenizer)
     assert isinstance(several, Phrases)
-    assert several.weights.tolist() == [[1, 0], [3, 1]]
+    expect(several.weights, [[1, 0], [3, 1]], lost)
     assert several.tokens[1, 0, : len(tokenizer.encode("so great"))].tolist() == tokenizer.encode("so great")
 
 
