@@ -196,7 +196,9 @@ def test_unlabelled_texts_are_those_that_were_not_drawn(searches):
 def test_a_search_has_a_frozen_classifier_of_its_own(searches):
     learn(Method.parse("full@found", {"steps": 1}), tiny.checkpoint("bert"), tiny.question("bert"), DATA, 2, seed=0)
     classifier = searches[0].classifier()
-    assert not trainable(classifier) and classifier.scores(POOL).shape == (len(POOL), 3)
+    assert not searches[0].model.training, "the search's model is in training mode: whoever reads it drops out"
+    assert not trainable(classifier), "the search's model is not frozen"
+    assert classifier.scores(POOL).shape == (len(POOL), 3)
     assert all(p.requires_grad for p in tiny.checkpoint("bert").model.parameters()), "the base was frozen with it"
 
 
