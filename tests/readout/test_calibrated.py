@@ -95,8 +95,6 @@ def test_the_prior_of_a_head_is_the_mean_of_its_softmax_over_the_classes():
         "the first text alone was read": p[0],
     }
     expect(prior(Plain(), free, Scores()), p.mean(dim=0), wrong)
-    readout = calibrated(free, Plain(), 4)
-    expect(readout(logits(2, seed=9)[:, :4], Scores()), logits(2, seed=9)[:, :4] - p.mean(dim=0).log())
 
 
 def test_the_logarithm_of_the_prior_is_taken_off_the_scores():
