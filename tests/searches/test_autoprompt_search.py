@@ -314,7 +314,13 @@ def test_more_rounds_go_on_from_fewer(tmp_path):
 
 
 def test_of_a_longer_log_no_more_is_used_than_is_asked_for(tmp_path):
+    """A later round is made the best by far."""
     find_triggers(search_of(folder=tmp_path))
+    told = json.loads((tmp_path / FILE).read_text())
+    late = [its for its in told["log"]["rounds"][2:] if its["accepted"]]
+    assert late, "the fixture accepts nothing after its second round"
+    late[-1]["dev"] = 99.0
+    (tmp_path / FILE).write_text(json.dumps(told))
     fewer = SMALL | {"rounds": 2}
     found = find_triggers(search_of(folder=tmp_path, settings=fewer))
     assert found == find_triggers(search_of(settings=fewer)), "rounds beyond those that were asked for are used"
