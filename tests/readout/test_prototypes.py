@@ -48,10 +48,10 @@ def test_a_score_for_each_class_and_as_many_parameters_as_told(readout, hidden, 
 # numbers worked by hand
 
 
-def test_cosines_by_hand(model):
+def test_cosines_by_hand(gpt):
     hidden = torch.tensor([[3.0, 4.0], [0.0, -2.0]], dtype=torch.float64)
     c = torch.tensor([[5.0, 0.0], [0.3, 0.4]], dtype=torch.float64)
-    scores = in_the_plane(c.tolist())(hidden, model)
+    scores = in_the_plane(c.tolist())(hidden, gpt)
     unit, c_unit = F.normalize(hidden, dim=1), F.normalize(c, dim=1)
     # (3, 4) is 5 long, (0.3, 0.4) points where it does
     right = torch.tensor([[0.6, 1.0], [0.0, -0.8]], dtype=torch.float64)
@@ -66,10 +66,10 @@ def test_cosines_by_hand(model):
     expect(scores, right, wrong, tolerance=1e-12)
 
 
-def test_the_loss_with_prototypes_by_hand(model):
+def test_the_loss_with_prototypes_by_hand(gpt):
     hidden = torch.tensor([[2.0, 0.0], [0.0, 1.0], [-3.0, 0.0]], dtype=torch.float64)  # east, north, west
     readout = in_the_plane([[1.0, 0.0], [-1.0, 0.0]])  # east and west
-    proto = readout.loss(readout(hidden, model), torch.tensor([0, 0, 1]))
+    proto = readout.loss(readout(hidden, gpt), torch.tensor([0, 0, 1]))
     # east: cosines 1 and -1; north: 0 and 0; west: -1 and 1
     right = (2 * math.log(1 + math.exp(-2)) + math.log(2)) / 3
     tempered = (2 * math.log(1 + math.exp(-20)) + math.log(2)) / 3
@@ -82,6 +82,9 @@ BETWEEN = {
     ),
     "an example is a partner of its own: its cosine with itself is 1 whatever is learned": lambda c, alike, itself: (
         -c.log_softmax(dim=1)[alike].mean()
+    ),
+    "an example is a partner of its own, though it is not in the denominator": lambda c, alike, itself: (
+        -c.masked_fill(itself, -torch.inf).log_softmax(dim=1)[alike].mean()
     ),
     "summed over the pairs, not averaged": lambda c, alike, itself: (
         -c.masked_fill(itself, -torch.inf).log_softmax(dim=1)[alike & ~itself].sum()
@@ -119,10 +122,10 @@ def test_the_loss_between_examples_by_hand(readout, hidden):
 
 
 @pytest.mark.parametrize(("classes", "highest"), [(2, 0.8808), (5, 0.6488)])
-def test_how_sure_cosines_can_be(classes, highest, model):
+def test_how_sure_cosines_can_be(classes, highest, gpt):
     """One class at 1 and all others at -1 is the most: the loss never comes near 0."""
     readout = in_the_plane([[1.0, 0.0]] + [[-1.0, 0.0]] * (classes - 1))
-    chance = readout(torch.tensor([[4.0, 0.0]]).double(), model).softmax(dim=1).max().item()
+    chance = readout(torch.tensor([[4.0, 0.0]]).double(), gpt).softmax(dim=1).max().item()
     assert chance == pytest.approx(highest, abs=1e-4)
     assert chance == pytest.approx(math.e / (math.e + (classes - 1) / math.e), rel=1e-12)
 

@@ -17,7 +17,7 @@ def test_a_word_that_two_classes_want_goes_to_the_higher_score():
     wrong = {
         "the first class takes its words before the second": [[(40, 5.0), (41, 4.0)], [(42, 2.0), (43, 0.5)]],
         "a word stands for both classes": [[(40, 5.0), (41, 4.0)], [(40, 6.0), (42, 2.0)]],
-        "the lowest scores are taken": [[(43, 0.0), (42, 3.0)], [(41, 1.0), (40, 6.0)]],
+        "the lowest scores are taken": [[(43, 0.0), (40, 5.0)], [(41, 1.0), (42, 2.0)]],
         "places among the allowed words are taken for ids": [[(1, 4.0), (2, 3.0)], [(0, 6.0), (3, 0.5)]],
     }
     expect(words, [[(41, 4.0), (42, 3.0)], [(40, 6.0), (43, 0.5)]], wrong)
@@ -26,7 +26,7 @@ def test_a_word_that_two_classes_want_goes_to_the_higher_score():
 def test_equal_scores_go_to_the_first_class_and_the_first_word():
     words = share_out(torch.zeros(2, 4), [9, 7, 5, 3], 2, ("a", "b"))
     wrong = {
-        "ties go to the last class, and the last word": [[(5, 0.0), (9, 0.0)], [(3, 0.0), (7, 0.0)]],
+        "ties go to the last class, and the last word": [[(7, 0.0), (9, 0.0)], [(3, 0.0), (5, 0.0)]],
         "a word stands for both classes": [[(9, 0.0), (7, 0.0)], [(9, 0.0), (7, 0.0)]],
     }
     expect(words, [[(9, 0.0), (7, 0.0)], [(5, 0.0), (3, 0.0)]], wrong)

@@ -45,7 +45,8 @@ def test_a_score_for_each_class_and_as_many_parameters_as_told(hidden, model, ro
 
 def test_numbers_by_hand():
     readout = SoftVerbalizer(torch.tensor([[1.0, 2.0], [0.0, -1.0], [3.0, 0.5]]))
-    assert readout(torch.tensor([[2.0, 4.0]]), Plain()).tolist() == [[10.0, -4.0, 8.0]]
+    unit = {"products with a class vector of length 1": [[10 / 5**0.5, -4.0, 8 / 9.25**0.5]]}
+    expect(readout(torch.tensor([[2.0, 4.0]]), Plain()), [[10.0, -4.0, 8.0]], unit, tolerance=1e-6)
 
 
 def test_a_class_starts_at_the_weighted_mean_of_its_words(gpt):

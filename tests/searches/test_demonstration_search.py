@@ -105,7 +105,8 @@ def test_what_is_read_is_the_demonstrations_one_after_the_other_and_then_the_que
 
 def test_the_order_changes_and_the_examples_stay(kind):
     one, other = (learned(kind, "frozen@demonstrations", f"order={n}").question.demonstrations for n in (0, 3))
-    assert one != other and set(one) == set(other)
+    assert one != other, "the order does not depend on its own seed"
+    assert set(one) == set(other), "another order shows other examples"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_of_themselves_as_many_are_shown_as_fit(kind):
     found = learned(kind, data=LONG)
     assert 1 <= len(found.question.demonstrations) < 4
     longest = max(found.train, key=lambda example: len(example.text))
-    assert found.predictor.render([longest])[0].cut == 0
+    assert found.predictor.render([longest])[0].cut == 0, "no room is left for the longest question"
 
 
 @pytest.mark.parametrize(
