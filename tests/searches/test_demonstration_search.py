@@ -9,9 +9,10 @@ from minitune.data.examples import Dataset, DevSet, Example, TrainSet
 from minitune.errors import UserError
 from minitune.experiments.experiment import learn
 from minitune.methods.method import Method
+from minitune.prompting.demonstrations import DemonstrationsConfig
 from minitune.prompting.template import Demonstration, Template
 from minitune.questions.task_data import TaskData
-from minitune.searches.demonstration_search import answer_words, not_shown
+from minitune.searches.demonstration_search import answer_words, longest_question, not_shown, show_examples
 from minitune.searches.search import Search
 from minitune.training.checkpoint import load_checkpoint, save_checkpoint
 from minitune.tuned.tuned import open_tuned, tune
@@ -56,6 +57,32 @@ def test_a_class_is_shown_by_its_first_word_without_its_weight():
         "the classes' names are shown": list(tiny.LABELS),
     }
     expect(answer_words(tiny.question("bert", label_words=words)), ["not good", "fair", "great"], wrong)
+
+
+def shown_of(kind, seed=0, **settings):
+    """What is shown of one and the same draw, in which one class is rare."""
+    template, settings = Template.parse(tiny.question(kind).template), DemonstrationsConfig(**settings)
+    train = TrainSet([example for example in POOL if example.label or "hero" in example.text], tiny.LABELS)
+    search = Search(tiny.checkpoint(kind), tiny.question(kind), train, DevSet((), tiny.LABELS), seed)
+    return show_examples(replace(search, template=template, settings=settings)).demonstrations
+
+
+def test_the_seed_and_the_balance_are_the_search_s(kind):
+    one, other = ({its.text for its in shown_of(kind, seed, shown=3)} for seed in (0, 1))
+    assert one != other, "every seed shows the same examples of a draw"
+    rare = [sum(its.answer == "awful" for its in shown_of(kind, seed, shown=3)) for seed in range(6)]
+    assert rare == [1] * 6, "the examples are not balanced"
+    drawn = [sum(its.answer == "awful" for its in shown_of(kind, seed, shown=3, balanced=False)) for seed in range(6)]
+    assert drawn != rare, "the examples are balanced although that was not wanted"
+
+
+def test_room_is_left_for_the_longest_question(kind):
+    template, tokenizer = Template.parse(tiny.question(kind).template), tiny.checkpoint(kind).tokenizer
+    train = [Example("great soup"), Example("the film was awful " * 20), Example("a dull plot")]
+    lengths = [len(template.render(example, tokenizer, 500).ids) for example in train]
+    search = Search(tiny.checkpoint(kind), tiny.question(kind), TrainSet(train), DevSet(()), 0)
+    wrong = {"the shortest question": min(lengths), "what the context leaves of it": 61}
+    expect(longest_question(template, search), max(lengths), wrong)
 
 
 def test_a_weighted_word_is_shown_and_read_alike(kind):
