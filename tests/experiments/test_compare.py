@@ -127,7 +127,7 @@ def test_majority_is_the_commonest_class_of_the_pool():
 
 
 def test_majority_looks_at_no_test():
-    uneven = Dataset("toy", ("bad", "fair", "good"), (*GOOD, *BAD), tuple(BAD[:2]) + (Example("so", None, 2),))
+    uneven = Dataset("toy", ("bad", "fair", "good"), (*GOOD, *BAD), (*BAD[:2], Example("so", None, 2)))
     row = majority(uneven, 4, seeds=1)  # "fair" is the commonest of the pool, and no test example is
     expect(row.score, 0.0, {"the commonest class of the test: it was looked at": 2 / 3})
     expect(row.balanced, 0.0, {"a constant answer has no share of a class that it never gives": 1 / 2, "1 / C": 1 / 3})
