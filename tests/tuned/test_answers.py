@@ -154,6 +154,7 @@ def test_answers_without_an_end_are_counted(monkeypatch):
     monkeypatch.setattr(writer, "tokens", lambda examples: [[great] * 32, [great] * 31, []])
     answers = answer(writer, TEXT, ["a", "b", "c"])
     assert answers.values == [" ".join(["great"] * 32), " ".join(["great"] * 31), ""]
+    expect(answers.unended, 1, {"those that ended are counted": 2, "all of them": 3})
     assert [note for note in answers.notes() if note.startswith("answers that came to no end: 1 of 3")]
 
 

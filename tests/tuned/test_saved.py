@@ -155,7 +155,8 @@ def test_loaded_equals_saved_bit_for_bit(what, kind, bases, tmp_path):
     assert torch.equal(scores_of(trained[1], EXAMPLES), before), "saving changed what it says"
     _, predictor, question, base = load_tuned(tmp_path)
     assert torch.equal(scores_of(predictor, EXAMPLES), before), f"{what}: other scores after loading"
-    assert predictor.labels == tiny.LABELS and base.kind == kind and not predictor.training
+    assert not predictor.training, "it is opened in training mode: with dropout it says something else each time"
+    assert predictor.labels == tiny.LABELS and base.kind == kind
     assert predictor.answers(EXAMPLES) == trained[1].answers(EXAMPLES)
     assert str(predictor.template) == str(trained[1].template) == question.template
 
