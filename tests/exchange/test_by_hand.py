@@ -15,6 +15,7 @@ from minitune.exchange.from_peft import from_peft
 from minitune.exchange.peft_config import PeftLoRA, of_pattern
 from minitune.exchange.peft_form import form_of, head_of, how_to_feed
 from minitune.exchange.peft_prompt import prefix_for_peft, prompt_for_peft, split_at_prompt
+from minitune.exchange.peft_weights import read_weights
 from minitune.exchange.to_peft import peft_files
 from minitune.methods.method import Method
 from minitune.prompting.template import Template
@@ -262,6 +263,14 @@ def test_a_block_that_is_missing_is_told_by_whole_pieces_of_names(tmp_path):
                 from_peft(tmp_path / "out", one.base)
         else:
             from_peft(tmp_path / "out", one.base)  # "ey" is the end of "key", and no piece of its name
+
+
+def test_what_was_saved_in_half_precision_is_reckoned_with_in_float32(tmp_path):
+    saved = torch.tensor([0.1, 0.2, 0.3]).half()
+    (tmp_path / "adapter_model.safetensors").write_bytes(Safetensors.save({"lora_A": saved}))
+    read = read_weights(tmp_path)["lora_A"]
+    assert read.dtype == torch.float32, f"{read.dtype}: B times another scale is rounded to three digits"
+    assert torch.equal(read, saved.float())
 
 
 # heads

@@ -123,7 +123,8 @@ def test_random_weights_are_other_weights_of_the_same_shape(checkpoint):
 def test_majority_is_the_commonest_class_of_the_pool():
     data = Dataset("toy", ("bad", "good"), (*GOOD, *BAD[:2]), tuple(BAD[:3] + GOOD[:1]))
     row = majority(data, 4, seeds=2)
-    assert row.score == 0.25 and row.balanced == 0.5, "of uneven classes a constant answer has half of the balanced"
+    expect(row.score, 0.25, {"the commonest class of the test: it was looked at": 0.75})
+    assert row.balanced == 0.5, "of uneven classes a constant answer has half of the balanced"
 
 
 def test_majority_looks_at_no_test():

@@ -178,8 +178,8 @@ def test_what_was_searched_is_asked_and_what_a_teacher_made_is_learned(fakes, mo
     train, dev = draw(DATA, 2, seed=1)
     assert (seen["search"].train, seen["search"].dev) == (train, dev), "the search sees other examples than the draw's"
     assert seen["search"].seed == 1 and seen["search"].question == tiny.question("bert")
-    assert seen["lesson"].question == found, "the teacher is asked before the search has found its words"
     assert seen["asked"] == learned.question == found, "what was searched is lost: the plain question is built"
+    assert seen["lesson"].question == found, "the teacher is asked before the search has found its words"
     texts = {text.split()[0] for batch in fakes[0][0].trained for text in batch}
     expect(texts, {"made"}, {"the draw is trained on, and not what the teacher made of it": {"pool"}})
     expect(len(learned.history.losses), steps_for(6), {
@@ -274,7 +274,8 @@ def test_each_draw_deals_the_labels_in_its_own_way():
     assert dealt[0] == dealt[3]
     assert dealt[0] != dealt[1] != dealt[2], "every draw has the same wrong labels: the draws are no draws"
     counts = [sorted(labels) for labels in dealt]
-    expect(counts[0], sorted(e.label for e in train))
+    right = sorted(e.label for e in train)
+    assert counts == [right] * 4, "labels are drawn anew, not dealt: some classes have more examples than before"
 
 
 def test_shuffling_keeps_the_part(fakes):

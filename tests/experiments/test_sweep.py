@@ -57,7 +57,7 @@ def test_the_best_rate_has_the_highest_mean_and_never_blew_up():
     expect(best_rates(FOUND)["a"], 0.01, {
         "a rate that blew up in one draw is no good rate": 0.001, "the first rate, whatever its scores": 0.1,
     })  # fmt: skip
-    assert "c" not in best_rates(FOUND)
+    assert "c" not in best_rates(FOUND), "a method that blew up at every rate has a best one"
 
 
 def test_of_equal_rates_the_lowest():

@@ -37,7 +37,11 @@ def test_a_straight_curve_by_hand():
     assert found.height == pytest.approx((0.0, math.log(9))), "the common height is where both curves are"
     expect(found.times, 3.0, {"the other way round": 1 / 3})
     right = (3 - 1) * (9 - 1) / math.log(9)  # the integral of 2 e^a, over log 9
-    expect(found.examples, right, {"the other way round": -right, "not over the height": 16.0}, tolerance=1e-5)
+    expect(found.examples, right, {
+        "the other way round": -right,
+        "not over the height": 16.0,
+        "the curves lie straight over n, and not over log n": (3 + 27) / 2 - (1 + 9) / 2,
+    }, tolerance=1e-5)  # fmt: skip
 
 
 def straight_over_n():
