@@ -52,7 +52,11 @@ def test_the_answer_and_its_end_are_the_only_labels():
         question, answer = [*t.encode(example.text), t.word_id("so")], [*t.encode(example.answer), t.end_id]
         asked, given = len(question), len(answer)
         whole = batch["input_ids"][row, : asked + given].tolist()
-        assert whole == question + answer, "question, answer, end of text: one after the other"
+        expect(whole, question + answer, {
+            "the end of text does not stand behind the answer: it is never learned": [*question, *answer[:-1], t.pad_id],
+            "or so, in the longest row": [*question, *answer[:-1]],
+            "the question stands behind the answer": answer + question,
+        })  # fmt: skip
         expected = [-100] * (asked - 1) + answer
         expect(batch["label"][row, : asked + given].tolist(), [*expected, -100], {
             "each place's label is its own token, and not the next one": [-100, *expected],
