@@ -246,7 +246,9 @@ def test_an_imported_lora_is_w_plus_s_b_a(kind, read, config, tmp_path):
         "by the root, where it is alpha / r": lambda: scores(lambda layer: last[layer][1]),
         "the head's bias is not copied": lambda: scores(scales.get, head | {"bias": torch.zeros(3)}),
         "the update is lost": lambda: scores(lambda layer: 0.0),
+        "the head's weight is not copied": lambda: scores(scales.get, head | {"weight": untrained}),
     }
+    untrained = Method.parse("frozen+head").build(base, tiny.question(kind), seed=0).readout.linear.weight.detach()
     expect(one.predictor.scores([Example(text) for text in TEXTS]), scores(scales.get), wrong, tolerance=CLOSE)
 
 
@@ -376,7 +378,8 @@ def test_a_bare_gpt_has_no_name_before_its_layers(tmp_path):
     for read, start in (("head", "base_model.model.h.0"), ("verbalizer", "base_model.model.transformer.h.0")):
         files, _ = peft_files(tuned("gpt", f"lora+{read}"), tmp_path)
         (tmp_path / "it").write_bytes(files["adapter_model.safetensors"])
-        assert any(name.startswith(start) for name in Safetensors.load_file(tmp_path / "it")), read
+        names = Safetensors.load_file(tmp_path / "it")
+        assert any(name.startswith(start) for name in names), f"{read}: peft finds no layer called {next(iter(names))}"
 
 
 def test_what_stands_after_the_text_cannot_join_the_prompt(kind):

@@ -53,7 +53,7 @@ def test_the_answer_and_its_end_are_the_only_labels():
         asked, given = len(question), len(answer)
         whole = batch["input_ids"][row, : asked + given].tolist()
         expect(whole, question + answer, {
-            "the end of text does not stand behind the answer: it is never learned": [*question, *answer[:-1], t.pad_id],
+            "no end of text stands behind the answer: it is never learned": [*question, *answer[:-1], t.pad_id],
             "or so, in the longest row": [*question, *answer[:-1]],
             "the question stands behind the answer": answer + question,
         })  # fmt: skip
