@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from minitune.prompting.template import Rendered
+from minitune.seeds import stream
 from minitune.training.loop import Batch, Diverged, evaluation
 
 
@@ -54,7 +55,7 @@ class ExampleBatches:
 
     def batch(self, number: int) -> Batch:
         epoch, place = divmod(number, self.per_epoch)
-        order = torch.randperm(len(self.items), generator=torch.Generator().manual_seed(self.seed * 100_003 + epoch))
+        order = torch.randperm(len(self.items), generator=stream(self.seed, epoch))
         chosen = order[place * self.batch_size : (place + 1) * self.batch_size].tolist()
         return self.collate([self.items[i] for i in chosen])
 

@@ -9,6 +9,7 @@ from minitune.methods.what import WHAT
 from minitune.predictors.classifier import collate
 from minitune.predictors.predictor import ExampleBatches, inputs_of, label_log_chance, over, padded
 from minitune.prompting.template import Rendered, Template
+from minitune.tuning.trained import trainable
 from tests import tiny
 from tests.methods.test_method import SETTINGS, a_short_first_fit
 from tests.naming import expect
@@ -60,6 +61,26 @@ def test_many_examples_come_back_in_their_order_whatever_the_batches(kind):
     assert expected != sorted(expected), "the order would be seen in nothing"
     for batch_size in (1, 2, 5, 128):
         assert over(predictor, items, length, batch_size).tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["lora+head", "prefix-tuning+head", "p-tuning-v2"])
+def test_what_is_measured_drops_nothing_out(kind, name):
+    """With dropout 0 a measurement in training mode would be seen by nothing."""
+    _, predictor = build(kind, name, "dropout=0.8")
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in trainable(predictor).values():
+            parameter.normal_(std=0.5, generator=generator)
+    right = predictor.eval().scores(EXAMPLES)
+    predictor.train()
+    with torch.no_grad():
+        noisy = predictor(predictor.collate(predictor.items(EXAMPLES)))
+    assert (noisy - right).abs().max() > 1e-3, "dropout changes nothing here, so this shows nothing"
+    for _ in range(2):
+        found = over(predictor, predictor.items(EXAMPLES), predictor)
+        difference = (found - right).abs().max().item()
+        assert difference < 1e-5, f"scores are off by {difference:.2g}: it is measured in training mode, with dropout"
+    assert predictor.training, "a look at dev in the middle of training switches its dropout off for good"
 
 
 # features that are read once
@@ -116,7 +137,8 @@ def test_batches_leave_no_example_out_of_an_epoch_that_divides(kind):
     _, predictor = build(kind, "full+head")
     batches = ExampleBatches(predictor, EXAMPLES, batch_size=2, seed=9)
     seen = [tuple(ids.tolist()) for i in range(3) for ids in batches.batch(i)["input_ids"][:, :3]]
-    assert len(set(seen)) == len({tuple((item.rendered.ids * 3)[:3]) for item in predictor.items(EXAMPLES)})
+    whole = {tuple((item.rendered.ids * 3)[:3]) for item in predictor.items(EXAMPLES)}
+    assert len(set(seen)) == len(whole), "an epoch leaves examples out: a batch is dropped, or an order begins anew"
     other = ExampleBatches(predictor, EXAMPLES, batch_size=2, seed=10)
     assert any(not torch.equal(batches.batch(i)["label"], other.batch(i)["label"]) for i in range(12))
 
