@@ -9,10 +9,8 @@ from minitune.methods.what import WHAT
 from minitune.predictors.predictor import ExampleBatches, inputs_of, over, padded
 from minitune.prompting.template import Rendered
 from tests import tiny
-from tests.methods.test_method import SETTINGS, a_short_first_fit
-from tests.tiny import EXAMPLES
+from tests.tiny import EXAMPLES, SETTINGS
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
 
 
