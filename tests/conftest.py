@@ -1,10 +1,14 @@
 """What many tests share: tiny models of odd sizes with weights that are all over the place, and tiny tokenizers.
 
 No number here is a default, no two sizes are equal that a mistake could swap, and everything is in float64. All runs
-on one thread: with tensors this small two of them would only wait for each other, for minutes on a busy machine.
+on one thread: with tensors this small two of them would only wait for each other, for minutes on a busy machine. A run
+of all tests is shared by several processes instead, a file at a time (`pytest -n 0`: by one).
 """
 
+import gc
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch is imported, and for the processes that tests start
 
 import pytest
 import torch
@@ -15,10 +19,13 @@ from minitune.models import BERT, GPT, BERTConfig, GPTConfig
 from minitune.tuning import prefix_tuning
 
 torch.set_num_threads(1)
+if not torch.cuda.is_available():  # for each device that is not there PyTorch writes the stack down, at every seed
+    torch.manual_seed = torch.default_generator.manual_seed
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.fsync = lambda descriptor: None  # the tests write thousands of files; that each is synced, test_files.py sees to
 FIT_STEPS, prefix_tuning.FIT_STEPS = prefix_tuning.FIT_STEPS, 3  # a prefix first trains a network on real words
 
+MOST_PROCESSES = 8  # each takes half a gigabyte
 ROOMS = [
     "models",
     "data",
@@ -38,6 +45,24 @@ ROOMS = [
     "commands",
     "course",
 ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """All tests are shared by processes; a lesson, a file, a test and a debugger are with one sooner, and in order."""
+    asked = config.option
+    some = asked.keyword or asked.markexpr not in ("not thorough", "thorough") or getattr(asked, "lf", False)
+    watched = asked.usepdb or asked.capture == "no"
+    if config.args == ["tests"] and not (some or watched) and getattr(asked, "numprocesses", 0) is None:
+        asked.numprocesses, asked.maxprocesses = "logical", asked.maxprocesses or MOST_PROCESSES
+        asked.dist, asked.loadscopereorder = "loadfile", False  # what is made for a file once; in the order of below
+
+
+def pytest_collection_finish():
+    """What was imported and collected stays: it need not be looked through again each time garbage is collected."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def pytest_collection_modifyitems(items):
