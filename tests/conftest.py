@@ -50,10 +50,14 @@ ROOMS = [
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
     """All tests are shared by processes; a lesson, a file, a test and a debugger are with one sooner, and in order."""
-    asked = config.option
+    asked, is_one_of_them = config.option, hasattr(config, "workerinput")
     some = asked.keyword or asked.markexpr not in ("not thorough", "thorough") or getattr(asked, "lf", False)
     watched = asked.usepdb or asked.capture == "no"
-    if config.args == ["tests"] and not (some or watched) and getattr(asked, "numprocesses", 0) is None:
+    if (
+        config.args == ["tests"]
+        and not (some or watched or is_one_of_them)
+        and getattr(asked, "numprocesses", 0) is None
+    ):
         asked.numprocesses, asked.maxprocesses = "logical", asked.maxprocesses or MOST_PROCESSES
         asked.dist, asked.loadscopereorder = "loadfile", False  # what is made for a file once; in the order of below
 
