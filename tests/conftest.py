@@ -50,16 +50,20 @@ ROOMS = [
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
     """All tests are shared by processes; a lesson, a file, a test and a debugger are with one sooner, and in order."""
-    asked, is_one_of_them = config.option, hasattr(config, "workerinput")
-    some = asked.keyword or asked.markexpr not in ("not thorough", "thorough") or getattr(asked, "lf", False)
-    watched = asked.usepdb or asked.capture == "no"
-    if (
-        config.args == ["tests"]
-        and not (some or watched or is_one_of_them)
-        and getattr(asked, "numprocesses", 0) is None
-    ):
+    if is_shared(config):
+        asked = config.option
         asked.numprocesses, asked.maxprocesses = "logical", asked.maxprocesses or MOST_PROCESSES
         asked.dist, asked.loadscopereorder = "loadfile", False  # what is made for a file once; in the order of below
+
+
+def is_shared(config) -> bool:
+    """Whether a run is of all tests, and nothing else is said."""
+    asked = config.option
+    if hasattr(config, "workerinput") or getattr(asked, "numprocesses", 0) is not None:
+        return False  # a process that shares in them already (it must start none); no pytest-xdist, or its own -n
+    if asked.usepdb or asked.capture == "no" or getattr(asked, "lf", False) or asked.keyword:
+        return False
+    return config.args == ["tests"] and asked.markexpr in ("not thorough", "thorough")
 
 
 def pytest_collection_finish():
