@@ -7,6 +7,7 @@ of all tests is shared by several processes instead, a file at a time (`pytest -
 
 import gc
 import os
+import re
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch is imported, and for the processes that tests start
 
@@ -64,6 +65,15 @@ def is_shared(config) -> bool:
     if asked.usepdb or asked.capture == "no" or getattr(asked, "lf", False) or asked.keyword:
         return False
     return config.args == ["tests"] and asked.markexpr in ("not thorough", "thorough")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With `-m lesson02` the files that do not name this lesson are not even imported."""
+    lesson = re.fullmatch(r"lesson\d\d", config.option.markexpr)
+    if lesson and collection_path.name.startswith("test_"):
+        text = collection_path.read_text("utf-8")
+        return None if lesson[0] in text or 'f"lesson{' in text else True
+    return None  # whatever pytest says by itself
 
 
 def pytest_collection_finish():
