@@ -58,6 +58,8 @@ def value_to(hint: Any, value: Any, where: str) -> Any:
     Raises:
         UserError: it is something else.
     """
+    if hint in NAMES:  # of a file of thousands of rows nearly all
+        return plain_value(hint, value, where)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value

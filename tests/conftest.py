@@ -1,10 +1,15 @@
 """What many tests share: tiny models of odd sizes with weights that are all over the place, and tiny tokenizers.
 
 No number here is a default, no two sizes are equal that a mistake could swap, and everything is in float64. All runs
-on one thread: with tensors this small two of them would only wait for each other, for minutes on a busy machine.
+on one thread: with tensors this small two of them would only wait for each other, for minutes on a busy machine. A run
+of all tests is shared by several processes instead, a file at a time (`pytest -n 0`: by one).
 """
 
+import gc
 import os
+import re
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch is imported, and for the processes that tests start
 
 import pytest
 import torch
@@ -12,11 +17,16 @@ from torch import nn
 
 from minitune.data.tokenizers import train_tokenizer
 from minitune.models import BERT, GPT, BERTConfig, GPTConfig
+from minitune.tuning import prefix_tuning
 
 torch.set_num_threads(1)
+if not torch.cuda.is_available():  # for each device that is not there PyTorch writes the stack down, at every seed
+    torch.manual_seed = torch.default_generator.manual_seed
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.fsync = lambda descriptor: None  # the tests write thousands of files; that each is synced, test_files.py sees to
+FIT_STEPS, prefix_tuning.FIT_STEPS = prefix_tuning.FIT_STEPS, 3  # a prefix first trains a network on real words
 
+MOST_PROCESSES = 8  # each takes half a gigabyte
 ROOMS = [
     "models",
     "data",
@@ -37,6 +47,41 @@ ROOMS = [
     "course",
 ]
 FIRST = ("test_losses.py", "test_ranking.py", "test_head.py", "test_verbalizer.py", "test_search.py")  # of their rooms
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """All tests are shared by processes; a lesson, a file, a test and a debugger are with one sooner, and in order."""
+    if is_shared(config):
+        asked = config.option
+        asked.numprocesses, asked.maxprocesses = "logical", asked.maxprocesses or MOST_PROCESSES
+        asked.dist, asked.loadscopereorder = "loadfile", False  # what is made for a file once; in the order of below
+
+
+def is_shared(config) -> bool:
+    """Whether a run is of all tests, and nothing else is said."""
+    asked = config.option
+    if hasattr(config, "workerinput") or getattr(asked, "numprocesses", 0) is not None:
+        return False  # a process that shares in them already (it must start none); no pytest-xdist, or its own -n
+    if asked.usepdb or asked.capture == "no" or getattr(asked, "lf", False) or asked.keyword:
+        return False
+    return config.args == ["tests"] and asked.markexpr in ("not thorough", "thorough")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With `-m lesson02` the files that do not name this lesson are not even imported."""
+    lesson = re.fullmatch(r"lesson\d\d", config.option.markexpr)
+    if lesson and collection_path.name.startswith("test_"):
+        text = collection_path.read_text("utf-8")
+        return None if lesson[0] in text or 'f"lesson{' in text else True
+    return None  # whatever pytest says by itself
+
+
+def pytest_collection_finish():
+    """What was imported and collected stays: it need not be looked through again each time garbage is collected."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def pytest_collection_modifyitems(items):

@@ -15,7 +15,7 @@ from minitune.training.checkpoint import SHIPPED, load_checkpoint, random_twin
 from minitune.tuned.tuned import open_tuned
 from minitune.world.lists import ListStyle, ListWriter
 from minitune.world.tasks import get_task
-from minitune.world.world import World
+from tests.world.shared import world_of
 
 KINDS = ("bert", "gpt")
 
@@ -86,7 +86,7 @@ def test_only_the_model_that_has_read_lists_learns_from_its_context():
     right = {}
     for name in ("gpt", "gpt-lists"):
         checkpoint, rng = load_checkpoint(name), random.Random("unread")
-        writer = ListWriter(World(0), checkpoint.tokenizer)
+        writer = ListWriter(world_of(0), checkpoint.tokenizer)
         for _ in range(25):
             listing = writer.listing(rng, ListStyle(burst=0.0), writer.words)
             ids, places = listing.encode(checkpoint.tokenizer)
@@ -119,4 +119,4 @@ def test_the_shipped_writer_follows_instructions_in_new_words_and_behind_other_t
     assert alone >= 0.85 and in_turn >= 0.80
     gpt = load_checkpoint("gpt")
     untuned = Method.parse("frozen").build(gpt, task_data("instruct").for_model(gpt)[1], seed=0)
-    assert untuned.measure(untuned.items(test))["exact match"] < 0.10
+    assert untuned.measure(untuned.items(test[:30]))["exact match"] < 0.10

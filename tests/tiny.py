@@ -1,4 +1,4 @@
-"""Tiny checkpoints whose tokenizers know the words of the examples, and one question about them.
+"""Tiny checkpoints whose tokenizers know the words of the examples, and questions of every kind about them.
 
 Weights are all over the place, norms and biases too, and in float32 as those of every checkpoint.
 """
@@ -9,6 +9,8 @@ from dataclasses import replace
 from minitune.data.examples import Example
 from minitune.data.tokenizers import train_tokenizer
 from minitune.models.build import KINDS
+from minitune.predictors.tagger import TaggedWords
+from minitune.predictors.writer import Writing
 from minitune.questions.question import Question
 from minitune.training.checkpoint import Checkpoint
 from tests.conftest import LINES, perturbed
@@ -23,6 +25,22 @@ EXAMPLES = [
     Example("it was great !", label=2),
     Example("the room was soft and the bread was slow", label=1),
 ]
+TAGGED = [TaggedWords(("great", "soup"), (0, 2)), TaggedWords(("the", "zqhero", "."), (0, 1, 0))]
+WRITTEN = [Writing("great soup", "the soup was great ."), Writing("a dull plot", "it was dull .")]
+
+NUMBER = Question((), "{text}", kind="number", scale=(100.0, 7.0))
+TAGS = Question(("O", "NAME", "THING"), "{text}", kind="tags")
+TEXT = Question((), "{text}", kind="text", score=lambda written, example: 0.0)
+
+# of each method: settings that are not its defaults, so that a setting that is not passed on is seen
+SETTINGS = {
+    "top": ["layers=2"],
+    "prompt-tuning": ["length=5", "start=random"],
+    "p-tuning": ["length=3", "inner=7"],
+    "prefix-tuning": ["length=5", "inner=11"],
+    "p-tuning-v2": ["length=3", "shift=false"],
+    "lora": ["rank=3", "alpha=5", "targets=query,up,down"],
+}
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from minitune import __version__
@@ -98,6 +99,7 @@ def is_lack_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
     top = Parser(prog="minitune", description="How pretrained language models are tuned and prompted.")
     top.add_argument("--version", action="version", version=f"minitune {__version__}")

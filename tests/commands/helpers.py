@@ -1,6 +1,8 @@
 """What the tests of all commands share: the reviews, and a command run in this process."""
 
+import io
 import json
+import re
 
 from minitune.commands.cli import main
 from minitune.models import BERTConfig, GPTConfig
@@ -57,3 +59,38 @@ def few_rows(monkeypatch, count=12):
     from minitune.world.tasks import load_split
 
     monkeypatch.setattr("minitune.questions.from_task.load_split", lambda *which: load_split(*which)[:count])
+
+
+class Watched(io.StringIO):
+    """Standard output, and a record of what was done to it; it breaks at the writing of `end`."""
+
+    def __init__(self, events, end=None):
+        super().__init__()
+        self.events, self.end = events, end
+
+    def write(self, text):
+        if text == self.end:
+            raise BrokenPipeError(32, "Broken pipe")
+        self.events += [text] if text else []
+        return super().write(text)
+
+    def flush(self):
+        self.events.append("flush")
+
+
+def watch_tokens(monkeypatch, events):
+    """Each token, as it is made, among the events."""
+    from minitune.predictors import speaker
+
+    def stream(*arguments, **settings):
+        for tokens in whole(*arguments, **settings):
+            events.append("token")
+            yield tokens
+
+    whole = speaker.stream
+    monkeypatch.setattr(speaker, "stream", stream)
+
+
+def on_a_line(text):
+    """As a terminal shows it, control characters written out."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -16,8 +16,7 @@ from minitune.methods.ask import to_example
 from minitune.predictors.conversation import Conversation
 from minitune.predictors.speaker import Sampling
 from minitune.tuned.tuned import open_tuned
-from tests.commands.helpers import WRITERS, run
-from tests.commands.test_generate import Watched, on_a_line, watch_tokens
+from tests.commands.helpers import WRITERS, Watched, on_a_line, run, watch_tokens
 
 pytestmark = pytest.mark.lesson21
 PLOT, SOUP = "name the plot . || the plot was dull .", "name the soup . || the soup was witty ."

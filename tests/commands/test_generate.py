@@ -13,39 +13,9 @@ from minitune.commands.cli import main
 from minitune.models import generate
 from minitune.training.checkpoint import load_checkpoint
 from minitune.tuned.tuned import open_tuned
-from tests.commands.helpers import WRITERS, run
+from tests.commands.helpers import WRITERS, Watched, on_a_line, run, watch_tokens
 
 pytestmark = pytest.mark.lesson21
-
-
-class Watched(io.StringIO):
-    """Standard output, and a record of what was done to it; it breaks at the writing of `end`."""
-
-    def __init__(self, events, end=None):
-        super().__init__()
-        self.events, self.end = events, end
-
-    def write(self, text):
-        if text == self.end:
-            raise BrokenPipeError(32, "Broken pipe")
-        self.events += [text] if text else []
-        return super().write(text)
-
-    def flush(self):
-        self.events.append("flush")
-
-
-def watch_tokens(monkeypatch, events):
-    """Each token, as it is made, among the events."""
-    from minitune.predictors import speaker
-
-    def stream(*arguments, **settings):
-        for tokens in whole(*arguments, **settings):
-            events.append("token")
-            yield tokens
-
-    whole = speaker.stream
-    monkeypatch.setattr(speaker, "stream", stream)
 
 
 def piped(monkeypatch, content):
@@ -57,11 +27,6 @@ def continued(folder, text, most, **settings):
     base = load_checkpoint(folder)
     ids = base.tokenizer.encode(text)
     return base.tokenizer.decode(ids + generate(base.model, [ids], most, stop_id=base.tokenizer.end_id, **settings)[0])
-
-
-def on_a_line(text):
-    """As a terminal shows it, control characters written out."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def test_the_text_and_its_continuation(capsys, writers):

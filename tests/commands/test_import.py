@@ -15,11 +15,6 @@ from tests.foreign import write_folder
 LEAVES_OUT = {"no head": ("cls.",), "no pooler": ("bert.pooler", "cls.seq"), "bare": ("bert.pooler", "cls.")}
 
 
-@pytest.fixture(autouse=True)
-def a_short_first_fit(monkeypatch):
-    monkeypatch.setattr("minitune.tuning.prefix_tuning.FIT_STEPS", 3)
-
-
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory):
     """The folders of a GPT-2, a BERT, and BERTs that lack something, imported; to look at, not to change."""

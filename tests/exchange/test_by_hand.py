@@ -24,10 +24,8 @@ from minitune.training.whole_folder import write_folder
 from minitune.tuning.doors import fold
 from tests import tiny
 from tests.exchange.shared import LORA, TEXTS, tuned
-from tests.methods.test_method import a_short_first_fit
 from tests.naming import expect
 
-__all__ = ["a_short_first_fit"]
 KINDS = {"F32": torch.float32, "F16": torch.float16}
 CLOSE = 1e-4
 

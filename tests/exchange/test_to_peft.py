@@ -22,9 +22,9 @@ from minitune.tuned.tuned import TunedMethod
 from tests import foreign, tiny
 from tests.commands.helpers import REVIEWS
 from tests.exchange.shared import CLOSE, LORA, TEXTS, bases, tuned
-from tests.methods.test_method import TAGS, a_short_first_fit
+from tests.tiny import TAGS
 
-__all__ = ["a_short_first_fit", "bases"]
+__all__ = ["bases"]
 transformers = pytest.importorskip("transformers", reason="needs the extra `parity`")
 peft = pytest.importorskip("peft", reason="needs the extra `parity`")
 pytestmark = [

@@ -13,6 +13,9 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 RISING = dict(zip(SIZES, (0.30, 0.34, 0.45, 0.50, 0.64, 0.70, 0.83, 0.85, 0.93), strict=True))
 
 
+FEW = 3  # resamples, where it is not the interval that is looked at
+
+
 def curve(means, shift=1, noise=0.0):
     """Ten draws around the means, at sizes `shift` times as large."""
     return {size * shift: [mean + noise * (draw - 4.5) for draw in range(10)] for size, mean in means.items()}
@@ -23,17 +26,17 @@ def curve(means, shift=1, noise=0.0):
 
 @pytest.mark.parametrize("shift", [2, 4, 16])
 def test_a_curve_that_needs_so_many_times_as_many_is_found(shift):
-    found = worth(curve(RISING), curve(RISING, shift, noise=0.001))
+    found = worth(curve(RISING), curve(RISING, shift, noise=0.001), FEW)
     assert found.times == pytest.approx(shift, rel=1e-9), "1 / times" * (found.times < 1)
     assert found.height == pytest.approx((0.30, 0.93))
-    assert worth(curve(RISING, shift), curve(RISING)).times == pytest.approx(1 / shift, rel=1e-9)
+    assert worth(curve(RISING, shift), curve(RISING), FEW).times == pytest.approx(1 / shift, rel=1e-9)
 
 
 def test_a_straight_curve_by_hand():
     """a(n) = log n, and the other needs three times as many: n(a) = e^a and 3 e^a, for a from log 3 to log 9."""
     first = {n: [math.log(n)] * 2 for n in (1, 9)}
     other = {n: [math.log(n / 3)] * 2 for n in (1, 3, 27)}
-    found = worth(first, other)
+    found = worth(first, other, FEW)
     assert found.height == pytest.approx((0.0, math.log(9))), "the common height is where both curves are"
     expect(found.times, 3.0, {"the other way round": 1 / 3})
     right = (3 - 1) * (9 - 1) / math.log(9)  # the integral of 2 e^a, over log 9
@@ -98,7 +101,7 @@ def test_what_was_reached_stays_reached():
     """A dip on the way is no reason to count a height twice."""
     dip = RISING | {32: 0.40}
     flat = RISING | {32: RISING[16]}
-    assert worth(curve(RISING), curve(dip)) == worth(curve(RISING), curve(flat))
+    assert worth(curve(RISING), curve(dip), FEW) == worth(curve(RISING), curve(flat), FEW)
 
 
 # invariants
@@ -107,19 +110,19 @@ def test_what_was_reached_stays_reached():
 def test_the_order_of_the_draws_changes_nothing_in_the_mean():
     first, other = curve(RISING, noise=0.002), curve(RISING, 4, noise=0.004)
     turned = [{size: draws[3:] + draws[:3] for size, draws in each.items()} for each in (first, other)]
-    before, after = worth(first, other), worth(*turned)
+    before, after = worth(first, other, FEW), worth(*turned, FEW)
     assert (before.examples, before.times) == pytest.approx((after.examples, after.times), rel=1e-9)
 
 
 def test_the_order_of_the_sizes_changes_nothing():
     other = curve(RISING, 4, noise=0.004)
     backwards = dict(reversed(list(other.items())))
-    assert worth(curve(RISING), other) == worth(curve(RISING), backwards), "the sizes are taken as they come"
+    assert worth(curve(RISING), other, FEW) == worth(curve(RISING), backwards, FEW), "the sizes are taken as they come"
 
 
 def test_exchanged_methods_have_the_opposite_worth():
     first, other = curve(RISING, noise=0.002), curve(RISING, 2, noise=0.004)
-    there, back = worth(first, other), worth(other, first)
+    there, back = worth(first, other, FEW), worth(other, first, FEW)
     assert there.examples == pytest.approx(-back.examples, rel=1e-9)
     assert there.times == pytest.approx(1 / back.times, rel=1e-9)
 
@@ -167,4 +170,4 @@ def test_the_mean_by_a_slow_walk_up_the_curves():
     low, high, steps = 0.30, 0.91, 5000
     heights = [low + (high - low) * (i + 0.5) / steps for i in range(steps)]
     expected = sum(needed(means, a) - needed(RISING, a) for a in heights) / steps
-    assert worth(curve(RISING), curve(means)).examples == pytest.approx(expected, rel=1e-3)
+    assert worth(curve(RISING), curve(means), FEW).examples == pytest.approx(expected, rel=1e-3)

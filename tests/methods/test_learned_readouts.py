@@ -96,8 +96,7 @@ def test_training_goes_on_in_training_mode_after_a_look_at_dev(dropout):
         "frozen@autoprompt+prototypes",
     ],
 )
-def test_with_any_other_answers_it_is_saved_and_opened_bit_for_bit(name, kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("minitune.tuning.prefix_tuning.FIT_STEPS", 2)
+def test_with_any_other_answers_it_is_saved_and_opened_bit_for_bit(name, kind, tmp_path):
     save_checkpoint(tmp_path / "base", tiny.checkpoint(kind))
     base, data = load_checkpoint(tmp_path / "base"), TaskData(DATA, tiny.question(kind))
     read = name.split("+")[1]

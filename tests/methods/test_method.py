@@ -28,19 +28,10 @@ from minitune.tuning.lora_adapters import lora_off
 from minitune.tuning.rates import default_rate
 from minitune.tuning.trained import count, trainable
 from tests import tiny
-from tests.tiny import EXAMPLES
+from tests.tiny import EXAMPLES, SETTINGS, TAGS, TEXT
 
-pytestmark = [pytest.mark.lesson04, pytest.mark.lesson05]
+pytestmark = pytest.mark.lesson05
 
-# of each method: settings that are not its defaults, so that a setting that is not passed on is seen
-SETTINGS = {
-    "top": ["layers=2"],
-    "prompt-tuning": ["length=5", "start=random"],
-    "p-tuning": ["length=3", "inner=7"],
-    "prefix-tuning": ["length=5", "inner=11"],
-    "p-tuning-v2": ["length=3", "shift=false"],
-    "lora": ["rank=3", "alpha=5", "targets=query,up,down"],
-}
 BASE_STAYS = ("frozen", "prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2", "lora")  # and can be had back
 NOT_READ = {  # what no verbalizer of BERT reads: it has no gradient there, and cannot move
     "pooler.weight",
@@ -48,12 +39,6 @@ NOT_READ = {  # what no verbalizer of BERT reads: it has no gradient there, and 
     "next_sentence.weight",
     "next_sentence.bias",
 }
-
-
-@pytest.fixture(autouse=True)
-def a_short_first_fit(monkeypatch):
-    """A prefix starts by training a network on real words; here in a few steps."""
-    monkeypatch.setattr("minitune.tuning.prefix_tuning.FIT_STEPS", 3)
 
 
 @pytest.fixture(params=["gpt", "bert"])
@@ -406,10 +391,6 @@ def test_a_verbalizer_needs_a_blank(kind):
 
 
 # tasks of other kinds
-
-TAGS = Question(("O", "NAME", "THING"), "{text}", kind="tags")
-TEXT = Question((), "{text}", kind="text", score=lambda written, example: 0.0)
-
 
 READ_TAGS = [what for what in WHAT if what != "output"]
 

@@ -1,7 +1,5 @@
 """Lesson 02, generation: the likeliest word or a drawn one, with a cache or without, alone or in a batch."""
 
-import copy
-import functools
 from collections import Counter
 
 import pytest
@@ -12,27 +10,11 @@ from torch.overrides import TorchFunctionMode
 from minitune.errors import UserError
 from minitune.models import generate
 from minitune.models.generate import choose
-from tests.conftest import make_gpt, random_past
+from tests.conftest import random_past
+from tests.models.shared import PROMPTS, gpt
 
+__all__ = ["gpt"]
 pytestmark = pytest.mark.lesson02
-PROMPTS = [[3, 14, 15, 9], [26], [5, 35], [8, 9, 7, 9, 3, 2, 3]]
-
-
-@functools.cache
-def lively():
-    """Writes something new at every place: a model that always says the same word would pass all tests below."""
-    model = make_gpt()
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.mul_(0.1 if name.endswith("bias") else 3.0 if name.endswith("output.weight") else 1.0)
-    words = {word for prompt in PROMPTS for word in generate(model, [prompt], 20, use_cache=False)[0]}
-    assert len(words) > 20, "this model always says the same: the tests below would show nothing"
-    return model
-
-
-@pytest.fixture
-def gpt():
-    return copy.deepcopy(lively())
 
 
 def drawn(logits, draws=4000, seed=0, **settings):

@@ -10,7 +10,7 @@ from minitune.models import generate
 from minitune.models.attention import SelfAttention
 from minitune.models.generate import choose, stream
 from tests.conftest import random_past
-from tests.models.test_generate import PROMPTS, gpt
+from tests.models.shared import PROMPTS, gpt
 
 __all__ = ["gpt"]
 pytestmark = pytest.mark.lesson21

@@ -9,11 +9,9 @@ from minitune.models.generate import generate
 from minitune.predictors.conversation import Conversation
 from minitune.predictors.speaker import Sampling
 from minitune.predictors.writer import Writing
-from tests.methods.test_method import a_short_first_fit
 from tests.naming import expect
 from tests.predictors.replies import EXAMPLES, WHATS, slowly, writer
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson21
 SHORT = "so {text:whole} {text_b} :"  # leaves room for several turns in 61 tokens
 ASKED = [

@@ -11,11 +11,9 @@ from minitune.predictors.predictor import ExampleBatches, inputs_of, label_log_c
 from minitune.prompting.template import Rendered, Template
 from minitune.tuning.trained import trainable
 from tests import tiny
-from tests.methods.test_method import SETTINGS, a_short_first_fit
 from tests.naming import expect
-from tests.tiny import EXAMPLES
+from tests.tiny import EXAMPLES, SETTINGS
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
 
 

@@ -16,10 +16,8 @@ from minitune.questions.question import Question
 from minitune.training.checkpoint import random_twin
 from minitune.tuning.lora_adapters import fold_lora, merge_lora, unmerge_lora
 from tests import tiny
-from tests.methods.test_method import a_short_first_fit
 from tests.predictors.replies import EXAMPLES, TEMPLATE, WHATS, slowly, writer
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson21
 LONG = Writing("is it good ?", "it was great , and the soup was so good .", text_b="the hero was slow and " * 15)
 

@@ -8,10 +8,8 @@ import torch
 from minitune.models.attention import SelfAttention
 from minitune.models.generate import generate
 from minitune.predictors.speaker import UNFINISHED, Sampling, Speaker, spoken
-from tests.methods.test_method import a_short_first_fit
 from tests.predictors.replies import EXAMPLES, WHATS, slowly, writer
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson21
 TEXTS = ["great soup .", "猫喜欢汤。", "🐈 and 🐈‍⬛ , so !", "é猫🐈", "the 猫 was  great\n so", " two spaces before"]
 

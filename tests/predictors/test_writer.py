@@ -13,10 +13,8 @@ from minitune.prompting.template import Template
 from minitune.questions.question import Question
 from minitune.training.checkpoint import random_twin
 from tests import tiny
-from tests.methods.test_method import a_short_first_fit
 from tests.naming import expect
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson17
 EXAMPLES = [
     Writing("great soup", "the soup was great ."),

@@ -29,11 +29,9 @@ from minitune.tuned.explain import explain
 from minitune.tuned.queries import ask_rows, ask_texts, check_all, given_texts, rows_of, text_columns
 from minitune.tuned.saved import load_tuned, read_tuned, save_tuned
 from tests import tiny
-from tests.methods.test_method import a_short_first_fit
 from tests.predictors.replies import WHATS, writer
-from tests.tuned.test_explain import lines_of, rows_under
+from tests.tuned.shared import lines_of, rows_under
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson21
 RECORDS = [{"instruction": f"say it {n} times", "input": f"soup {n}", "output": f"it was {n}"} for n in range(11)]
 

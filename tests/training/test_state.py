@@ -11,8 +11,9 @@ from minitune.training import pretrain as module
 from minitune.training.checkpoint import read_tensors
 from minitune.training.pretrain import pretrain
 from minitune.training.run import read_run
-from tests.training.test_pretrain import TEXTS, Kill, run, tiny  # noqa: F401, a fixture
+from tests.training.shared import TEXTS, Kill, run, tiny
 
+__all__ = ["tiny"]
 pytestmark = pytest.mark.thorough
 VALUES = [None, True, -1, 0, 9, 2**70, -2.5, nan, "text", [], [None], [3.0], {}, {3: "a"}]
 VALUES += [torch.zeros(2), torch.tensor(nan), torch.tensor(3.0, dtype=torch.float64)]

@@ -16,10 +16,9 @@ from minitune.tuned.answer_rows import check_columns, check_output, is_json, jso
 from minitune.tuned.answers import answers_to
 from minitune.tuned.queries import Written, ask_rows, rows_of, text_columns
 from tests import tiny
-from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
-from tests.tuned.test_answers import PAIRS, TEXTS, build
+from tests.tiny import TAGS, TEXT
+from tests.tuned.shared import PAIRS, TEXTS, build
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
 
 

@@ -6,31 +6,23 @@ import torch
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.methods.ask import to_example, words_as_example
-from minitune.methods.method import Method
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from minitune.questions.question import Question
 from minitune.tuned.answers import answers_to, as_table
 from minitune.tuned.queries import Written, ask_rows, ask_texts, check_all, given_texts
 from tests import tiny
-from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
 from tests.naming import expect
+from tests.tiny import NUMBER, TAGS, TEXT
+from tests.tuned.shared import PAIRS, TEXTS, build
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
-PAIRS = {"gpt": tiny.question("gpt", is_pair=True), "bert": tiny.question("bert", is_pair=True)}
 SPANS = Question(("O", "B-X", "I-X"), "{text}", kind="spans")
-NUMBER = Question((), "{text}", kind="number", scale=(100.0, 7.0))
-TEXTS = ["great soup", "the film was awful , and the hero was dull", "猫 great ünï", 'a "dull" plot,\tnot so\ngood']
 
 
 @pytest.fixture(params=["gpt", "bert"])
 def kind(request):
     return request.param
-
-
-def build(kind, name="frozen+head", question=None, *settings):
-    return Method.parse(name, settings).build(tiny.checkpoint(kind), question or tiny.question(kind), seed=1)
 
 
 # a text becomes an example

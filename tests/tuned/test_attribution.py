@@ -13,9 +13,9 @@ from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from minitune.tuned.attribution import attribute, inner_model, log_chances, plot, strongest, watched, with_answer
 from tests import tiny
-from tests.methods.test_method import TAGS, TEXT
 from tests.naming import expect
-from tests.tuned.test_answers import NUMBER, build
+from tests.tiny import NUMBER, TAGS, TEXT
+from tests.tuned.shared import build
 
 pytestmark = pytest.mark.lesson04
 LONG_WORDS = {"good": ("great", "so good"), "bad": ("awful",), "fair": ("sad", "slow soup")}

@@ -10,11 +10,10 @@ from minitune.methods.ask import to_example
 from minitune.predictors.writer import Writing
 from minitune.tuned.explain import explain as explain_example
 from tests import tiny
-from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
 from tests.naming import expect
-from tests.tuned.test_answers import build
+from tests.tiny import TAGS, TEXT
+from tests.tuned.shared import build, lines_of, rows_under
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
 
 
@@ -25,12 +24,6 @@ def kind(request):
 
 def explain(predictor, question, text):
     return explain_example(predictor, to_example(text, question))
-
-
-def lines_of(text):
-    """The rows of the table of tokens: (token, what is said of it)."""
-    block = next(part for part in text.split("\n\n") if part.startswith("place"))
-    return [tuple(line.split(maxsplit=2)[1:]) for line in block.splitlines()[2:]]
 
 
 @pytest.mark.parametrize("name", ["prompt-tuning", "p-tuning"])
@@ -110,12 +103,6 @@ def test_a_writer_writes_from_the_end_of_the_question():
 def test_special_signs_in_a_text_stay_text(kind):
     rows = lines_of(explain(build(kind), tiny.question(kind), "[MASK] <|soft|> great"))
     assert sum(rest.startswith("text") for _, rest in rows) > 5, "a user's [MASK] became the blank"
-
-
-def rows_under(text, header):
-    """The rows of the table whose header begins so."""
-    block = next(part for part in text.split("\n\n") if part.startswith(header))
-    return [line.split() for line in block.splitlines()[2:]]
 
 
 def test_ten_words_are_told_and_those_of_each_class(kind):

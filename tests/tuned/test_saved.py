@@ -20,8 +20,7 @@ from minitune.methods.fitting import fit
 from minitune.methods.method import Method
 from minitune.methods.what import WHAT
 from minitune.models.build import random_model
-from minitune.predictors.tagger import TaggedWords
-from minitune.predictors.writer import Writing, exact_match
+from minitune.predictors.writer import exact_match
 from minitune.prompting.template import Demonstration
 from minitune.questions.question import Question
 from minitune.training.checkpoint import (
@@ -38,18 +37,14 @@ from minitune.tuning.doors import Tuned
 from minitune.tuning.lora import lora_layers
 from minitune.tuning.trained import count, trainable
 from tests import tiny
-from tests.methods.test_method import SETTINGS, TAGS, TEXT, a_short_first_fit
-from tests.tiny import EXAMPLES
+from tests.tiny import EXAMPLES, SETTINGS, TAGGED, TAGS, TEXT, WRITTEN
 
-__all__ = ["a_short_first_fit"]
-pytestmark = [pytest.mark.lesson04, pytest.mark.lesson19]
+pytestmark = pytest.mark.lesson19
 STORED = {  # numbers that a method keeps of what it trained, where that is less: L = 2, D = 24
     "p-tuning": 3 * 24,
     "prefix-tuning": 5 * 2 * 2 * 24,
 }
 WORDS = tuple(tiny.WORDS.values())
-TAGGED = [TaggedWords(("great", "soup"), (0, 2)), TaggedWords(("the", "zqhero", "."), (0, 1, 0))]
-WRITTEN = [Writing("great soup", "the soup was great ."), Writing("a dull plot", "it was dull .")]
 
 
 @pytest.fixture(autouse=True)
@@ -427,8 +422,7 @@ def test_a_write_that_fails_leaves_the_old_file(bases, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def saved(bases, tmp_path_factory):
     """For each kind: methods saved, and what each says of the examples when it is loaded alone."""
-    folder, patch = tmp_path_factory.mktemp("saved"), pytest.MonkeyPatch()
-    patch.setattr("minitune.tuning.prefix_tuning.FIT_STEPS", 3)
+    folder = tmp_path_factory.mktemp("saved")
     alone = {}
     names = ("lora+head", "prefix-tuning", "prompt-tuning", "frozen+head", "p-tuning-v2+head")
     for kind in ("gpt", "bert"):
@@ -438,7 +432,6 @@ def saved(bases, tmp_path_factory):
         save(folder / kind / "tags", bases, kind, *train(kind, "lora", ["rank=2"], TAGS, TAGGED))
         for name in (*names, "wide"):
             alone[kind, name] = load_tuned(folder / kind / name)[1].scores(EXAMPLES)
-    patch.undo()
     return folder, alone
 
 

@@ -15,11 +15,9 @@ from minitune.training.checkpoint import fingerprint, load_checkpoint, save_chec
 from minitune.tuned.saved import FILE, read_tuned
 from minitune.tuned.tuned import open_tuned, renumbered, stored, tune, tuning_report
 from tests import tiny
-from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
 from tests.naming import expect
-from tests.tuned.test_saved import TAGGED, WRITTEN
+from tests.tiny import TAGGED, TAGS, TEXT, WRITTEN
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson04
 POOL = tuple(Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread")
              for label, how in enumerate(("awful", "slow", "great")))  # fmt: skip

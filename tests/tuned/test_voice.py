@@ -16,10 +16,8 @@ from minitune.training.checkpoint import save_checkpoint
 from minitune.tuned.saved import save_tuned
 from minitune.tuned.voice import Voice, is_tuned, tuned_writer, voice_of
 from tests import tiny
-from tests.methods.test_method import a_short_first_fit
 from tests.predictors.replies import WHATS, checkpoint, slowly, writer
 
-__all__ = ["a_short_first_fit"]
 pytestmark = pytest.mark.lesson21
 ASKED = Question((), "so {text:whole} {text_b} :", is_pair=True, kind="reply", room=7)
 EXAMPLES = [Writing(f"is it {word}", "so sad", text_b=word) for word in ("great", "dull")]

@@ -23,7 +23,7 @@ from minitune.tuning.prefix_tuning import (
     table_of,
     word_ids,
 )
-from tests.conftest import make_bert, make_gpt
+from tests.conftest import FIT_STEPS, make_bert, make_gpt
 from tests.tuning.shared import assert_drawn_apart, assert_drawn_from_the_seed, assert_the_door_alone_trains
 
 pytestmark = pytest.mark.lesson17
@@ -43,16 +43,10 @@ def text(tokenizer):
     return ids, (torch.arange(9) < torch.tensor([9, 4, 1, 6])[:, None]).long()
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """The network's first training, where it does not matter how good it is."""
-    monkeypatch.setattr(prefix_tuning, "FIT_STEPS", 2)
-
-
 # what is trained, and shapes
 
 
-def test_the_prefix_trains_and_the_model_does_not(model, tokenizer, quick):
+def test_the_prefix_trains_and_the_model_does_not(model, tokenizer):
     for settings in ({"inner": 7}, {"reparametrize": False}):
         tuned = add_prefix(model.requires_grad_(True), PrefixConfig(length=3, **settings), tokenizer)
         assert_the_door_alone_trains(tuned)
@@ -61,7 +55,7 @@ def test_the_prefix_trains_and_the_model_does_not(model, tokenizer, quick):
 @pytest.mark.parametrize("settings", [{"inner": 7}, {"reparametrize": False}])
 @pytest.mark.parametrize("length", [1, 4])
 @pytest.mark.parametrize("start", ["random", "words"])
-def test_a_key_and_a_value_for_each_layer_and_position(model, tokenizer, quick, settings, length, start):
+def test_a_key_and_a_value_for_each_layer_and_position(model, tokenizer, settings, length, start):
     tuned = add_prefix(model, PrefixConfig(length=length, start=start, **settings), tokenizer)
     assert tuned.door.source().shape == (length, 2 * 3 * 24) and tuned.door.length == length
     assert all(part.shape == (2, 3, length, 8) for layer in tuned.door.past(2) for part in layer)
@@ -69,7 +63,7 @@ def test_a_key_and_a_value_for_each_layer_and_position(model, tokenizer, quick, 
 
 
 @pytest.mark.parametrize("settings", [{"inner": 7}, {"inner": 1}, {"reparametrize": False}])
-def test_as_many_numbers_as_the_formula_says_and_as_many_stored_with_a_network_as_without(tokenizer, quick, settings):
+def test_as_many_numbers_as_the_formula_says_and_as_many_stored_with_a_network_as_without(tokenizer, settings):
     model = (make_gpt if tokenizer.kind == "gpt" else make_bert)(len(tokenizer), layers=2, width=10, heads=5)
     config = PrefixConfig(length=3, **settings)
     tuned = add_prefix(model, config, tokenizer)
@@ -120,7 +114,7 @@ def test_words_that_are_not_given_are_drawn_from_all_words_each_once(tokenizer):
 # invariants
 
 
-def test_no_weight_of_the_model_changes(model, tokenizer, quick):
+def test_no_weight_of_the_model_changes(model, tokenizer):
     state = copy.deepcopy(model.state_dict())
     for settings in ({"inner": 7}, {"reparametrize": False}):
         tuned = add_prefix(model, PrefixConfig(length=3, **settings), tokenizer)
@@ -130,13 +124,13 @@ def test_no_weight_of_the_model_changes(model, tokenizer, quick):
         assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
 
 
-def test_nothing_is_left_of_the_first_training_but_the_weights(model, tokenizer, quick):
+def test_nothing_is_left_of_the_first_training_but_the_weights(model, tokenizer):
     tuned = add_prefix(model, PrefixConfig(length=3, inner=7), tokenizer)
     assert all(p.grad is None for p in tuned.parameters()), "a first step of the task would add to these gradients"
     assert all(p.is_leaf for p in tuned.parameters())
 
 
-def test_folding_drops_the_network_and_keeps_every_bit(model, tokenizer, text, quick):
+def test_folding_drops_the_network_and_keeps_every_bit(model, tokenizer, text):
     ids, mask = text
     tuned = add_prefix(model, PrefixConfig(length=3, inner=7, dropout=0.4), tokenizer)
     before = tuned.logits(tuned(ids, attention_mask=mask).hidden)
@@ -147,13 +141,13 @@ def test_folding_drops_the_network_and_keeps_every_bit(model, tokenizer, text, q
     assert not any(isinstance(part, PrefixEncoder) for part in tuned.modules())
 
 
-def test_the_same_seed_gives_the_same_prefix(model, tokenizer, quick):
+def test_the_same_seed_gives_the_same_prefix(model, tokenizer):
     flat = {"reparametrize": False}
     for config in (PrefixConfig(inner=7), PrefixConfig(**flat), PrefixConfig(start="random", **flat)):
         assert_drawn_from_the_seed(lambda config=config: add_prefix(model, config, tokenizer).door.source())
 
 
-def test_dropout_falls_on_the_prefix_in_training_alone(model, tokenizer, text, quick):
+def test_dropout_falls_on_the_prefix_in_training_alone(model, tokenizer, text):
     for settings in ({"inner": 7}, {"reparametrize": False}):
         tuned = add_prefix(model, PrefixConfig(length=3, dropout=0.5, **settings), tokenizer)
         assert torch.equal(tuned(text[0]).hidden, tuned(text[0]).hidden), "in eval mode something is dropped"
@@ -226,7 +220,8 @@ def test_before_any_step_a_flat_prefix_of_words_is_those_words_before_the_text(g
     torch.testing.assert_close(hidden, expected, **EXACT)
 
 
-def test_the_network_is_first_fitted_to_the_words_unless_it_starts_at_random(bert_tokenizer):
+def test_the_network_is_first_fitted_to_the_words_unless_it_starts_at_random(bert_tokenizer, monkeypatch):
+    monkeypatch.setattr(prefix_tuning, "FIT_STEPS", FIT_STEPS)
     model, tokenizer = make_bert(len(bert_tokenizer)), bert_tokenizer
     config = PrefixConfig(length=4, inner=64, words=WORDS)
     real = table_of(keys_and_values(model, word_ids(config, tokenizer)))
@@ -257,7 +252,7 @@ def test_fitting_changes_the_network_alone_and_step_by_step(monkeypatch):
 # gradients
 
 
-def test_gradients_reach_the_whole_network_through_the_model(model, tokenizer, text, quick):
+def test_gradients_reach_the_whole_network_through_the_model(model, tokenizer, text):
     ids, mask = text
     tuned = add_prefix(model, PrefixConfig(length=3, inner=7), tokenizer)
 
@@ -284,7 +279,7 @@ def test_gradients_reach_the_whole_network_through_the_model(model, tokenizer, t
 
 
 @pytest.mark.parametrize("settings", [{"inner": 20}, {"reparametrize": False}])
-def test_learns_a_few_rows_by_heart_and_moves_nothing_else(model, tokenizer, text, quick, settings):
+def test_learns_a_few_rows_by_heart_and_moves_nothing_else(model, tokenizer, text, settings):
     model = random_model(replace(model.config, spread=0.2), seed=3).double().eval()
     state, ids, labels = copy.deepcopy(model.state_dict()), text[0], torch.tensor([0, 1, 1, 0])
     torch.manual_seed(0)

@@ -12,7 +12,6 @@ from torch import nn
 from minitune.errors import UserError
 from minitune.models import BERT
 from minitune.training.loop import TrainConfig, make_optimizer, train
-from minitune.tuning import prefix_tuning
 from minitune.tuning.all_or_nothing import all_parameters, freeze, no_parameters, tune_everything
 from minitune.tuning.freezing import (
     TopConfig,
@@ -73,11 +72,6 @@ method("lora 1", add_lora, LoRAConfig(rank=1, alpha=5.0, targets=("up", "down", 
 ALL = pytest.mark.parametrize("name", METHODS)
 MAIN_NAMES = ("top 2", "output", "prompt", "p-tuning", "prefix", "prefix flat", "p-tuning-v2", "lora")
 MAIN = pytest.mark.parametrize("name", MAIN_NAMES)
-
-
-@pytest.fixture(autouse=True)
-def few_fitting_steps(monkeypatch):
-    monkeypatch.setattr(prefix_tuning, "FIT_STEPS", 3)
 
 
 def make(tokenizer, **changes):

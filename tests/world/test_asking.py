@@ -15,6 +15,7 @@ from minitune.world.oracles import Oracles
 from minitune.world.tasks import SPLITS, load_split
 from minitune.world.word_lists import load_lexicon
 from minitune.world.world import World
+from tests.world.shared import world_of
 
 pytestmark = pytest.mark.lesson21
 TWO_TASKS = {"last", "first", "count"}, {"who", "colour", "where"}
@@ -55,7 +56,7 @@ def files() -> dict[str, list[dict]]:
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World(0)
+    return world_of(0)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_no_wording_belongs_to_two_kinds(wordings):
 
 def test_what_is_held_out_depends_on_the_words_alone(wordings):
     """By name: neither the seed of the world nor the order of the patterns tells."""
-    assert vars(World(5).asking.wordings) == vars(wordings)
+    assert vars(world_of(5).asking.wordings) == vars(wordings)
 
 
 # every answer, by an oracle of its own
@@ -246,7 +247,7 @@ def test_the_files_are_those_of_the_world(files, world):
 
 
 def test_another_world_asks_other_inputs_in_the_same_words(files):
-    other = World(5).task("instruct")
+    other = world_of(5).task("instruct")
     assert len(other["test"]) == len(files["test"]) and other["test"] != files["test"]
     held_out = {row["instruction"] for row in files["test"] if row["part"] == "alone" and row["kind"] == "last"}
     assert {row["instruction"] for row in other["test"] if row["part"] == "alone" and row["kind"] == "last"} == held_out

@@ -8,6 +8,7 @@ import pytest
 from minitune.world.entropy import news_and_its_surprise
 from minitune.world.grammar import NotingRandom, Weighted, chance
 from minitune.world.world import World
+from tests.world.shared import world_of
 
 pytestmark = pytest.mark.lesson02
 
@@ -37,7 +38,7 @@ def test_the_mean_surprise_of_a_fair_choice_is_its_entropy():
 
 def test_the_same_report_written_twice_has_the_same_surprise():
     """One derivation a text: else noting the choices of one would overstate the surprise of the text."""
-    world = World(seed=3)
+    world = world_of(3)
     topic = next(iter(world.news.topics.values()))
     surprises: dict[str, set[float]] = {}
     for index in range(20_000):

@@ -10,15 +10,15 @@ from minitune.files import shared
 from minitune.world import folder
 from minitune.world.folder import as_csv, as_jsonl
 from minitune.world.tasks import load_split
-from minitune.world.world import World
 from minitune.writing import write_text
+from tests.world.shared import world_of
 
 pytestmark = pytest.mark.lesson01
 
 
 def test_the_committed_files_are_the_world_of_seed_0():
     """After a change of the word lists or the grammar, write them again: `minitune data`."""
-    world, data = World(0), shared("data")
+    world, data = world_of(0), shared("data")
     with open(data / "sample.txt", encoding="utf-8") as file:
         assert [line.rstrip("\n") for line in islice(file, 300)] == list(world.documents(300))
     for name, ending, write in (

@@ -7,7 +7,7 @@ import pytest
 from minitune.training.checkpoint import load_checkpoint
 from minitune.world.lists import STOCK, ListStyle, ListWriter
 from minitune.world.tasks import TASKS
-from minitune.world.world import World
+from tests.world.shared import world_of
 
 pytestmark = pytest.mark.lesson08
 STYLE = ListStyle(("word", "clause", "sentences"), ("", "this is"), stop=".", tokens=90, burst=0.5)
@@ -20,7 +20,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def writer(tokenizer):
-    return ListWriter(World(0), tokenizer)
+    return ListWriter(world_of(0), tokenizer)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from minitune.world.oracles import Oracles
 from minitune.world.word_lists import load_lexicon
-from minitune.world.world import World
+from tests.world.shared import world_of
 
 pytestmark = pytest.mark.lesson01
 
@@ -95,7 +95,7 @@ def test_entail_swapped_roles_and_either_or(oracles):
 
 
 def test_what_an_event_writes_can_be_read_back(oracles):
-    world = World(5)
+    world = world_of(5)
     for row in world.task("entail")["dev"]:
         assert f"{oracles.read_event(row['text']).text} ." == row["text"]
         assert oracles.read_event(row["text_b"]).text == row["text_b"]

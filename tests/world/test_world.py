@@ -7,13 +7,14 @@ import re
 import pytest
 
 from minitune.world.world import World
+from tests.world.shared import world_of
 
 pytestmark = pytest.mark.lesson01
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World(3)
+    return world_of(3)
 
 
 @pytest.fixture(scope="module")
