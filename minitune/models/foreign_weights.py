@@ -6,8 +6,6 @@ A file in shards has an index beside it, which says in which shard each tensor l
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,8 +13,9 @@ import torch
 from torch import Tensor
 
 from minitune.errors import UserError
-from minitune.files import read_json
-from minitune.models.tensor_file import check_parts, library, read_safetensors
+from minitune.files import check_is_file, read_json
+from minitune.models.pickled import Refused, first_line, load_pickled
+from minitune.models.tensor_file import library, read_safetensors
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 FORMATS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
@@ -70,18 +69,14 @@ def find_weights(folder: Path) -> dict[Path, list[str]]:
 
 def read_pickled(path: Path) -> dict[str, Tensor]:
     try:
-        if zipfile.is_zipfile(path):  # files from before PyTorch 1.6 are none
-            check_parts(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):  # a name that would be imported
-            reason = "is refused: it holds more than tensors, and loading it might run code"
-        else:
-            reason = "is damaged or no file of weights"
-        raise UserError(f"{path} {reason}; save the model anew, as safetensors") from None
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, zipfile.BadZipFile) as error:
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path} is damaged or no file of weights ({first_line}); save the model anew") from None
+        check_is_file(path)
+        tensors = load_pickled(path)
+    except UserError:
+        raise
+    except Refused as error:
+        raise UserError(f"{path} is refused: {error}; save the model anew, as safetensors") from None
+    except Exception as error:  # what a damaged pickle can raise has no end
+        raise UserError(f"{path} is damaged or no file of weights ({first_line(error)}); save the model anew") from None
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
     ):

@@ -20,9 +20,13 @@ def check_parts(path: Path) -> None:
     """See that a file is an archive as torch.save writes it, before anything of it is unpacked.
 
     Raises:
-        OSError, zipfile.BadZipFile, ...: it is none, a part is damaged, or a part is packed and could be of any size.
+        OSError, zipfile.BadZipFile, ...: it is none, a part is damaged or there twice, or is packed and could be of any
+            size.
     """
     with zipfile.ZipFile(path) as parts:
+        names = [name.lower() for name in parts.namelist()]  # PyTorch's reader takes "A" for "a"
+        if len(set(names)) < len(names):
+            raise zipfile.BadZipFile("a part is there twice")
         for part in parts.infolist():
             if part.compress_type != zipfile.ZIP_STORED or part.file_size > os.path.getsize(path):
                 raise zipfile.BadZipFile(f"its part {part.filename} is packed")

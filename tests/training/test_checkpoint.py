@@ -303,7 +303,7 @@ def test_a_small_file_cannot_ask_for_much_memory(saved):
     content = torch.load(folder / "model.pt", weights_only=True)
     shown_often = torch.zeros(1).expand(content["weights"]["blocks.0.mlp.up.weight"].shape)
     torch.save(content | {"weights": content["weights"] | {"blocks.0.mlp.up.weight": shown_often}}, folder / "model.pt")
-    with pytest.raises(UserError, match="holds fewer numbers than its shape says"):
+    with pytest.raises(UserError, match="with fewer numbers than that"):
         load_checkpoint(str(folder))
     save_checkpoint(folder, checkpoint)
     with zipfile.ZipFile(folder / "model.pt") as parts, zipfile.ZipFile(folder / "p.zip", "w", 8) as packed:

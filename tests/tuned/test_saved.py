@@ -289,7 +289,7 @@ def whole(bases, tmp_path_factory):
         (lambda c: c["weights"].popitem(), "lacks 'readout.linear.bias'"),
         (lambda c: c["weights"].update(more=torch.zeros(2)), "holds 'more', which does not belong there"),
         (lambda c: c["weights"].update({"readout.linear.bias": torch.tensor([0, math.nan, 0])}), "not finite"),
-        (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3).to_sparse()}), "a dense tensor was"),
+        (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3).to_sparse()}), "dense tensors of"),
         (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(1).expand(3)}), "holds fewer numbers"),
         (lambda c: c.update(method="lorra+head"), "'lorra' is unknown"),
         (lambda c: c.update(settings=["rank=0"]), "rank is 0"),
