@@ -9,15 +9,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from minitune.errors import UserError
 from minitune.files import check_is_file, read_json
 from minitune.models.pickled import Refused, first_line, load_pickled
-from minitune.models.tensor_file import library, read_safetensors
+from minitune.models.tensor_file import library, read_safetensors, same_numbers
+from minitune.schema import FLOATS, unusable
 
-FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 FORMATS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 
 
@@ -25,20 +24,23 @@ def read_foreign_weights(folder: Path) -> dict[str, Tensor]:
     """Every tensor of the folder, by the source's name, on the CPU.
 
     Raises:
-        UserError: no file of weights, a damaged one, a shard that is missing; numbers that are not finite; only
-            safetensors, and the library is not installed.
+        UserError: no file of weights, a damaged one, a shard that is missing, two shards that differ in a tensor;
+            numbers that are not finite or beyond float32; only safetensors, and the library is not installed.
     """
     tensors: dict[str, Tensor] = {}
     for path, names in find_weights(folder).items():
         part = read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
         if lost := [name for name in names if name not in part]:
             raise UserError(f"{path} lacks {lost[0]}, which the index puts there; save the model anew")
+        for name, tensor in part.items():
+            if name in tensors and not same_numbers(tensor, tensors[name]):
+                raise UserError(f"{path} has {name} with other numbers than another shard has; save the model anew")
         tensors |= part
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.dtype not in FLOATS:
             raise UserError(f"{folder}: {name} is of {tensor.dtype}; save the model in float32, float16 or bfloat16")
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise UserError(f"{folder}: {name} has numbers that are not finite (NaN or infinity); save the model anew")
+        if bad := unusable(tensor):
+            raise UserError(f"{folder}: {name} has {bad}; save the model anew")
     return tensors
 
 

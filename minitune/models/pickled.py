@@ -13,7 +13,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import torch
 
@@ -88,7 +88,9 @@ class DryRun(pickle._Unpickler):  # the one in Python: the one in C takes memory
         size_of: the bytes that the file has for a storage, by its key.
     """
 
-    dispatch = {getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]] for name in OPCODES}
+    dispatch: ClassVar = {
+        getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]] for name in OPCODES
+    }
 
     def __init__(self, file: BinaryIO, size_of: Callable[[str], int]):
         super().__init__(file)

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from minitune.errors import UserError
@@ -56,6 +57,11 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load(path)
     except Exception as error:  # the library's own exception, and others for lengths and names that make no sense
         raise UserError(f"{path} is damaged or no .safetensors file ({error}); save it again") from None
+
+
+def same_numbers(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors hold the same, whatever their dtypes."""
+    return one.shape == other.shape and torch.equal(one.double(), other.double())
 
 
 def library():

@@ -25,11 +25,12 @@ PLAIN = {
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_dense_tensors_and_plain_values_are_read(tmp_path, zipped):
-    torch.save(PLAIN, tmp_path / "t", _use_new_zipfile_serialization=zipped)
+    expected = dict(PLAIN, kinds=PLAIN["kinds"] if zipped else [])  # torch cannot write these in the oldest form
+    torch.save(expected, tmp_path / "t", _use_new_zipfile_serialization=zipped)
     found = load_pickled(tmp_path / "t")
     assert all(torch.equal(found[name], PLAIN[name]) for name in ("a", "b", "parameter", "none", "number"))
     assert found["values"] == PLAIN["values"] and isinstance(found["state"], OrderedDict)
-    assert [tensor.dtype for tensor in found["kinds"]] == [tensor.dtype for tensor in PLAIN["kinds"]]
+    assert [tensor.dtype for tensor in found["kinds"]] == [tensor.dtype for tensor in expected["kinds"]]
 
 
 def other_tensors():
@@ -144,7 +145,7 @@ def test_many_storages_cannot_be_more_than_an_old_file(tmp_path):
     write_old(tmp_path / "t", pickled(pickle.MARK, *one, pickle.TUPLE))
     size = (tmp_path / "t").stat().st_size
     write_old(tmp_path / "t", pickled(pickle.MARK, *(part.replace(number(4), number(size // 8)) for part in one), b"t"))
-    with pytest.raises(Refused, match="tensors of .* bytes, and has .* in all"):
+    with pytest.raises(Refused, match=r"tensors of .* bytes, and has .* in all"):
         load_pickled(tmp_path / "t")
 
 

@@ -289,6 +289,18 @@ def whole(bases, tmp_path_factory):
         (lambda c: c["weights"].popitem(), "lacks 'readout.linear.bias'"),
         (lambda c: c["weights"].update(more=torch.zeros(2)), "holds 'more', which does not belong there"),
         (lambda c: c["weights"].update({"readout.linear.bias": torch.tensor([0, math.nan, 0])}), "not finite"),
+        (
+            lambda c: c["weights"].update({"readout.linear.bias": torch.tensor([0, 1e39, 0], dtype=torch.float64)}),
+            "beyond float32, which ends at 3.4e38, 1 of 3",
+        ),
+        (
+            lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3).to(torch.float8_e5m2)}),
+            "of torch.float8_e5m2; a tensor of float32 was expected",
+        ),
+        (
+            lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3, dtype=torch.complex64)}),
+            "of torch.complex64; a tensor of float32 was expected",
+        ),
         (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3).to_sparse()}), "dense tensors of"),
         (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(1).expand(3)}), "holds fewer numbers"),
         (lambda c: c.update(method="lorra+head"), "'lorra' is unknown"),
