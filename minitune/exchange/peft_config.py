@@ -89,8 +89,8 @@ def read_config(folder: Path) -> tuple[PeftLoRA, dict[str, Any]]:
     if options:
         name, value = next(iter(options.items()))
         raise UserError(
-            f"{path} has {shown(name)[1:-1]}={shown(value)}: minitune's LoRA is W + s B A and nothing else, and with that "
-            "option the numbers are others; import an adapter that was trained without it"
+            f"{path} has {name}={shown(value)}: minitune's LoRA is W + s B A and nothing else, and "
+            "with that option the numbers are others; import an adapter that was trained without it"
         )
     given = {name: content[name] for name in PeftLoRA.__dataclass_fields__ if name in content}
     read = {name: value for name, value in given.items() if value is not None or name not in MAY_BE_NONE}
