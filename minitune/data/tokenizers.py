@@ -80,6 +80,12 @@ class Tokenizer:
         encodings = self.library.encode_batch_fast(spaced, add_special_tokens=False)
         return [self.as_text(encoding.ids) for encoding in encodings]
 
+    def encode_pieces(self, text: str) -> Iterator[list[int]]:
+        """The tokens of a long text, piece by piece: together they would take many times its memory."""
+        for piece in pieces_of(self.spaced(text)):
+            (encoding,) = self.library.encode_batch_fast([piece], add_special_tokens=False)
+            yield self.as_text(encoding.ids)
+
     def as_text(self, ids: list[int]) -> list[int]:
         """A tokenizer of whole words finds "[MASK]" in its vocabulary as any word: to a text, that word is unknown."""
         if self.special_ids.isdisjoint(ids):
@@ -93,10 +99,7 @@ class Tokenizer:
         Raises:
             UserError: it holds half a character (a lone surrogate), which no encoding can write.
         """
-        if has_half_character(text):
-            raise UserError(
-                f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
-            )
+        check_characters(text)
         return with_space(text) if self.is_byte_level else text
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -149,6 +152,16 @@ class Tokenizer:
 
     def save(self, path: Path) -> None:
         write_text(path, self.library.to_str(pretty=False))
+
+
+def check_characters(text: str) -> None:
+    """Raises:
+    UserError: the text holds half a character (a lone surrogate), which no encoding can write.
+    """
+    if has_half_character(text):
+        raise UserError(
+            f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
+        )
 
 
 def has_byte_level(library: Library) -> bool:

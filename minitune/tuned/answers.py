@@ -32,17 +32,19 @@ DIGITS = 6  # of a probability in a file
 class Answers:
     queries: Sequence[Query]
     values: list[Any]  # a label, a text, a number, or a list of tags
-    cut: list[int]  # tokens of each text that were not read
+    cut: list[int]  # tokens of each text that were not read, of a very long one at least so many
     chances: list[dict[str, float]] | None = None  # the classes' probabilities, if they were asked for
+    is_cut_more: bool = False  # of a very long text not all tokens were counted
     unended: int = 0  # written texts that came to no end
 
     def notes(self) -> list[str]:
         """What was not read, in sentences; most of the time there is nothing to say."""
         notes, many = [], [count for count in self.cut if count]
         if many:
+            most = "at least " * self.is_cut_more
             notes.append(
-                f"texts that are too long for the model: {len(many)} of {len(self.cut)}; {sum(many)} tokens at their "
-                "ends were not read"
+                f"texts that are too long for the model: {len(many)} of {len(self.cut)}; {most}{sum(many)} tokens at "
+                "their ends were not read"
             )
         untagged = sum(value.count(NO_TAG) for value in self.values if isinstance(value, list))
         if untagged:
@@ -86,7 +88,8 @@ def answers_to(
         chances = [
             {label: round(chance, DIGITS) for label, chance in zip(question.labels, row, strict=True)} for row in rows
         ]
-    return Answers(queries, values, [r.cut for r in rendered], chances, unended)
+    cut, is_cut_more = [r.cut for r in rendered], any(r.is_cut_more for r in rendered)
+    return Answers(queries, values, cut, chances, is_cut_more, unended)
 
 
 def as_table(answers: Answers, column: str = ANSWER) -> str:
