@@ -16,7 +16,7 @@ from tokenizers import Tokenizer as Library
 from minitune.data.specials import SPECIALS, mark_roles, role_of
 from minitune.data.tokenizers import Tokenizer, read_library, try_out
 from minitune.errors import UserError
-from minitune.files import read_json
+from minitune.files import read_made_json
 
 SAID = {  # by role: the key under which the two files beside it give the name, and the name where they give none
     "bert": {
@@ -61,7 +61,7 @@ def read_foreign_tokenizer(folder: Path, kind: str, rows: int) -> ForeignTokeniz
             f"{folder} has no tokenizer.json; save a fast tokenizer there: "
             "AutoTokenizer.from_pretrained(...).save_pretrained(...) of transformers writes one"
         )
-    content = read_json(path)
+    content = read_made_json(path)
     if size_of(content) > rows:
         raise UserError(belongs_elsewhere(path, size_of(content), rows))
     library = read_library(json.dumps(content), path)
@@ -153,7 +153,7 @@ def names_said(folder: Path) -> dict[str, str]:
     """What the two files beside the tokenizer call its special tokens; the first one has the word."""
     said: dict[str, str] = {}
     for file in ("tokenizer_config.json", "special_tokens_map.json"):
-        values = read_json(folder / file) if (folder / file).exists() else {}
+        values = read_made_json(folder / file) if (folder / file).exists() else {}
         if not isinstance(values, dict):
             raise UserError(f"{folder / file} holds no JSON object; save the tokenizer anew")
         for key, value in values.items():

@@ -26,7 +26,7 @@ from tokenizers import Tokenizer as Library
 from minitune.data.specials import SPECIALS, role_of, roles_of
 from minitune.data.words import UNSPACED, has_half_character, pieces_of, with_space
 from minitune.errors import UserError
-from minitune.files import read_text
+from minitune.files import read_made_text
 from minitune.writing import write_text
 
 LARGEST = 4096  # tokens
@@ -175,7 +175,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
     Raises:
         UserError: the file is missing, damaged, or a tokenizer with other special tokens.
     """
-    library = read_library(read_text(path), path)
+    library = read_library(read_made_text(path), path)
     for kind, names in SPECIALS.items():
         if set(map(role_of, names)) - {"unk"} <= set(roles_of(library, kind)):
             tokenizer = Tokenizer(library, kind)

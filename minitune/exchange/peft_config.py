@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from minitune.errors import UserError
-from minitune.files import read_json
+from minitune.files import read_made_json
 from minitune.schema import shown
 
 FILE = "adapter_config.json"
@@ -75,7 +75,7 @@ def read_config(folder: Path) -> tuple[PeftLoRA, dict[str, Any]]:
         UserError: it is missing or damaged, of another method, or has an option that is another function.
     """
     path = folder / FILE
-    content = read_json(path)
+    content = read_made_json(path)
     if not isinstance(content, dict) or "peft_type" not in content:
         raise UserError(f"{path} has no peft_type, so it describes no adapter of peft; check the folder")
     if content["peft_type"] != "LORA":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minitune.errors import UserError
-from minitune.files import read_json
+from minitune.files import read_made_json
 from minitune.models.bert import BERTConfig
 from minitune.models.build import KINDS, ModelConfig
 from minitune.models.gpt import GPTConfig
@@ -79,7 +79,7 @@ def read_foreign_config(folder: Path) -> ModelConfig:
         )
     if not path.exists():
         raise UserError(f"{folder} has no config.json; a folder that transformers saved with save_pretrained has one")
-    values = read_json(path)
+    values = read_made_json(path)
     model_type = values.get("model_type") if isinstance(values, dict) else None
     if not isinstance(model_type, str) or model_type not in KIND_OF:
         raise UserError(f"{path} is of a model of the type {shown(model_type)}; minitune reads {' and '.join(KIND_OF)}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from minitune.errors import UserError
-from minitune.files import check_is_file, read_json
+from minitune.files import check_is_file, read_made_json
 from minitune.models.pickled import Refused, first_line, load_pickled
 from minitune.models.tensor_file import library, read_safetensors, same_numbers
 from minitune.schema import FLOATS, unusable
@@ -55,7 +55,7 @@ def find_weights(folder: Path) -> dict[Path, list[str]]:
     if (folder / chosen).exists():
         return {folder / chosen: []}
     index = folder / f"{chosen}.index.json"
-    content = read_json(index)
+    content = read_made_json(index)
     places = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(places, dict) or not places or not all(isinstance(file, str) for file in places.values()):
         raise UserError(f"{index} is damaged: it has no weight_map from tensors to files; save the model anew")
