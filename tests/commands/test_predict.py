@@ -31,13 +31,14 @@ def test_tune_then_predict_then_explain(capsys, models, here, method, kind):
 
 @pytest.mark.parametrize("written", ["answers.csv", "answers.tsv", "answers.jsonl"])
 def test_predict_on_a_file(capsys, tuned, here, written):
-    from minitune.data.rows import read_rows
+    from minitune.data.reading import Reading
+    from minitune.data.rows import read_table
 
     write(here / "new.csv", [("1", '"the plot was ""dull"" , so"'), ("2", "猫 ünï great")], header="id,review")
     arguments = ["predict", tuned, "--data", "new.csv", "--text-column", "review", "--out", written]
     status, out, err = run(capsys, *arguments)
     assert (status, err) == (0, "") and "2 rows" in out
-    rows = [row for _, row in read_rows(here / written)]
+    rows = [row for _, row in read_table(Reading(here / written)).rows]
     assert [(row["id"], row["review"]) for row in rows] == [("1", 'the plot was "dull" , so'), ("2", "猫 ünï great")]
     assert {row["answer"] for row in rows} <= {"good", "bad"}
     before = (here / written).read_bytes()
@@ -126,8 +127,10 @@ def test_numbers_and_tagged_words_of_ones_own(capsys, models, here, no_curve):
     (here / "w.conll").write_text("the O\nplot B-X\n\nso O\n")
     status, out, _ = run(capsys, "predict", "w", "--data", "w.conll", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
-    assert [(row["tokens"], len(row["answer"])) for row in rows] == [(["the", "plot"], 2), (["so"], 1)]
-    assert "no column 'text', only 'tokens', 'tags'" in run(capsys, "predict", "t", "--data", "w.conll")[2]
+    assert [(row["1"], len(row["answer"])) for row in rows] == [(["the", "plot"], 2), (["so"], 1)]
+    (here / "w.conll").write_text("the\nplot\n\nso\n")
+    assert run(capsys, "predict", "w", "--data", "w.conll", "--json")[0] == 0, "words need no tags to be asked for them"
+    assert "the column '1' holds a list, and a text was" in run(capsys, "predict", "t", "--data", "w.conll")[2]
 
 
 def test_what_was_cut_is_said(capsys, tuned):
