@@ -24,7 +24,7 @@ from minitune.models.build import Model, config_from_dict, config_to_dict, empty
 from minitune.models.convert import PARTS
 from minitune.models.pickled import Refused, first_line, load_pickled
 from minitune.report import size
-from minitune.schema import check_tensors, plain_to
+from minitune.schema import check_tensors, plain_to, shown
 from minitune.writing import write_safely
 
 VERSIONS = {"checkpoint": 1, "tuned method": 2, "pretraining": 2}
@@ -185,10 +185,12 @@ def read_tensors(path: Path, what: str) -> dict[str, Any]:
         raise UserError(
             f"{path} is damaged or no {what} of minitune ({first_line(error)}); restore it or make it again"
         ) from None
-    if not isinstance(content, dict) or content.pop("minitune", None) != what:
+    stamp = content.pop("minitune", None) if isinstance(content, dict) else None
+    if type(stamp) is not str or stamp != what:
         raise UserError(f"{path} is no {what} of minitune; check the path")
-    if (version := content.pop("version", None)) != VERSIONS[what]:
+    version = content.pop("version", None)
+    if type(version) is not int or version != VERSIONS[what]:
         raise UserError(
-            f"{path} is of version {version!r}; this minitune reads version {VERSIONS[what]}: make it again"
+            f"{path} is of version {shown(version)}; this minitune reads version {VERSIONS[what]}: make it again"
         )
     return content

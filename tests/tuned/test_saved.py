@@ -352,6 +352,12 @@ def test_a_file_that_is_damaged_or_foreign_is_one_sentence(bases, tmp_path):
     torch.save({"minitune": "tuned method", "version": 99}, path)
     with pytest.raises(UserError, match="version 99"):
         load_tuned(tmp_path)
+    torch.save({"minitune": "tuned method", "version": torch.zeros(2)}, path)
+    with pytest.raises(UserError, match=r"of version a tensor \(2,\)"):
+        load_tuned(tmp_path)
+    torch.save({"minitune": torch.zeros(2), "version": 2}, path)
+    with pytest.raises(UserError, match="is no tuned method of minitune"):
+        load_tuned(tmp_path)
     with pytest.raises(UserError, match=r"there is no .*tuned\.pt"):
         load_tuned(tmp_path / "nowhere")
 
