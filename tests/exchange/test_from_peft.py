@@ -196,7 +196,7 @@ def test_options_that_have_no_counterpart_are_refused_by_name(option, saved, tmp
 def test_a_pattern_that_might_never_end_is_refused_and_not_run(option, pattern, saved, tmp_path):
     folder = changed(saved, tmp_path, "bert-head", {option: {"value": 3, pattern: 3}})
     with pytest.raises(
-        UserError, match=rf"has {option}=.*names of layers, with dots, alternatives \(\|\) and the plain"
+        UserError, match=rf"has {option}=.*names of layers, with dots, alternatives \(\|\) and up to three plain"
     ):
         from_peft(folder, tiny.checkpoint("bert"))
 
