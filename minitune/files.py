@@ -101,7 +101,10 @@ def read_json(path: Path, encoding: str | None = None) -> Any:
     Raises:
         UserError: all that `read_text` raises; no JSON (with its line and column).
     """
-    text = read_text(path, encoding)
+    return json_in(read_text(path, encoding), path)
+
+
+def json_in(text: str, path: Path) -> Any:
     try:
         return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
@@ -110,6 +113,28 @@ def read_json(path: Path, encoding: str | None = None) -> Any:
         ) from None
     except (ValueError, RecursionError) as error:  # a number or a nesting beyond all measure
         raise UserError(f"{path} holds JSON that cannot be read ({error}); restore it") from None
+
+
+def read_made_text(path: Path) -> str:
+    """The text of a file that a program wrote, in UTF-8: no option names another encoding.
+
+    Raises:
+        UserError: all that `read_bytes` raises; another encoding.
+    """
+    content = read_bytes(path)
+    try:
+        return content.decode(next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged: it is not UTF-8 from byte {error.start} on; restore it") from None
+
+
+def read_made_json(path: Path) -> Any:
+    """The plain values in a JSON file that a program wrote.
+
+    Raises:
+        UserError: all that `read_made_text` raises; no JSON (with its line and column).
+    """
+    return json_in(read_made_text(path), path)
 
 
 def machine_memory() -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,12 @@ from minitune.errors import UserError
 from minitune.given import an
 
 T = TypeVar("T")
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 LONGEST = 60  # characters of a wrong value that a sentence shows
+
+BEGINNING = reprlib.Repr()
+BEGINNING.maxlevel, BEGINNING.maxstring, BEGINNING.maxother, BEGINNING.maxlist = 3, LONGEST, LONGEST, LONGEST // 3
+BEGINNING.maxtuple, BEGINNING.maxdict = BEGINNING.maxlist, BEGINNING.maxlist
 
 
 def plain_to(kind: type[T], values: Any, where: str) -> T:
@@ -109,7 +115,17 @@ def wrong(where: str, value: Any, expected: str) -> UserError:
 
 
 def shown(value: Any) -> str:
-    text = f"a tensor {tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else repr(value)
+    """The beginning of a value, whatever it is: it may be nested without end, or a number of a thousand digits."""
+    if isinstance(value, Tensor):
+        text = f"a tensor {tuple(value.shape) if is_dense(value) else 'that is not dense'} of {value.dtype}"
+    elif type(value) is int and abs(value) >= 10**LONGEST:
+        text = f"a number of more than {LONGEST} digits"
+    elif isinstance(value, str | bytes):
+        text = repr(value[: LONGEST + 1])
+    elif isinstance(value, Mapping | list | tuple | set):
+        text = BEGINNING.repr(value)
+    else:
+        text = repr(value)
     return text if len(text) <= LONGEST else text[:LONGEST] + "..."
 
 
@@ -135,9 +151,9 @@ def check_tensors(tensors: Mapping[str, Any], places: Mapping[str, Tensor], wher
     if missing := sorted(set(places) - set(tensors)):
         raise UserError(f"{where} lacks {missing[0]!r}; restore it or make it again")
     for name, tensor in tensors.items():
-        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.is_meta:
+        if not isinstance(tensor, Tensor) or not is_dense(tensor):
             raise wrong(f"{where}, {name}", tensor, "a dense tensor")
-        if tensor.is_floating_point() != places[name].is_floating_point() or tensor.is_complex():
+        if tensor.dtype not in FLOATS if places[name].is_floating_point() else not is_whole(tensor):
             raise wrong(f"{where}, {name}", tensor, f"a tensor of {str(places[name].dtype).removeprefix('torch.')}")
         if tensor.shape != places[name].shape:
             raise UserError(
@@ -146,5 +162,25 @@ def check_tensors(tensors: Mapping[str, Any], places: Mapping[str, Tensor], wher
             )
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():  # a number shown many times
             raise UserError(f"{where}, {name} holds fewer numbers than its shape says; restore it or make it again")
-        if not tensor.isfinite().all():
-            raise UserError(f"{where}, {name} holds numbers that are not finite (NaN or infinity): it is damaged")
+        if bad := unusable(tensor):
+            raise UserError(f"{where}, {name} holds {bad}: it is damaged")
+
+
+def is_dense(tensor: Tensor) -> bool:
+    """Whether its numbers are all there, one beside the other."""
+    return tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_quantized or tensor.is_nested)
+
+
+def is_whole(tensor: Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex())
+
+
+def unusable(tensor: Tensor) -> str:
+    """What a float32 cannot hold of a tensor, with how many they are; nothing where it holds all."""
+    if not tensor.is_floating_point() or tensor.float().isfinite().all():
+        return ""
+    none = tensor.numel() - int(tensor.isfinite().sum())
+    beyond = int((tensor.isfinite() & ~tensor.float().isfinite()).sum())
+    found = [f"numbers that are not finite (NaN or infinity), {none:,} of {tensor.numel():,}"] if none else []
+    found += [f"numbers beyond float32, which ends at 3.4e38, {beyond:,} of {tensor.numel():,}"] if beyond else []
+    return " and ".join(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 
@@ -26,13 +27,21 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     from minitune.errors import UserError
     from minitune.exchange.to_peft import peft_files
+    from minitune.files import at_home, is_there
     from minitune.models.tensor_file import library
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.transformers_folder import transformers_files
     from minitune.training.whole_folder import check_can_fill, write_folder
+    from minitune.tuned.saved import FILE, read_tuned
     from minitune.tuned.tuned import open_tuned
 
     out = options.peft or options.transformers
+    if options.transformers and is_there(at_home(Path(options.source)) / FILE):
+        base = read_tuned(Path(options.source)).base.name
+        raise UserError(
+            f"{options.source} holds a tuned method, which is not a whole model: --peft OUT writes what it trained, "
+            f"and the model that it was trained on is written by minitune export {shlex.quote(base)} --transformers OUT"
+        )
     check_can_fill(out, options.force)
     library()  # refused before the work
     if options.peft:

@@ -8,6 +8,7 @@ from minitune.errors import UserError
 
 
 def run(options: argparse.Namespace) -> None:
+    from minitune.data.foreign_tokenizer import PLAIN
     from minitune.training.checkpoint import save_checkpoint
     from minitune.training.importing import WEIGHT, carry_out, check_memory, plan_import, pooler_is_new
     from minitune.writing import check_can_write
@@ -21,6 +22,11 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(f"{out} holds a {held[0]} already: choose another --out, or replace it with --force")
     plan = plan_import(folder)
     print(plan)
+    if (unread := plan.tokenizer.unread) >= 0.5:
+        print(
+            f"warning: of {unread:.0%} of {len(PLAIN)} plain English texts the tokenizer knows no token: fine for "
+            "another language; otherwise its rules are not those that the model was pretrained with"
+        )
     check_memory(plan)
     check_can_write(out / "model.pt", WEIGHT * plan.parameters)
     checkpoint = carry_out(plan, options.seed or 0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minitune.data.tokenizers import Tokenizer
-from minitune.data.words import UNSPACED, words_of
+from minitune.data.words import LONGEST_PIECE, UNSPACED, words_of
 from minitune.errors import UserError
 
 
@@ -152,12 +152,19 @@ class TextReport:
 
 
 def report_texts(texts: Sequence[str], tokenizer: Tokenizer, context: int) -> TextReport:
-    encoded = tokenizer.encode_many(texts)
+    encoded = tokenizer.encode_many(text for text in texts if len(text) <= LONGEST_PIECE)
+    counts, unknown = [len(ids) for ids in encoded], sum(ids.count(tokenizer.unk_id) for ids in encoded)
+    for text in texts:
+        if len(text) > LONGEST_PIECE:
+            counts.append(0)
+            for ids in tokenizer.encode_pieces(text):
+                counts[-1] += len(ids)
+                unknown += ids.count(tokenizer.unk_id)
     return TextReport(
         texts=len(texts),
-        tokens=sum(map(len, encoded)),
-        cut=sum(len(ids) > context for ids in encoded),
-        unknown=sum(ids.count(tokenizer.unk_id) for ids in encoded) if tokenizer.unk_id is not None else 0,
+        tokens=sum(counts),
+        cut=sum(count > context for count in counts),
+        unknown=unknown,
         split_words=split_share(texts, tokenizer),
     )
 

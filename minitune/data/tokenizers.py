@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
@@ -25,10 +26,22 @@ from tokenizers import Tokenizer as Library
 from minitune.data.specials import SPECIALS, role_of, roles_of
 from minitune.data.words import UNSPACED, has_half_character, pieces_of, with_space
 from minitune.errors import UserError
-from minitune.files import read_text
+from minitune.files import read_made_text
 from minitune.writing import write_text
 
 LARGEST = 4096  # tokens
+LONGEST_REASON = 200  # characters of what the library says
+TRIALS = (
+    *(
+        "a text of 3 words, of cafés and of 猫 !",
+        "",
+        " ",
+        "\tsome  lines\r\n\n",
+        "don't 1,234.5% <b>(x)</b>",
+        "A" * 300,
+    ),
+    *("e\u0301 \u200d\ufeff\x00", "\N{SNOWMAN}\N{GRINNING FACE}", "สวัสดี", "مرحبا"),
+)
 
 
 class Tokenizer:
@@ -71,6 +84,12 @@ class Tokenizer:
         encodings = self.library.encode_batch_fast(spaced, add_special_tokens=False)
         return [self.as_text(encoding.ids) for encoding in encodings]
 
+    def encode_pieces(self, text: str) -> Iterator[list[int]]:
+        """The tokens of a long text, piece by piece: together they would take many times its memory."""
+        for piece in pieces_of(self.spaced(text)):
+            (encoding,) = self.library.encode_batch_fast([piece], add_special_tokens=False)
+            yield self.as_text(encoding.ids)
+
     def as_text(self, ids: list[int]) -> list[int]:
         """A tokenizer of whole words finds "[MASK]" in its vocabulary as any word: to a text, that word is unknown."""
         if self.special_ids.isdisjoint(ids):
@@ -84,10 +103,7 @@ class Tokenizer:
         Raises:
             UserError: it holds half a character (a lone surrogate), which no encoding can write.
         """
-        if has_half_character(text):
-            raise UserError(
-                f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
-            )
+        check_characters(text)
         return with_space(text) if self.is_byte_level else text
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -142,6 +158,16 @@ class Tokenizer:
         write_text(path, self.library.to_str(pretty=False))
 
 
+def check_characters(text: str) -> None:
+    """Raises:
+    UserError: the text holds half a character (a lone surrogate), which no encoding can write.
+    """
+    if has_half_character(text):
+        raise UserError(
+            f"the text {text[:40]!r} holds half a character (a lone surrogate); write it whole or remove it"
+        )
+
+
 def has_byte_level(library: Library) -> bool:
     """Whether it writes a text as bytes, so that a word's token begins with its space."""
     return library.pre_tokenizer is not None and b'"ByteLevel"' in library.pre_tokenizer.__getstate__()
@@ -153,18 +179,49 @@ def load_tokenizer(path: Path) -> Tokenizer:
     Raises:
         UserError: the file is missing, damaged, or a tokenizer with other special tokens.
     """
-    text = read_text(path)
-    try:
-        library = Library.from_str(text)
-    except Exception as error:  # the library raises a plain Exception
-        raise UserError(f"{path} is no tokenizer of the tokenizers library ({error}); restore it") from None
+    library = read_library(read_made_text(path), path)
     for kind, names in SPECIALS.items():
         if set(map(role_of, names)) - {"unk"} <= set(roles_of(library, kind)):
-            return Tokenizer(library, kind)
+            tokenizer = Tokenizer(library, kind)
+            try_out(tokenizer, path)
+            return tokenizer
     raise UserError(
         f"{path} has other special tokens than minitune's; make one with `minitune pretrain --text`, or bring in the "
         "folder that it comes from with `minitune import`"
     )
+
+
+def read_library(text: str, path: Path) -> Library:
+    """The library's tokenizer in the text of a file.
+
+    Raises:
+        UserError: it is none.
+    """
+    with told(f"{path} is no tokenizer of the tokenizers library"):
+        return Library.from_str(text)
+
+
+def try_out(tokenizer: Tokenizer, path: Path) -> None:
+    """Read and write a few texts of all kinds: a damaged tokenizer shows only when it is used.
+
+    Raises:
+        UserError: it cannot.
+    """
+    with told(f"{path} cannot read any text"):
+        for ids in [*map(tokenizer.encode, TRIALS), *tokenizer.encode_many(TRIALS)]:
+            tokenizer.decode(ids)
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Inside, whatever the library raises becomes a sentence that begins with `what`."""
+    try:
+        yield
+    except BaseException as error:  # a plain Exception; where its Rust code panics, something that is none
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise UserError(f"{what} ({reason[:LONGEST_REASON]}); save the tokenizer anew") from None
 
 
 def train_tokenizer(kind: str, texts: Iterable[str], min_frequency: int = 2, vocab_size: int = LARGEST) -> Tokenizer:

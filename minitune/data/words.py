@@ -15,7 +15,11 @@ UNSPACED += "\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
 
 def has_half_character(text: str) -> bool:
     """Whether a lone surrogate such as \\ud83c stands in it, which no encoding can write."""
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def character_fault(text: str) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from minitune.errors import UserError
-from minitune.files import read_json
+from minitune.files import read_made_json
+from minitune.schema import shown
 
 FILE = "adapter_config.json"
 TASKS = (None, "SEQ_CLS", "CAUSAL_LM", "FEATURE_EXTRACTION")
@@ -27,6 +28,18 @@ PASSED_OVER = {  # they change no number of what was trained
 }
 MAY_BE_NONE = ("task_type", "rank_pattern", "alpha_pattern")
 STARTS = (True, False, "gaussian", "orthogonal", "eva")  # of A and B; others change the base's weights as well
+
+
+PATTERN = re.compile(r"(?:[A-Za-z0-9_|^$-]|\\?\.|(?<=\.)\*)+")
+MOST_STARS = 3  # of ".*" in one pattern: the time to match grows with the length of a name to their power
+EXPECTED = {
+    "task_type": f"; expected {', '.join(filter(None, TASKS))}, or none",
+    **dict.fromkeys(
+        ("rank_pattern", "alpha_pattern"),
+        ": a pattern may be names of layers, with dots, alternatives (|) and up to three plain .* between them; write "
+        "the layers' names out",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -62,11 +75,11 @@ def read_config(folder: Path) -> tuple[PeftLoRA, dict[str, Any]]:
         UserError: it is missing or damaged, of another method, or has an option that is another function.
     """
     path = folder / FILE
-    content = read_json(path)
+    content = read_made_json(path)
     if not isinstance(content, dict) or "peft_type" not in content:
         raise UserError(f"{path} has no peft_type, so it describes no adapter of peft; check the folder")
     if content["peft_type"] != "LORA":
-        raise UserError(f"{path} describes {content['peft_type']}; of peft's methods minitune imports LORA")
+        raise UserError(f"{path} describes {shown(content['peft_type'])}; of peft's methods minitune imports LORA")
     known = set(PeftLoRA.__dataclass_fields__) | PASSED_OVER | {"peft_type", "bias", "init_lora_weights"}
     options = {name: value for name, value in content.items() if name not in known and value}
     if content.get("bias", "none") != "none":
@@ -76,8 +89,8 @@ def read_config(folder: Path) -> tuple[PeftLoRA, dict[str, Any]]:
     if options:
         name, value = next(iter(options.items()))
         raise UserError(
-            f"{path} has {name}={value!r}: minitune's LoRA is W + s B A and nothing else, and with that option the "
-            "numbers are others; import an adapter that was trained without it"
+            f"{path} has {name}={shown(value)}: minitune's LoRA is W + s B A and nothing else, and "
+            "with that option the numbers are others; import an adapter that was trained without it"
         )
     given = {name: content[name] for name in PeftLoRA.__dataclass_fields__ if name in content}
     read = {name: value for name, value in given.items() if value is not None or name not in MAY_BE_NONE}
@@ -100,8 +113,8 @@ def check_values(path: Path, read: dict[str, Any]) -> None:
     }
     for name, value in read.items():
         if not good[name](value):
-            expected = f"; expected {', '.join(filter(None, TASKS))}, or none" if name == "task_type" else ""
-            raise UserError(f"{path} has {name}={value!r}, which cannot be imported{expected or '; check the file'}")
+            expected = EXPECTED.get(name, "; check the file")
+            raise UserError(f"{path} has {name}={shown(value)}, which cannot be imported{expected}")
 
 
 def is_rank(value: Any) -> bool:
@@ -117,9 +130,11 @@ def is_alpha(value: Any) -> bool:
 
 
 def is_pattern(value: Any, is_good: Any) -> bool:
+    """A mapping from patterns to numbers. In peft a pattern is any regular expression, and some of these take longer
+    than the world to be matched: here it is what people write."""
     if not isinstance(value, dict):
         return False
-    try:
-        return all(re.compile(pattern) and is_good(number) for pattern, number in value.items())
-    except re.error:
-        return False
+    return all(
+        PATTERN.fullmatch(pattern) and pattern.count(".*") <= MOST_STARS and is_good(number)
+        for pattern, number in value.items()
+    )

@@ -31,6 +31,8 @@ from minitune.readout.beside import BesideHead
 from minitune.readout.head import Head, TokenHead
 from minitune.readout.verbalizer import Verbalizer, weighed
 
+TRIED = "transformers 5.23 and 5.24, peft 0.21, torch 2.13"
+
 
 @dataclass(frozen=True)
 class Form:
@@ -116,11 +118,12 @@ def how_to_feed(parts: Sequence[Part], tokenizer: Tokenizer, before: bool) -> st
     return (f"{fed} {name_of(tokenizer.sep_id)}" if is_bert else fed).strip()
 
 
-def how_to_read(form: Form, question: Question, tokenizer: Tokenizer, before: int) -> str:
+def how_to_read(form: Form, question: Question, tokenizer: Tokenizer, before: int, has_door: bool) -> str:
     """What is to be made of the model's output.
 
     Args:
         before: P, how many places of the output belong to the adapter's prompt.
+        has_door: the adapter is a prompt or a prefix.
     """
     is_bert, name_of = tokenizer.kind == "bert", tokenizer.library.id_to_token
     blank = f"at {name_of(tokenizer.mask_id)}" if is_bert else "at the last real token"
@@ -141,5 +144,14 @@ def how_to_read(form: Form, question: Question, tokenizer: Tokenizer, before: in
             f"logits has the words' scores {blank}{shift}; a class's score is the log of the mean of exp(score) over "
             f"its words: {words}{weights}"
         ),
-        "text": f"generate from there on, greedily, until the end of text; at most {question.room} tokens",
+        "text": (
+            f"`model.generate(**inputs, do_sample=False, max_new_tokens={question.room}"
+            f"{', use_cache=False' * has_door})` goes on from there, greedily, until the end of text; the answer is "
+            "what comes after the tokens that were fed"
+            + (
+                " (without the cache: with it, in transformers 5.24, peft puts a text after a prompt or a prefix at "
+                "wrong places, and writes something else or stops with an IndexError)"
+            )
+            * has_door
+        ),
     }[form.reads]

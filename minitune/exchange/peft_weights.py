@@ -13,6 +13,7 @@ from minitune.errors import UserError
 from minitune.exchange.peft_config import FILE, PeftLoRA
 from minitune.models.convert import our_layers, their_layer
 from minitune.models.tensor_file import read_safetensors
+from minitune.schema import FLOATS, unusable
 from minitune.training.checkpoint import Checkpoint
 from minitune.tuning.lora import linear_layers
 from minitune.tuning.lora_peft import Update
@@ -26,7 +27,7 @@ def read_weights(folder: Path, file: str = WEIGHTS) -> dict[str, Tensor]:
     """Every tensor of the file, in float32.
 
     Raises:
-        UserError: no such file, a damaged one, or numbers in it that are not finite.
+        UserError: no such file, a damaged one, or numbers in it that are not finite or beyond float32.
     """
     path = folder / file
     if not path.exists() and (folder / "adapter_model.bin").exists():
@@ -35,11 +36,11 @@ def read_weights(folder: Path, file: str = WEIGHTS) -> dict[str, Tensor]:
         )
     tensors = read_safetensors(path)
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point():
+        if tensor.dtype not in FLOATS:
             raise UserError(f"{path} has {name} in {tensor.dtype}; numbers with a fraction were expected")
+        if bad := unusable(tensor):
+            raise UserError(f"{path} has {name} with {bad}; train it again at a lower rate")
         tensors[name] = tensor.float()
-        if not tensors[name].isfinite().all():
-            raise UserError(f"{path} has {name} with numbers that are not finite; train it again at a lower rate")
     return tensors
 
 

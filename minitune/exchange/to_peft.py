@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from minitune.errors import UserError
-from minitune.exchange.peft_form import Form, form_of, head_of, how_to_feed, how_to_read
+from minitune.exchange.peft_form import TRIED, Form, form_of, head_of, how_to_feed, how_to_read
 from minitune.exchange.peft_prompt import prefix_for_peft, prompt_for_peft, split_at_prompt
 from minitune.models.tensor_file import to_bytes
 from minitune.prompting.slots import Part
@@ -150,8 +150,10 @@ def readme(tuned: TunedMethod, form: Form, parts: Sequence[Part], length: int, p
         f'- load: `PeftModel.from_pretrained({form.model}.from_pretrained("BASE"{count}), "{out}").eval()`',
         f'- feed: `tokenizer("{fed}", add_special_tokens=False)`, at most {base.model.context} tokens in all{taken}'
         + f"; token_type_ids are 1 behind the first {sep}" * types
-        + "; a text begins with a space, which this tokenizer puts there" * (base.kind == "gpt"),
-        f"- read: {how_to_read(form, tuned.question, tokenizer, length)}",
+        + "; a text begins with a space, which this tokenizer puts there" * (base.kind == "gpt")
+        + "; where {text_b} is empty, leave out the space before it too" * (base.kind == "gpt" and " {text_b}" in fed),
+        f"- read: {how_to_read(form, tuned.question, tokenizer, length, door is not None)}",
+        f"- tried with: {TRIED}",
     ]
     if length and base.kind == "bert":
         lines.insert(4, f"- {cls} is not fed: the adapter holds it, before the prompt's vectors")

@@ -22,7 +22,9 @@ def check_sizes(config) -> None:
             or a spread out of range.
     """
     sizes = [name for name, value in vars(config).items() if type(value) is int]
-    ranges = {name: (getattr(config, name), 1 <= getattr(config, name) <= LARGEST, "1 or more") for name in sizes}
+    ranges = {
+        name: (getattr(config, name), 1 <= getattr(config, name) <= LARGEST, f"1 to {LARGEST:,}") for name in sizes
+    }
     ranges["layers"] = (config.layers, 0 <= config.layers <= 1000, "0 to 1000")
     ranges["dropout"] = (config.dropout, 0 <= config.dropout < 1, "at least 0 and below 1")
     ranges["spread"] = (config.spread, 0 < config.spread <= 100, "a number above 0")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from minitune.models.build import Model
+from minitune.models.tensor_file import same_numbers
 
 # A pair of braces stands for one piece of a name: the layer's number, or the parameter's own name.
 GPT_NAMES = {
@@ -73,13 +74,13 @@ def load_transformers(model: Model, state: dict[str, Tensor], missing: tuple[str
     """
     ours = dict(model.named_parameters())
     found: set[str] = set()
-    check_tied(state)
+    check_twins(state)
     for name, tensor in translate(model.kind, state).items():
         if name not in ours:
             raise ValueError(f"the source has {name}, and this {model.kind} has no such parameter: another size?")
         if tensor.shape != ours[name].shape:
             raise ValueError(f"{name} is {tuple(tensor.shape)} in the source and {tuple(ours[name].shape)} here")
-        if not tensor.is_floating_point():
+        if not tensor.is_floating_point():  # whole numbers, complex ones
             raise ValueError(f"{name} is of {tensor.dtype} in the source, and here it holds floating-point numbers")
         ours[name].copy_(tensor)
         found.add(name)
@@ -96,13 +97,18 @@ def lacking(kind: str, state: dict[str, Tensor]) -> tuple[str, ...]:
     return tuple(part for part, names in parts if not any(name.startswith(names) for name in found))
 
 
-def check_tied(state: dict[str, Tensor]) -> None:
+def check_twins(state: dict[str, Tensor]) -> None:
     """Raises:
-    ValueError: the output's matrix or bias is saved twice, and the two differ.
+    ValueError: a tensor is saved twice, or the output's matrix or bias beside what it is tied to, and the two differ.
     """
-    short = {plain_name(name): tensor for name, tensor in state.items()}
+    short: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        plain = plain_name(name)
+        if plain in short and not same_numbers(short[plain], tensor):
+            raise ValueError(f"{plain} is there twice, as {name} and under another name, with different numbers")
+        short[plain] = tensor
     for twin, name in TIED.items():
-        if twin in short and name in short and not torch.equal(short[twin], short[name]):
+        if twin in short and name in short and not same_numbers(short[twin], short[name]):
             raise ValueError(f"{twin} and {name} differ, and here the output is tied to the embedding: they are one")
 
 

@@ -7,15 +7,15 @@ would tell. A key that the file leaves out has the value that the reference libr
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 from minitune.errors import UserError
-from minitune.files import read_json
+from minitune.files import read_made_json
 from minitune.models.bert import BERTConfig
 from minitune.models.build import KINDS, ModelConfig
 from minitune.models.gpt import GPTConfig
+from minitune.schema import LONGEST, shown
 
 KIND_OF = {"gpt2": "gpt", "bert": "bert"}  # by model_type
 OURS = {  # our field: its key, and its value where the file has none
@@ -59,6 +59,7 @@ COMPUTED = {  # by key: the values that our model computes, the library's own fi
         "add_cross_attention": (False,),
     },
 }
+LARGEST = 1e30  # whole numbers of any length can be written in JSON
 SHARES = ("dropout",)  # from 0 to 1
 SIZES_ABOVE_0 = ("spread", "norm_eps")
 
@@ -78,10 +79,10 @@ def read_foreign_config(folder: Path) -> ModelConfig:
         )
     if not path.exists():
         raise UserError(f"{folder} has no config.json; a folder that transformers saved with save_pretrained has one")
-    values = read_json(path)
+    values = read_made_json(path)
     model_type = values.get("model_type") if isinstance(values, dict) else None
     if not isinstance(model_type, str) or model_type not in KIND_OF:
-        raise UserError(f"{path} is of a model of the type {model_type!r}; minitune reads {' and '.join(KIND_OF)}")
+        raise UserError(f"{path} is of a model of the type {shown(model_type)}; minitune reads {' and '.join(KIND_OF)}")
     kind = KIND_OF[model_type]
     for key, computed in COMPUTED[kind].items():
         if (value := values.get(key, computed[0])) not in computed:
@@ -98,7 +99,10 @@ def read_foreign_config(folder: Path) -> ModelConfig:
     if ours["width"] % ours["heads"]:
         raise UserError(f"{path} has a width of {ours['width']}, which does not divide into {ours['heads']} heads")
     config_class: type[GPTConfig] | type[BERTConfig] = KINDS[kind][1]
-    return config_class(**ours)
+    try:
+        return config_class(**ours)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def checked(path: Path, field: str, key: str, value: Any) -> Any:
@@ -107,7 +111,7 @@ def checked(path: Path, field: str, key: str, value: Any) -> Any:
     """
     if field == "inner" and value is None:
         return None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
     if field in SHARES:
         good, expected = is_number and 0 <= value < 1, "a number from 0 to 1"
     elif field in SIZES_ABOVE_0:
@@ -120,5 +124,6 @@ def checked(path: Path, field: str, key: str, value: Any) -> Any:
 
 
 def show(value: Any) -> str:
-    """A value as it is written in JSON."""
-    return json.dumps(value, default=str)
+    """The beginning of a value as it is written in JSON."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= LONGEST else text[:LONGEST] + "..."

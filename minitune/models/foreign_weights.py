@@ -6,19 +6,17 @@ A file in shards has an index beside it, which says in which shard each tensor l
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from minitune.errors import UserError
-from minitune.files import read_json
-from minitune.models.tensor_file import check_parts, library, read_safetensors
+from minitune.files import check_is_file, read_made_json
+from minitune.models.pickled import Refused, first_line, load_pickled
+from minitune.models.tensor_file import library, read_safetensors, same_numbers
+from minitune.schema import FLOATS, unusable
 
-FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 FORMATS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 
 
@@ -26,20 +24,23 @@ def read_foreign_weights(folder: Path) -> dict[str, Tensor]:
     """Every tensor of the folder, by the source's name, on the CPU.
 
     Raises:
-        UserError: no file of weights, a damaged one, a shard that is missing; numbers that are not finite; only
-            safetensors, and the library is not installed.
+        UserError: no file of weights, a damaged one, a shard that is missing, two shards that differ in a tensor;
+            numbers that are not finite or beyond float32; only safetensors, and the library is not installed.
     """
     tensors: dict[str, Tensor] = {}
     for path, names in find_weights(folder).items():
         part = read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
         if lost := [name for name in names if name not in part]:
             raise UserError(f"{path} lacks {lost[0]}, which the index puts there; save the model anew")
+        for name, tensor in part.items():
+            if name in tensors and not same_numbers(tensor, tensors[name]):
+                raise UserError(f"{path} has {name} with other numbers than another shard has; save the model anew")
         tensors |= part
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.dtype not in FLOATS:
             raise UserError(f"{folder}: {name} is of {tensor.dtype}; save the model in float32, float16 or bfloat16")
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise UserError(f"{folder}: {name} has numbers that are not finite (NaN or infinity); save the model anew")
+        if bad := unusable(tensor):
+            raise UserError(f"{folder}: {name} has {bad}; save the model anew")
     return tensors
 
 
@@ -54,7 +55,7 @@ def find_weights(folder: Path) -> dict[Path, list[str]]:
     if (folder / chosen).exists():
         return {folder / chosen: []}
     index = folder / f"{chosen}.index.json"
-    content = read_json(index)
+    content = read_made_json(index)
     places = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(places, dict) or not places or not all(isinstance(file, str) for file in places.values()):
         raise UserError(f"{index} is damaged: it has no weight_map from tensors to files; save the model anew")
@@ -70,18 +71,14 @@ def find_weights(folder: Path) -> dict[Path, list[str]]:
 
 def read_pickled(path: Path) -> dict[str, Tensor]:
     try:
-        if zipfile.is_zipfile(path):  # files from before PyTorch 1.6 are none
-            check_parts(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):  # a name that would be imported
-            reason = "is refused: it holds more than tensors, and loading it might run code"
-        else:
-            reason = "is damaged or no file of weights"
-        raise UserError(f"{path} {reason}; save the model anew, as safetensors") from None
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, zipfile.BadZipFile) as error:
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path} is damaged or no file of weights ({first_line}); save the model anew") from None
+        check_is_file(path)
+        tensors = load_pickled(path)
+    except UserError:
+        raise
+    except Refused as error:
+        raise UserError(f"{path} is refused: {error}; save the model anew, as safetensors") from None
+    except Exception as error:  # what a damaged pickle can raise has no end
+        raise UserError(f"{path} is damaged or no file of weights ({first_line(error)}); save the model anew") from None
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
     ):

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from minitune.errors import UserError
@@ -20,9 +21,13 @@ def check_parts(path: Path) -> None:
     """See that a file is an archive as torch.save writes it, before anything of it is unpacked.
 
     Raises:
-        OSError, zipfile.BadZipFile, ...: it is none, a part is damaged, or a part is packed and could be of any size.
+        OSError, zipfile.BadZipFile, ...: it is none, a part is damaged or there twice, or is packed and could be of any
+            size.
     """
     with zipfile.ZipFile(path) as parts:
+        names = [name.lower() for name in parts.namelist()]  # PyTorch's reader takes "A" for "a"
+        if len(set(names)) < len(names):
+            raise zipfile.BadZipFile("a part is there twice")
         for part in parts.infolist():
             if part.compress_type != zipfile.ZIP_STORED or part.file_size > os.path.getsize(path):
                 raise zipfile.BadZipFile(f"its part {part.filename} is packed")
@@ -52,6 +57,11 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load(path)
     except Exception as error:  # the library's own exception, and others for lengths and names that make no sense
         raise UserError(f"{path} is damaged or no .safetensors file ({error}); save it again") from None
+
+
+def same_numbers(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors hold the same, whatever their dtypes."""
+    return one.shape == other.shape and torch.equal(one.double(), other.double())
 
 
 def library():

@@ -44,8 +44,9 @@ class Conversation:
         writer = self.writer
         rendered = writer.question(replace(example, before=tuple(self.turns)))
         if rendered.cut:
+            most = "at least " * rendered.is_cut_more
             raise UserError(
-                f"this takes {rendered.cut} tokens more than the context of {writer.model.context} has room for, "
+                f"this takes {most}{rendered.cut} tokens more than the context of {writer.model.context} has room for, "
                 "beside an answer; say it in fewer words"
             )
         said, fitting = rendered.origin.count("before"), 0

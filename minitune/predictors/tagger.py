@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from minitune.data.examples import Example
+from minitune.data.long_texts import READ_WHOLE
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.models.build import Model
@@ -102,19 +103,31 @@ class Tagger(nn.Module):
         return [self.item(example) for example in examples]
 
     def item(self, example: TaggedWords) -> Item:
-        counts = [len(self.tokenizer.encode(word)) for word in example.words]  # BERT reads nothing of a lone accent
-        text = " ".join(word for word, count in zip(example.words, counts, strict=True) if count)
+        counts = self.token_counts(example.words)
+        text = " ".join(word for word, count in zip(example.words, counts, strict=False) if count)
         rendered = self.template.render(Example(text), self.tokenizer, self.model.context)
         of_words = []
-        for tag, count in zip(example.tags, counts, strict=True):
+        for tag, count in zip(example.tags, counts, strict=False):
             of_words += ([tag] + [UNREAD] * (count - 1))[:count]
         remaining = iter(of_words)
         labels = [next(remaining) if part == "text" else UNREAD for part in rendered.origin]
         kept = rendered.origin.count("text")  # tokens; what was cut stood at the end
         starts = accumulate(counts, initial=0)
-        return Item(
-            rendered, labels, [count > 0 and start < kept for count, start in zip(counts, starts, strict=False)]
-        )
+        is_read = [count > 0 and start < kept for count, start in zip(counts, starts, strict=False)]
+        left = len(example.words) - len(counts)
+        rendered.is_cut_more |= left > 0
+        return Item(rendered, labels, [*is_read, *[False] * left])
+
+    def token_counts(self, words: Sequence[str]) -> list[int]:
+        """How many tokens each word has (BERT reads nothing of a lone accent). Of a very long text only as many words
+        are counted as it takes to pass the context."""
+        counts, length = [], 0
+        for word in words:
+            if length > READ_WHOLE and sum(counts) > self.model.context:
+                break
+            counts.append(len(self.tokenizer.encode(word)))
+            length += len(word) + 1
+        return counts
 
     def reading(self) -> Hashable:
         """All that `items` depends on besides the examples and the tokenizer."""

@@ -13,7 +13,7 @@ never stops.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -120,9 +120,8 @@ class Writer(nn.Module):
             if len(ids) + len(said) + len(alone.ids) > room:
                 break
             said = ids + said
-        return Rendered(
-            said + alone.ids, [0] * len(said) + alone.types, [], ["before"] * len(said) + alone.origin, alone.cut
-        )
+        origin = ["before"] * len(said) + alone.origin
+        return replace(alone, ids=said + alone.ids, types=[0] * len(said) + alone.types, blanks=[], origin=origin)
 
     def said(self, turn: Writing) -> list[int]:
         """An earlier turn: question, answer and end, without the placeholders of what is learned."""

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from minitune.data.examples import Example
+from minitune.data.long_texts import encode_enough
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
 from minitune.prompting.slots import TEXT_SLOTS, Part, read_parts
@@ -49,7 +50,8 @@ class Rendered:
     types: list[int] = field(default_factory=list)  # BERT's token types
     blanks: list[int] = field(default_factory=list)  # where the hidden state that fills a blank is read
     origin: list[str] = field(default_factory=list)  # the part that each token came from
-    cut: int = 0  # tokens of text that did not fit
+    cut: int = 0  # tokens of text that did not fit, as far as they were counted
+    is_cut_more: bool = False  # a text is so long that the rest of it was not even made into tokens
 
     def add(self, ids: list[int], part: str, token_type: int = 0) -> None:
         self.ids += ids
@@ -133,7 +135,14 @@ class Template:
         self.check(tokenizer.kind)
         others = [one for one in self.demonstrations if (one.text, one.text_b) != (example.text, example.text_b)]
         shown = [i for one in others for i in self.shown(one, tokenizer)]
-        pieces = [self.piece(part, example, tokenizer, shown, blank) for part in self.parts]
+        pieces, is_cut_more = [], False
+        for part in self.parts:
+            if part.kind in TEXT_SLOTS and part.cut != "whole":  # the context is the most that can be read of it
+                ids, is_all = encode_enough(tokenizer, text_in(example, part), context, at_end=part.cut == "start")
+                pieces.append(ids)
+                is_cut_more |= not is_all
+            else:
+                pieces.append(self.piece(part, example, tokenizer, shown, blank))
         at_front = shown if all(part.kind != "demonstrations" for part in self.parts) else []
         texts = [p for p, part in zip(pieces, self.parts, strict=True) if part.kind in TEXT_SLOTS]
         cuts = [part.cut for part in self.parts if part.kind in TEXT_SLOTS]
@@ -141,7 +150,7 @@ class Template:
         fixed = around + len(at_front) + sum(map(len, pieces)) - sum(map(len, texts))
         if fixed >= context:
             raise UserError(self.too_long(fixed, context, len(shown), len(blank or ())))
-        rendered = Rendered(cut=shorten(texts, context - fixed, cuts))
+        rendered = Rendered(cut=shorten(texts, context - fixed, cuts), is_cut_more=is_cut_more)
         token_type, is_gpt = 0, tokenizer.kind == "gpt"
         if not is_gpt:
             rendered.add([tokenizer.cls_id], "special")
@@ -190,10 +199,7 @@ class Template:
         blank: Sequence[int] | None = None,
     ) -> list[int]:
         if part.kind in TEXT_SLOTS:
-            text = getattr(example, part.kind)
-            if text is None:
-                raise UserError(f"the template asks for {{{part.kind}}}, and the example has no such text")
-            return tokenizer.encode(text.strip())
+            return tokenizer.encode(text_in(example, part))
         if part.kind == "words":
             return tokenizer.encode(part.words)
         if part.kind == "tokens":
@@ -207,6 +213,18 @@ class Template:
             return one if blank is None else list(blank)
         special = {"soft": tokenizer.soft_id, "trigger": tokenizer.trigger_id, "sep": tokenizer.sep_id}[part.kind]
         return [special] * part.count
+
+
+def text_in(example: Example, part: Part) -> str:
+    """The example's text for a slot.
+
+    Raises:
+        UserError: it has none.
+    """
+    text = getattr(example, part.kind)
+    if text is None:
+        raise UserError(f"the template asks for {{{part.kind}}}, and the example has no such text")
+    return text.strip()
 
 
 def shorten(texts: list[list[int]], room: int, cuts: Sequence[str] = ()) -> int:
@@ -226,9 +244,12 @@ def shorten(texts: list[list[int]], room: int, cuts: Sequence[str] = ()) -> int:
             "slot without :whole, or take a shorter text"
         )
     excess = max(0, sum(map(len, texts)) - room)
-    for _ in range(excess):
-        longest = max((i for i, cut in enumerate(cuts) if cut != "whole"), key=lambda i: len(texts[i]))
-        texts[longest].pop(0 if cuts[longest] == "start" else -1)
+    kept = [len(text) if cut == "whole" else min(len(text), room) for text, cut in zip(texts, cuts, strict=True)]
+    for _ in range(sum(kept) - room):
+        kept[max((i for i, cut in enumerate(cuts) if cut != "whole"), key=kept.__getitem__)] -= 1
+    for text, cut, count in zip(texts, cuts, kept, strict=True):
+        gone = len(text) - count
+        del text[slice(gone) if cut == "start" else slice(count, None)]
     return excess
 
 

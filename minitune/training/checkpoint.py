@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,9 +22,9 @@ from minitune.errors import UserError
 from minitune.files import at_home, check_is_file, is_there, machine_memory, shared
 from minitune.models.build import Model, config_from_dict, config_to_dict, empty_model, parameter_count, random_model
 from minitune.models.convert import PARTS
-from minitune.models.tensor_file import check_parts
+from minitune.models.pickled import Refused, first_line, load_pickled
 from minitune.report import size
-from minitune.schema import check_tensors, plain_to
+from minitune.schema import check_tensors, plain_to, shown
 from minitune.writing import write_safely
 
 VERSIONS = {"checkpoint": 1, "tuned method": 2, "pretraining": 2}
@@ -179,26 +178,19 @@ def read_tensors(path: Path, what: str) -> dict[str, Any]:
         raise UserError(f"there is no {path}; expected a {what} of minitune there")
     check_is_file(path)
     try:
-        check_parts(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "weights_only" in str(error).lower():
-            reason = "it holds more than tensors and plain values, and loading it might run code"
-        else:
-            reason = "it is damaged"
-        raise UserError(f"{path} is refused: {reason}; expected a {what} of minitune") from None
+        content = load_pickled(path)
+    except Refused as error:
+        raise UserError(f"{path} is refused: {error}; expected a {what} of minitune") from None
     except Exception as error:  # what a damaged pickle can raise has no end
         raise UserError(
             f"{path} is damaged or no {what} of minitune ({first_line(error)}); restore it or make it again"
         ) from None
-    if not isinstance(content, dict) or content.pop("minitune", None) != what:
+    stamp = content.pop("minitune", None) if isinstance(content, dict) else None
+    if type(stamp) is not str or stamp != what:
         raise UserError(f"{path} is no {what} of minitune; check the path")
-    if (version := content.pop("version", None)) != VERSIONS[what]:
+    version = content.pop("version", None)
+    if type(version) is not int or version != VERSIONS[what]:
         raise UserError(
-            f"{path} is of version {version!r}; this minitune reads version {VERSIONS[what]}: make it again"
+            f"{path} is of version {shown(version)}; this minitune reads version {VERSIONS[what]}: make it again"
         )
     return content
-
-
-def first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]

@@ -16,11 +16,12 @@ from minitune.files import machine_memory
 from minitune.models.build import KINDS, SIZES, ModelConfig, count_in_blocks, parameter_count, random_model
 from minitune.models.convert import PARTS, lacking, load_transformers
 from minitune.models.foreign_config import read_foreign_config
-from minitune.models.foreign_weights import read_foreign_weights
+from minitune.models.foreign_weights import find_weights, read_foreign_weights
 from minitune.models.grow import grow_vocabulary
 from minitune.report import size, table
 from minitune.training.checkpoint import Checkpoint
 
+SMALLEST = 2  # bytes of a number in a file: float16
 WEIGHT, TRAINED = 4, 12  # bytes of a number; and of its gradient and the optimizer's two averages beside it
 AT_ONCE = 2  # the weights as the file has them, and the model's own, while one becomes the other
 SHIPPED_SIZE = "micro"
@@ -75,7 +76,22 @@ def plan_import(folder: Path) -> Plan:
     """
     config = read_foreign_config(folder)
     kind = next(kind for kind, (_, its_config) in KINDS.items() if its_config is type(config))
+    check_room(folder, config)
     return Plan(folder, kind, config, read_foreign_tokenizer(folder, kind, config.vocab_size))
+
+
+def check_room(folder: Path, config: ModelConfig) -> None:
+    """Raises:
+    UserError: the files of weights are too small for a model of this size; whatever is wrong with their names.
+    """
+    needed = count_in_blocks(config) + (config.vocab_size + config.context) * config.width
+    files = list(find_weights(folder))
+    there = sum(file.stat().st_size for file in files)
+    if SMALLEST * needed > there:
+        raise UserError(
+            f"{files[0]} is damaged or of another model: a model of the sizes in config.json takes "
+            f"{size(SMALLEST * needed)} at least, and the files of weights have {size(there)}; save the model anew"
+        )
 
 
 def check_memory(plan: Plan) -> None:

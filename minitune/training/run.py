@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minitune.errors import UserError
-from minitune.files import read_json
+from minitune.files import read_made_json
 from minitune.models.build import KINDS, SIZES
 from minitune.schema import in_range, plain_to
 
@@ -111,7 +111,7 @@ def read_run(folder: Path) -> Run:
     path = folder / "run.json"
     if not path.exists():
         raise UserError(f"there is nothing to resume in {folder}: it has no {path.name}")
-    return plain_to(Run, read_json(path), str(path))
+    return plain_to(Run, read_made_json(path), str(path))
 
 
 def check_same(folder: Path, run: Run, given: Mapping[str, Any]) -> None:

@@ -33,8 +33,9 @@ DIGITS = 6  # of a probability in a file
 class Answers:
     queries: Sequence[Query]
     values: list[Any]  # a label, a text, a number, or a list of tags; None of what cannot be asked
-    cut: list[int]  # tokens of each text that were not read
+    cut: list[int]  # tokens of each text that were not read, of a very long one at least so many
     chances: list[dict[str, float | None]] | None = None  # the classes' probabilities, if they were asked for
+    is_cut_more: bool = False  # of a very long text not all tokens were counted
     unended: int = 0  # written texts that came to no end
 
     def notes(self) -> list[str]:
@@ -45,9 +46,10 @@ class Answers:
             more = f"; and {len(unasked) - NAMED_ONE_BY_ONE} more" * (len(unasked) > NAMED_ONE_BY_ONE)
             notes.append(f"without an answer: {len(unasked)} of {len(self.queries)} ({first}{more})")
         if many:
+            most = "at least " * self.is_cut_more
             notes.append(
-                f"texts that are too long for the model: {len(many)} of {len(self.cut)}; {sum(many)} tokens at their "
-                "ends were not read"
+                f"texts that are too long for the model: {len(many)} of {len(self.cut)}; {most}{sum(many)} tokens at "
+                "their ends were not read"
             )
         untagged = sum(value.count(NO_TAG) for value in self.values if isinstance(value, list))
         if untagged:
@@ -97,8 +99,9 @@ def answers_to(
             {label: round(chance, DIGITS) for label, chance in zip(question.labels, row, strict=True)} for row in rows
         ]
         chances = spread(rounded, places, [dict.fromkeys(question.labels) for _ in queries])
-    cut = spread([rendered.cut for rendered in predictor.render(examples)], places, [0] * len(queries))
-    return Answers(queries, spread(values, places, [None] * len(queries)), cut, chances, unended)
+    read = predictor.render(examples)
+    cut, is_cut_more = spread([r.cut for r in read], places, [0] * len(queries)), any(r.is_cut_more for r in read)
+    return Answers(queries, spread(values, places, [None] * len(queries)), cut, chances, is_cut_more, unended)
 
 
 def readable(predictor: Predictor, query: Query) -> Query:

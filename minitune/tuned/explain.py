@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from minitune.data.examples import Example
+from minitune.data.long_texts import encode_enough
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor, inputs_of, over
 from minitune.predictors.speaker import prefix_of
@@ -19,6 +20,7 @@ from minitune.readout.verbalizer import Verbalizer
 from minitune.report import shortened, table
 
 LIKELIEST = 10
+SHOWN_OF_CUT = 100  # tokens
 LIKELIER = 3  # tokens that are told beside one that was written
 ORIGINS = {
     "soft": "soft prompt: a learned vector",
@@ -52,8 +54,9 @@ def explain(
         parts.append(f"a prefix of {prefix.length} learned keys and values stands before the text, in every layer")
     parts.append(table(["place", "token", "from", ""], tokens_read(predictor, item)))
     if rendered.cut:
+        most = "at least " * rendered.is_cut_more
         parts.append(
-            f"{rendered.cut} tokens of the text are cut, for it passes the context: {unread(predictor, example)}"
+            f"{most}{rendered.cut} tokens of the text are cut, for it passes the context: {unread(predictor, example)}"
         )
     if isinstance(predictor, Classifier):
         if predictor.readout.reads == "blanks" and rendered.blanks == rendered.blanks[:1]:
@@ -89,8 +92,9 @@ def unread(predictor: Predictor, example: Example | TaggedWords | Writing) -> st
     tokenizer, ends = predictor.tokenizer, []
     for slot, text in texts.items():
         if slot in origin:
-            ids, kept = tokenizer.encode(text.strip()), origin.count(slot)
-            if gone := ids[: len(ids) - kept] if cuts[slot] == "start" else ids[kept:]:
+            kept = origin.count(slot)
+            ids, is_all = encode_enough(tokenizer, text.strip(), kept + SHOWN_OF_CUT)
+            if gone := ids[: len(ids) - kept * is_all] if cuts[slot] == "start" else ids[kept:]:
                 ends.append(f"{tokenizer.decode(gone)!r}")
     return " and ".join(shortened(end) for end in ends)
 

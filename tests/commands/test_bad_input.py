@@ -5,11 +5,13 @@ A row is a command, what its sentence must say, and the files that it needs. `B`
 """
 
 import contextlib
+import io
 import json
 import re
 import shlex
 
 import pytest
+import torch
 
 from tests.commands.helpers import REVIEWS, run
 
@@ -26,6 +28,16 @@ RECORD = {"instruction": "say it .", "input": "the plot", "output": "the plot ."
 def records(second):
     """A file of two records, of which the first is good."""
     return {"a.json": json.dumps([RECORD, second])}
+
+
+OTHERS = ("method", "question", "base", "weights")
+
+
+def saved(content):
+    """A file of torch.save, as bytes."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
 
 
 def lines(*rows, header="text,label"):
@@ -424,6 +436,21 @@ ROWS = {
     "a text of nothing": ("predict T ' '", "empty text"),
     "half a byte in a text": ("predict T 'a \udce9'", "half a character"),
     "another base": ("predict T --model G 'a text'", "fingerprint .*--model"),
+    "a tuned method with a sparse tensor": (
+        "predict a 'a text'",
+        "a/tuned.pt is refused: it holds a sparse tensor",
+        {"a/tuned.pt": saved({"minitune": "tuned method", "weights": torch.eye(2).to_sparse()})},
+    ),
+    "a tuned method with one number shown a billion times": (
+        "predict a 'a text'",
+        "a/tuned.pt is refused: it holds a tensor of the shape .* with fewer numbers than that",
+        {"a/tuned.pt": saved({"minitune": "tuned method", "weights": torch.zeros(1).expand(2**30)})},
+    ),
+    "a tuned method with a text for a list": (
+        "predict a 'a text'",
+        "a/tuned.pt, settings is 'rank=2'; a list was expected",
+        {"a/tuned.pt": saved({"minitune": "tuned method", "version": 2, "settings": "rank=2"} | dict.fromkeys(OTHERS))},
+    ),
     "no text": ("predict T -", "standard input"),
     "texts and a file": ("predict T 'a text' --data reviews.csv", "either texts"),
     "standard input beside a text": ("predict T - 'a text'", "stands for the lines of standard input"),
@@ -497,6 +524,21 @@ ROWS = {
     "no --out": ("import nowhere", "--out"),
     "a folder without a config": ("import a --out o", "config.json", {"a/model.safetensors": b""}),
     "a config that is none": ("import a --out o", "config.json.*no valid JSON", {"a/config.json": "{"}),
+    "a config with a number of 400 digits": (
+        "import a --out o",
+        r"vocab_size 1000.*\.\.\., and a whole number above 0",
+        {"a/config.json": json.dumps({"model_type": "bert", "vocab_size": 10**400})},
+    ),
+    "a config in another encoding": (
+        "import a --out o",
+        r"config.json is damaged: it is not UTF-8 from byte 15 on; restore it$",  # import has no --encoding
+        {"a/config.json": b'{"model_type": \xff}'},
+    ),
+    "sizes beyond the weights": (
+        "import a --out o",
+        "model.bin is damaged or of another model: .* takes .* at least, and the files of weights have 9 B;",
+        {"a/config.json": '{"model_type": "gpt2"}', "a/pytorch_model.bin": b"PK\3\4 what"},
+    ),
     "a model of another kind": (
         "import a --out o",
         "roberta.*gpt2.*bert|roberta",
@@ -505,6 +547,20 @@ ROWS = {
     "words for a model": ("import a --out o --labels x,y", "--labels belongs to a LoRA", {"a/config.json": "{}"}),
     "an adapter without its model": ("import a --out o", "--model", {"a/adapter_config.json": "{}"}),
     "a damaged adapter": ("import a --out o --model B", "adapter_config.json", {"a/adapter_config.json": "[]"}),
+    "a pattern without end in an adapter": (
+        "import a --out o --model B",
+        r"rank_pattern=\{'\(a\+\)\+\$': 3\}.*names of layers, with dots, alternatives",
+        {"a/adapter_config.json": json.dumps({"peft_type": "LORA", "rank_pattern": {"(a+)+$": 3}})},
+    ),
+    "an adapter with a rank of 400 digits": (
+        "import a --out o --model B",
+        "r=a number of more than 60 digits, which cannot be imported",
+        {"a/adapter_config.json": json.dumps({"peft_type": "LORA", "r": 10**400})},
+    ),
+    "export of a tuned method as a model": (
+        "export T --transformers o",
+        r"T holds a tuned method.*--peft OUT.*minitune export \S+bert --transformers OUT$",
+    ),
     "export to nowhere": ("export T", "--peft"),
     "export to both": ("export T --peft o --transformers p", "not allowed"),
     "export of nothing": ("export nowhere --peft o", r"nowhere/tuned.pt|minitune\[real\]"),

@@ -105,7 +105,7 @@ def test_what_cannot_be_exported_or_imported(capsys, models, lora, tuned, here):
         (["export", "t", "--peft", "out", "--transformers", "out"], "not allowed with argument"),
         (["export", "gone", "--peft", "out"], "there is no gone/tuned.pt"),
         (["export", models / "bert", "--peft", "out"], "there is no"),
-        (["export", "t", "--transformers", "out"], "there is no t/model.pt"),
+        (["export", "t", "--transformers", "out"], "t holds a tuned method"),
         (["export", "llama", "--transformers", "out"], "there is no model 'llama'"),
         (["export", models / "bert", "--transformers", "out", "--model", "gpt"], "--model belongs to --peft"),
         (["export", "t", "--peft", "out", "--model", models / "gpt"], "fingerprint"),

@@ -57,6 +57,16 @@ def test_a_pooler_that_was_never_trained_is_told(capsys, here):
     assert "pooler was never trained" in run(capsys, "import", source, "--out", "out")[1]
 
 
+def test_a_tokenizer_that_knows_no_plain_text_is_told(capsys, here):
+    source = write_folder(here / "source", "bert", "word level")
+    path = source / "tokenizer.json"
+    assert "warning" not in run(capsys, "import", source, "--out", "out")[1]
+    pairs = {"type": "Replace", "pattern": {"Regex": "[a-z]+ [a-z]+"}, "content": "?"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"normalizer": pairs}))
+    status, out, _ = run(capsys, "import", source, "--out", "out", "--force")
+    assert status == 0 and "plain English texts the tokenizer knows no token" in out
+
+
 def test_every_part_that_may_be_lacking_has_its_sentence():
     assert set(import_model.WITHOUT) == set(PARTS)
 

@@ -198,6 +198,67 @@ def test_a_damaged_tokenizer_is_refused(tmp_path, change, message):
         read_foreign_tokenizer(folder, "bert", 2000)
 
 
+PANICS = {  # of the library's Rust code, which raises no Exception then
+    "when it is made": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+    "when it reads": {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
+}
+
+
+@pytest.mark.parametrize("case", PANICS, ids=[name.replace(" ", "-") for name in PANICS])
+def test_a_tokenizer_that_panics_is_refused_in_a_sentence(tmp_path, case):
+    folder = write_folder(tmp_path, "bert")
+    tokenizer = read_foreign_tokenizer(folder, "bert", 99).tokenizer
+    tokenizer.save(tmp_path / "ours.json")
+    for name, read in (
+        ("tokenizer.json", lambda: read_foreign_tokenizer(folder, "bert", 99)),
+        ("ours.json", lambda: load_tokenizer(tmp_path / "ours.json")),
+    ):
+        path = tmp_path / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | PANICS[case]))
+        with pytest.raises(UserError, match=rf"{name} (is no tokenizer|cannot read any text).*save the tokenizer anew"):
+            read()
+
+
+ERASED = {
+    "everything is dropped": ({"type": "Replace", "pattern": {"Regex": "."}, "content": ""}, "nothing"),
+    "everything is one sign": ({"type": "Replace", "pattern": {"Regex": ".+"}, "content": "\u4e00"}, r"\[UNK\]"),
+    "everything is one word": ({"type": "Replace", "pattern": {"Regex": ".+"}, "content": "was"}, "was"),
+    "all letters are strange": ({"type": "Replace", "pattern": {"Regex": r"\w"}, "content": "\u2654"}, r"\[UNK\]"),
+}
+
+
+@pytest.mark.parametrize("case", ERASED, ids=[name.replace(" ", "-") for name in ERASED])
+def test_a_tokenizer_that_erases_what_it_is_given_is_refused(tmp_path, case):
+    normalizer, left = ERASED[case]
+    folder = write_folder(tmp_path, "bert")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(content | {"normalizer": normalizer}))
+    with pytest.raises(
+        UserError, match=rf"reads \d+ texts, of its own vocabulary too, as one and the same \({left}.*\)"
+    ):
+        read_foreign_tokenizer(folder, "bert", 99)
+
+
+def test_the_share_of_plain_texts_that_are_not_read_is_told(foreign, tmp_path):
+    assert foreign[0].unread <= 3 / 8
+    folder = write_folder(tmp_path, "bert", "word level")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    upper = {"type": "Replace", "pattern": {"Regex": "[a-z]+ [a-z]+"}, "content": "?"}  # of its own words each is read
+    (folder / "tokenizer.json").write_text(json.dumps(content | {"normalizer": upper}))
+    assert read_foreign_tokenizer(folder, "bert", 99).unread > 3 / 8
+
+
+def test_a_vocabulary_beyond_the_models_rows_is_refused_before_the_library_makes_it(tmp_path, monkeypatch):
+    for kind in ("bert", "gpt"):
+        folder = write_folder(tmp_path / kind, kind)
+        content = json.loads((folder / "tokenizer.json").read_text())
+        content["model"]["vocab"] |= {f"word{i}": 1000 + i for i in range(9000)}
+        (folder / "tokenizer.json").write_text(json.dumps(content))
+        monkeypatch.setattr("minitune.data.foreign_tokenizer.read_library", lambda *_: pytest.fail("it was made"))
+        with pytest.raises(UserError, match=r"has 9,\d\d\d tokens, and config.json says that the model knows 500"):
+            read_foreign_tokenizer(folder, kind, 500)
+
+
 @pytest.mark.parametrize("key", ["cls_token", "sep_token", "mask_token"])
 def test_a_bert_without_a_token_that_it_was_pretrained_with_is_refused(tmp_path, key):
     folder = write_folder(tmp_path, "bert", "word level")

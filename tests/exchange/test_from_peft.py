@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from minitune.errors import UserError
 from minitune.exchange.from_peft import from_peft, is_adapter
-from minitune.exchange.peft_config import MAY_BE_NONE, PASSED_OVER
+from minitune.exchange.peft_config import MAY_BE_NONE, PASSED_OVER, PATTERN, PeftLoRA
 from minitune.exchange.to_peft import peft_files
 from minitune.training.checkpoint import save_checkpoint
 from minitune.training.whole_folder import write_folder
@@ -178,7 +178,7 @@ OPTIONS = {
     "rank_pattern": ({"query": "two"}, "rank_pattern"),
     "alpha_pattern": ({"(": 3}, "alpha_pattern"),
 }
-ODD = (None, True, 0, -1, 2.5, "x", [], [1], {}, {"a": {}}, {"query": None}, float("inf"), 10**400)
+ODD = (None, True, 0, -1, 2.5, "x", [], [1], {}, {"a": {}}, {"query": None}, float("inf"), 10**400, [[]] * 3)
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -187,6 +187,34 @@ def test_options_that_have_no_counterpart_are_refused_by_name(option, saved, tmp
     with pytest.raises(UserError) as refused:
         from_peft(changed(saved, tmp_path, "bert-head", {option: value}), tiny.checkpoint("bert"))
     assert expected in str(refused.value) and "adapter_config.json" in str(refused.value)
+
+
+@pytest.mark.parametrize("option", ["rank_pattern", "alpha_pattern"])
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+$", "(query|value)+", "[a-z]*x", "a{9}", "query.*.*.*.*x", ".*+", "(?=query)", r"\w+", "a*", "x?"]
+)
+def test_a_pattern_that_might_never_end_is_refused_and_not_run(option, pattern, saved, tmp_path):
+    folder = changed(saved, tmp_path, "bert-head", {option: {"value": 3, pattern: 3}})
+    with pytest.raises(
+        UserError, match=rf"has {option}=.*names of layers, with dots, alternatives \(\|\) and up to three plain"
+    ):
+        from_peft(folder, tiny.checkpoint("bert"))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "query",
+        "self.query|self.value",
+        r"attention\.self\.(q)".replace("(q)", "query"),
+        "layer.1.*query",
+        "^bert.*1.*query$",
+    ],
+)
+def test_patterns_of_names_match_as_in_peft(pattern):
+    config = PeftLoRA(r=2, rank_pattern={pattern: 7})
+    layer = "bert.encoder.layer.1.attention.self.query"
+    assert PATTERN.fullmatch(pattern) and (config.rank(layer), config.rank(layer + "s")) == (7, 2)
 
 
 def test_no_value_of_any_option_ends_in_a_traceback(saved, tmp_path):
@@ -230,6 +258,11 @@ def renamed(name, new):
 
 TENSORS = {
     "not finite": (replaced(QUERY.format("A"), lambda t: t * float("nan")), "not finite"),
+    "beyond float32": (
+        replaced(QUERY.format("A"), lambda t: torch.where(t > t.median(), 1e39, t.double())),
+        r"layer.0.attention.self.query.lora_A.weight with numbers beyond float32, which ends at 3.4e38, 3\d of 72",
+    ),
+    "float8": (replaced(QUERY.format("A"), lambda t: t.to(torch.float8_e5m2)), "torch.float8_e5m2; numbers with a"),
     "whole numbers": (replaced(QUERY.format("A"), lambda t: t.long()), "torch.int64; numbers with a fraction"),
     "another rank": (replaced(QUERY.format("A"), lambda t: t[:2]), r"lora_A of .*query .* is \(2, 24\), and \(3, 24\)"),
     "turned": (replaced(QUERY.format("B"), lambda t: t.T), r"lora_B of .*query .* is \(3, 24\), and \(24, 3\)"),

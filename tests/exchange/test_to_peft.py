@@ -47,7 +47,7 @@ def told(readme, pattern):
 
 
 def run_peft(readme, base, folder, texts):
-    """What the README says: (logits or hidden states (T, ...), the ids that were fed) of each text."""
+    """What the README says: (logits or hidden states (T, ...), the ids that were fed, the model) of each text."""
     name, count = told(readme, r"loaded onto (\w+)"), re.search(r"num_labels=(\d)", readme)
     more = {"num_labels": int(count[1])} if count else {}
     model = getattr(transformers, name).from_pretrained(base, **more)
@@ -56,6 +56,8 @@ def run_peft(readme, base, folder, texts):
     fed = told(readme, r'tokenizer\("(.*?)", add_special')
     for text in texts:
         first, second = (text, "") if isinstance(text, str) else text
+        if not second and "where {text_b} is empty, leave out the space before it too" in readme:
+            fed = fed.replace(" {text_b}", "{text_b}")
         row = fed.replace("{text}", first).replace("{text_b}", second)
         inputs = tokenizer(row, add_special_tokens=False, return_tensors="pt")
         if "token_type_ids are 1" in readme:
@@ -65,7 +67,7 @@ def run_peft(readme, base, folder, texts):
         with torch.no_grad():
             output = model(**inputs)
         result = output.last_hidden_state if name == "GPT2Model" else output.logits
-        yield result[0], inputs["input_ids"][0], tokenizer
+        yield result[0], inputs["input_ids"][0], model
 
 
 def scores_by_recipe(readme, base, folder, texts):
@@ -73,7 +75,8 @@ def scores_by_recipe(readme, base, folder, texts):
     shift = int(told(readme + "which is 0 places", r"which is (\d+) places"))
     read = told(readme, r"- read: (.*)")
     rows = []
-    for result, ids, tokenizer in run_peft(readme, base, folder, texts):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    for result, ids, _ in run_peft(readme, base, folder, texts):
         if result.dim() == 1:  # one score a class already
             rows.append(result)
             continue
@@ -193,14 +196,45 @@ def test_taggers_in_peft(kind, what, bases, tmp_path):
 
 @pytest.mark.parametrize("what", ["lora", *PROMPTS])
 def test_writers_in_peft(what, bases, tmp_path):
-    asked = Question((), "{text} so", kind="text", is_own=what not in ("prompt-tuning", "p-tuning"))
+    """The README's own line is run, with the cache or without as it says."""
+    asked = Question((), "{text} so", kind="text", is_own=what not in ("prompt-tuning", "p-tuning"), room=9)
     one = tuned("gpt", what, *PROMPTS.get(what, ()), question=asked)
     readme = export(one, tmp_path)
-    for text, (result, _, _) in zip(TEXTS, run_peft(readme, bases / "gpt", tmp_path, TEXTS), strict=True):
-        ids = torch.tensor([one.predictor.question(Writing(text)).ids])
+    assert ("use_cache=False" in readme) == (what != "lora")
+    answers = one.predictor.tokens([Writing(text) for text in TEXTS])
+    for text, answer, (result, ids, model) in zip(
+        TEXTS, answers, run_peft(readme, bases / "gpt", tmp_path, TEXTS), strict=True
+    ):
+        question = torch.tensor([one.predictor.question(Writing(text)).ids])
         with torch.no_grad():
-            ours = one.predictor.model.logits(one.predictor.model(ids).hidden[0, -1])
+            ours = one.predictor.model.logits(one.predictor.model(question).hidden[0, -1])
         torch.testing.assert_close(result[-1], ours, **CLOSE)
+        assert written(readme, model, ids) == answer, f"{what}: the README's line generates something else"
+
+
+def written(readme, model, ids):
+    """What the line of the README generates after the ids that are fed, up to the end of text."""
+    line = told(readme, r"- read: `(.*?)` goes on")
+    inputs = {"input_ids": ids[None], "attention_mask": torch.ones_like(ids)[None]}
+    row = eval(line, {"model": model, "inputs": inputs})[0].tolist()
+    assert row[: len(ids)] == ids.tolist()
+    end = model.config.eos_token_id
+    return row[len(ids) : row.index(end, len(ids))] if end in row[len(ids) :] else row[len(ids) :]
+
+
+@pytest.mark.parametrize("what", ["lora", "prefix-tuning"])
+def test_an_empty_second_text_takes_its_space_with_it(what, bases, tmp_path):
+    """To a GPT a space too many is a token too many."""
+    asked = Question((), "{text} {text_b} so", kind="text", is_own=True, is_pair=True, room=5)
+    one = tuned("gpt", what, *PROMPTS.get(what, ()), question=asked)
+    readme = export(one, tmp_path)
+    assert "where {text_b} is empty, leave out the space before it too" in readme
+    for pair in (("great soup", ""), ("great soup", "it was sad")):
+        ((_, ids, _),) = run_peft(readme, bases / "gpt", tmp_path, [pair])
+        assert ids.tolist() == one.predictor.question(Writing(pair[0], text_b=pair[1])).ids, "other tokens are fed"
+        as_written = pair[0] + " " + pair[1] + " so"
+        is_same = one.base.tokenizer.encode(as_written) == ids.tolist()
+        assert is_same == bool(pair[1]), "the space matters where the text is empty, and only there"
 
 
 # what cannot be exported

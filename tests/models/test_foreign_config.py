@@ -80,6 +80,16 @@ def test_parameters_are_counted_without_a_model(tmp_path, values):
         (bert_config(9), {"hidden_dropout_prob": 1.5}, "hidden_dropout_prob 1.5, and a number from 0 to 1"),
         (bert_config(9), {"layer_norm_eps": 0}, "layer_norm_eps 0, and a number above 0"),
         (bert_config(9), {"vocab_size": None}, "vocab_size null"),
+        (bert_config(9), {"vocab_size": 10**400}, "vocab_size 10000.*[.][.][.], and a whole number above 0"),
+        (bert_config(9), {"layer_norm_eps": 10**400}, "layer_norm_eps 1000.*, and a number above 0"),
+        (
+            bert_config(9),
+            {"hidden_dropout_prob": -(10**400)},
+            "hidden_dropout_prob -1000.*[.][.][.], and a number from",
+        ),
+        (gpt_config(9), {"n_inner": 2**31}, "n_inner 2147483648"),
+        (gpt_config(9), {"scale_attn_weights": 10**400}, "scale_attn_weights 1000"),
+        (gpt_config(9), {"model_type": 10**400}, "of the type a number of more than 60 digits"),
     ],
 )
 def test_what_is_computed_otherwise_is_refused_by_name(tmp_path, values, changes, message):

@@ -130,6 +130,26 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
             read_foreign_weights(tmp_path)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_numbers_beyond_float32_are_refused_and_not_made_infinite(tmp_path, name):
+    wide = torch.tensor([1.0, 3.5e38, -1e300, 3.4e38], dtype=torch.float64)
+    save(STATE | {"b": wide}, tmp_path / name)
+    with pytest.raises(UserError, match=r": b has numbers beyond float32, which ends at 3.4e38, 2 of 4; save"):
+        read_foreign_weights(tmp_path)
+    save(STATE | {"b": wide[::3].contiguous()}, tmp_path / name)
+    assert read_foreign_weights(tmp_path)["b"].float().isfinite().all(), "what float32 can hold is taken"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_name_in_two_shards_is_refused_where_the_numbers_differ(tmp_path, name):
+    _, second = shards(tmp_path, name)
+    save({"b": STATE["b"], "a.weight": STATE["a.weight"]}, tmp_path / second)
+    assert same(read_foreign_weights(tmp_path))
+    save({"b": STATE["b"], "a.weight": STATE["a.weight"] + 1}, tmp_path / second)
+    with pytest.raises(UserError, match=rf"{second} has a.weight with other numbers than another shard has"):
+        read_foreign_weights(tmp_path)
+
+
 def test_what_is_no_table_of_tensors_is_refused(tmp_path):
     for content in ([STATE["b"]], {"model": STATE}, {1: STATE["b"]}, STATE["b"]):
         torch.save(content, tmp_path / "pytorch_model.bin")

@@ -9,6 +9,7 @@ from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.prompting.slots import Part
 from minitune.prompting.template import Demonstration, Template, shorten, with_stop
+from tests import tiny
 from tests.naming import expect
 
 pytestmark = pytest.mark.lesson06
@@ -429,3 +430,52 @@ def test_a_label_word_that_fills_the_context_is_named(tokenizer):
         UserError, match=r"29 of them a label word's\) and the context holds 30: .* shorter label words"
     ):
         Template.parse("{text} it was {mask}").render(PAIR, tokenizer, 30, fill)
+
+
+# long texts
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{text} it was {mask}",
+        "{text:start} so {mask}",
+        "{text} {sep} {text_b:start} was {mask}",
+        "{text_b} {text} {mask}",
+    ],
+)
+def test_a_long_text_is_read_as_it_is_where_nothing_is_cut_beforehand(kind, written, monkeypatch):
+    tokenizer, template, rng = tiny.checkpoint(kind).tokenizer, Template.parse(written), random.Random(written)
+    words = ["great", "soup", ",", "the", "film", "was", "!", "'s", "猫", "x" * 40, "\n", " "]
+    more = 0
+    for number in range(24):
+        texts = [" ".join(rng.choices(words, k=rng.choice((2, 30, 400, 1500)))) for _ in range(2)]
+        example, context = Example(*(f"a {text} z" for text in texts)), 20 + number
+        whole = template.render(example, tokenizer, context)
+        with monkeypatch.context() as patch:
+            patch.setattr("minitune.data.long_texts.READ_WHOLE", 600)
+            found = template.render(example, tokenizer, context)
+        assert (found.ids, found.types, found.blanks, found.origin) == (
+            whole.ids,
+            whole.types,
+            whole.blanks,
+            whole.origin,
+        )
+        assert found.cut == whole.cut if not found.is_cut_more else 0 < found.cut < whole.cut, (
+            "the number is none of this"
+        )
+        assert not whole.is_cut_more
+        more += found.is_cut_more
+    assert more > 5, "no text was long: this test shows nothing"
+
+
+def test_what_is_cut_is_as_many_tokens_whatever_stands_beside_it():
+    """By hand: the longest first, of equals the first, until both fit."""
+    for lengths, room, kept in (((9, 4), 6, (3, 3)), ((9, 4), 7, (3, 4)), ((2, 50), 6, (2, 4)), ((8, 8), 5, (2, 3))):
+        texts = [list(range(length)) for length in lengths]
+        assert shorten(texts, room) == sum(lengths) - room
+        assert texts == [list(range(count)) for count in kept], "the longest loses first, of two equals the first"
+    text = list(range(9))
+    shorten([text], 4, ["start"])
+    assert text == [5, 6, 7, 8]

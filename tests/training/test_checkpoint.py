@@ -271,7 +271,7 @@ def test_weights_of_another_size_are_refused(saved):
     [
         ("layers", 20_000, "layers is 20000; 0 to 1000 was expected"),
         ("layers", 2.0, "layers'?.* is 2.0; a whole number was expected"),
-        ("width", 2**40, "width is 1099511627776; 1 or more"),
+        ("width", 2**40, "width is 1099511627776; 1 to 1,048,576"),
         ("heads", 4, "a width of 6 cannot be shared by 4 heads"),
         ("heads", True, "True; a whole number was expected"),
         ("context", -3, "context is -3"),
@@ -303,7 +303,7 @@ def test_a_small_file_cannot_ask_for_much_memory(saved):
     content = torch.load(folder / "model.pt", weights_only=True)
     shown_often = torch.zeros(1).expand(content["weights"]["blocks.0.mlp.up.weight"].shape)
     torch.save(content | {"weights": content["weights"] | {"blocks.0.mlp.up.weight": shown_often}}, folder / "model.pt")
-    with pytest.raises(UserError, match="holds fewer numbers than its shape says"):
+    with pytest.raises(UserError, match="with fewer numbers than that"):
         load_checkpoint(str(folder))
     save_checkpoint(folder, checkpoint)
     with zipfile.ZipFile(folder / "model.pt") as parts, zipfile.ZipFile(folder / "p.zip", "w", 8) as packed:

@@ -59,6 +59,27 @@ def test_tensors_come_to_their_places(tmp_path, kind):
     assert model.config.context == 47 and not model.training and checkpoint.lacks == ()
 
 
+@pytest.mark.parametrize("twin", ["embeddings.word_embeddings.weight", "bert.embeddings.LayerNorm.weight"])
+def test_a_tensor_under_two_names_is_taken_where_the_numbers_are_the_same_and_refused_where_not(tmp_path, twin):
+    rows = imported(write_folder(tmp_path / "plain")).model.config.vocab_size - 5
+    first = {"embeddings": "bert." + twin, "bert": "bert.embeddings.LayerNorm.gamma"}[twin.partition(".")[0]]
+    numbers = tensors_of("bert", rows)[first]
+    twice = imported(write_folder(tmp_path / "same", tensors={twin: numbers.double()}))
+    assert fingerprint(twice.model) == fingerprint(imported(tmp_path / "plain").model)
+    write_folder(tmp_path / "other", tensors={twin: numbers + 0.5})
+    with pytest.raises(UserError, match=r"embeddings\..*weight is there twice, as .* with different numbers; save"):
+        imported(tmp_path / "other")
+
+
+def test_sizes_beyond_the_files_of_weights_are_refused_before_anything_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(importing, "read_foreign_tokenizer", lambda *_: pytest.fail("a row gets a name of its own"))
+    sizes = {"vocab_size": 10**6, "hidden_size": 24 * 10**4, "num_hidden_layers": 1000, "intermediate_size": 10**6}
+    for key, value in sizes.items():
+        write_folder(tmp_path, config={key: value})
+        with pytest.raises(UserError, match=r"pytorch_model.bin is damaged or of another model: .* takes .* at least"):
+            plan_import(tmp_path)
+
+
 def test_one_block_of_a_bert_worked_out(tmp_path):
     """Post-LN by hand, from the source's tensors alone, on a padded row."""
     model = imported(write_folder(tmp_path, "bert")).model.double()
@@ -93,7 +114,8 @@ def test_one_block_of_a_bert_worked_out(tmp_path):
 
 def test_the_plan_tells_sizes_memory_and_work_before_the_weights_are_read(tmp_path):
     write_folder(tmp_path, "gpt", spare=3)
-    (tmp_path / "pytorch_model.bin").unlink()
+    weights = tmp_path / "pytorch_model.bin"
+    weights.write_bytes(bytes(weights.stat().st_size))
     plan = plan_import(tmp_path)
     d, i, v = 24, 44, plan.config.vocab_size + 7
     blocks = 2 * (4 * d * d + 2 * d * i + 9 * d + i)

@@ -328,7 +328,19 @@ def whole(bases, tmp_path_factory):
         (lambda c: c["weights"].popitem(), "lacks 'readout.linear.bias'"),
         (lambda c: c["weights"].update(more=torch.zeros(2)), "holds 'more', which does not belong there"),
         (lambda c: c["weights"].update({"readout.linear.bias": torch.tensor([0, math.nan, 0])}), "not finite"),
-        (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3).to_sparse()}), "a dense tensor was"),
+        (
+            lambda c: c["weights"].update({"readout.linear.bias": torch.tensor([0, 1e39, 0], dtype=torch.float64)}),
+            "beyond float32, which ends at 3.4e38, 1 of 3",
+        ),
+        (
+            lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3).to(torch.float8_e5m2)}),
+            "of torch.float8_e5m2; a tensor of float32 was expected",
+        ),
+        (
+            lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3, dtype=torch.complex64)}),
+            "of torch.complex64; a tensor of float32 was expected",
+        ),
+        (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(3).to_sparse()}), "dense tensors of"),
         (lambda c: c["weights"].update({"readout.linear.bias": torch.zeros(1).expand(3)}), "holds fewer numbers"),
         (lambda c: c.update(method="lorra+head"), "'lorra' is unknown"),
         (lambda c: c.update(settings=["rank=0"]), "rank is 0"),
@@ -378,6 +390,12 @@ def test_a_file_that_is_damaged_or_foreign_is_one_sentence(bases, tmp_path):
         load_tuned(tmp_path)
     torch.save({"minitune": "tuned method", "version": 99}, path)
     with pytest.raises(UserError, match="version 99"):
+        load_tuned(tmp_path)
+    torch.save({"minitune": "tuned method", "version": torch.zeros(2)}, path)
+    with pytest.raises(UserError, match=r"of version a tensor \(2,\)"):
+        load_tuned(tmp_path)
+    torch.save({"minitune": torch.zeros(2), "version": 2}, path)
+    with pytest.raises(UserError, match="is no tuned method of minitune"):
         load_tuned(tmp_path)
     with pytest.raises(UserError, match=r"there is no .*tuned\.pt"):
         load_tuned(tmp_path / "nowhere")
