@@ -13,7 +13,6 @@ Shin et al. 2020, "AutoPrompt", equation 1 (arXiv 2010.15980), with the sum of p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -25,6 +24,7 @@ from minitune.errors import UserError
 from minitune.models.build import Model
 from minitune.readout.losses import cross_entropy
 
+LEAST, MOST = 1e-30, 1e30  # of a weight: sums of them and their logarithms are numbers of float32
 Tokens = TypeVar("Tokens", int, tuple[int, ...])  # a word: its one token, or its several
 
 
@@ -109,7 +109,7 @@ def weighed(word: str) -> tuple[str, float]:
     """ "great:2" -> ("great", 2.0); a word without a number behind a colon weighs 1.
 
     Raises:
-        UserError: the weight is not above 0.
+        UserError: the weight is not above 0, or is beyond all measure.
     """
     bare, colon, number = word.rpartition(":")
     try:
@@ -118,9 +118,10 @@ def weighed(word: str) -> tuple[str, float]:
         return word, 1.0
     if not (colon and bare):
         return word, 1.0
-    if not 0 < weight < math.inf:
+    if not LEAST <= weight <= MOST:
         raise UserError(
-            f"the label word {word!r} has the weight {number}; a number above 0 was expected, as in {bare}:2"
+            f"the label word {word!r} has the weight {number}; a number above 0 (from {LEAST:g} to {MOST:g}) was "
+            f"expected, as in {bare}:2"
         )
     return bare, weight
 
