@@ -13,7 +13,7 @@ from pathlib import Path
 
 from minitune.errors import UserError
 from minitune.files import is_folder, read_json
-from minitune.writing import check_can_write, new_temporary, place_of
+from minitune.writing import check_can_write, check_can_write_into, new_temporary, place_of
 
 LARGEST_JSON = 100_000_000  # bytes: no table of ours is larger
 Looks = Callable[[Path], bool]  # whether a file is of some kind, by what is in it
@@ -116,7 +116,7 @@ def check_can_fill(
             the inputs, or one of the files is there and is something else.
     """
     inputs = list(inputs)
-    check_can_write(folder / "a file")
+    check_can_write_into(folder)
     check_is_no_input(folder, inputs)
     if folder.is_dir() and not force and (held := sorted(path.name for path in folder.iterdir())):
         raise UserError(

@@ -165,6 +165,18 @@ def check_can_write(path: Path, bytes_needed: int = 0) -> None:
         raise UserError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
 
 
+def check_can_write_into(folder: Path) -> None:
+    """The same of files in `folder`, which need not be there yet.
+
+    Raises:
+        UserError: it is no folder, or cannot be written to.
+    """
+    try:
+        check_folder(place_of(folder))
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}; choose another place") from None
+
+
 def check_folder(folder: Path, bytes_needed: int = 0) -> None:
     """See that files can be written to `folder`, which need not be there yet.
 
@@ -212,7 +224,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises:
         UserError: another process holds it; the folder cannot be made.
     """
-    check_can_write(folder / "a file")
+    check_can_write_into(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     descriptor = None
     try:

@@ -39,7 +39,7 @@ def test_a_file_of_another_kind_is_not_replaced(tmp_path, content, is_ours):
     with (
         contextlib.nullcontext()
         if is_ours
-        else pytest.raises(UserError, match="table.json is there and is not a table")
+        else pytest.raises(UserError, match=r"table\.json is there and is not a table")
     ):
         check_may_replace(path, TABLE, "a table")
     assert path.read_bytes() == content

@@ -109,7 +109,11 @@ def add_layout(group) -> None:
         "--no-header", action="store_true", help="the first line is a row; columns are called 1, 2, 3, ..."
     )
     group.add_argument("--no-quoting", action="store_true", help="a double quote is a letter like any other")
-    group.add_argument("--encoding", metavar="NAME", help="such as latin-1 (default: UTF-8, or UTF-16 with its mark)")
+    group.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="such as latin-1, or utf-8-replace for a damaged file (default: UTF-8, or UTF-16 with its mark)",
+    )
 
 
 def layout_asked_for(options: argparse.Namespace, label_column: str | None = None):

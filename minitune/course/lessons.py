@@ -131,11 +131,12 @@ def notebook(lesson: Lesson, out: Path, force: bool = False) -> Path:
         "nbformat_minor": 5,
     }
     path, text = out / f"{lesson.path.stem}.ipynb", json.dumps(content, indent=1) + "\n"
-    check_may_replace(path, holds_json("cells", "nbformat"), "a notebook")
+    check_can_write(path)
     if path.exists() and not force and read_bytes(path) != text.encode():
         raise UserError(
             f"{path} is there and was edited, or is of another version of the lesson: choose another --out, or add "
             "--force to write it anew"
         )
+    check_may_replace(path, holds_json("cells", "nbformat"), "a notebook")
     write_text(path, text)
     return path

@@ -74,7 +74,7 @@ class SmallWorld:
         self.text = ["a text", "ünd one more"]
 
     def task(self, name):
-        return dict.fromkeys(SPLITS, [{"text": name}])
+        return {split: [{"text": name}] for split in SPLITS}
 
     def documents(self, count=None):
         return self.text[:count]
@@ -99,7 +99,7 @@ def test_a_full_disk_leaves_nothing_that_blocks_the_next_try(tmp_path, monkeypat
     assert (tmp_path / "w" / "text.txt").read_text(encoding="utf-8") == "a text\nünd one more\n"
     assert (tmp_path / "w" / "tasks" / "topic" / "dev.csv").read_text() == "text\ntopic\n"
     assert (tmp_path / "w" / "words").is_dir() and (tmp_path / "w" / "made-by").is_file()
-    with pytest.raises(UserError, match="is there already: .*--force"):
+    with pytest.raises(UserError, match=r"is there already: .*--force"):
         folder.check_is_free(tmp_path / "w", force=False)
     folder.check_is_free(tmp_path / "w", force=True)
 
