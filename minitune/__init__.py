@@ -70,8 +70,11 @@ def read(
     header: bool = True,
     quoting: bool = True,
     encoding: str | None = None,
+    separator: str | None = None,
+    quote: str = '"',
+    skip_bad: bool = False,
 ) -> TaskData:
-    """Your own .csv, .tsv, .jsonl or .conll file: a row an example. Its `notes` say what was guessed.
+    """Your own .csv, .tsv, .jsonl, .json or .conll file: a row an example. Its `notes` say what was guessed.
 
     Args:
         text, label: the columns of the texts and of their labels; by default "text" and "label", of tags "tokens" and
@@ -79,19 +82,22 @@ def read(
         test: a file of the same form to test on; without it, a part is kept for the test, of classes as many of each.
         shots: so many examples, a class or of numbers and tags in all, are left to train on.
         text_b: the column of a second text, which makes pairs; by default "text_b", if there is one.
-        kind: of the labels: classes, number or tags.
+        kind: of the labels: classes, number, tags or instructions; by default it is guessed.
         header: whether the first line names the columns; else they are called "1", "2", "3", ...
         quoting: whether a field may stand between double quotes.
         encoding: such as "latin-1"; by default UTF-8, or UTF-16 with its mark.
+        separator: of the columns: a character, or comma, semicolon, tab or pipe; by default it is guessed.
+        quote: the character that quotes are.
+        skip_bad: leave out rows that cannot be used, and count them in the notes; otherwise they are refused.
 
     Raises:
         UserError: a file, a column, a text or a label that is missing or malformed, with its place; a single class.
     """
-    from minitune.data.rows import Layout
+    from minitune.data.reading import Layout
     from minitune.questions.from_file import file_data
 
-    layout = Layout(text, text_b, label, header, quoting, encoding)
-    return file_data(Path(path), None if test is None else Path(test), shots, layout, kind)
+    layout = Layout(text, text_b, label, header, quoting, encoding, separator, quote, kind, skip_bad)
+    return file_data(Path(path), None if test is None else Path(test), shots, layout)
 
 
 def read_instructions(
@@ -101,6 +107,7 @@ def read_instructions(
     shots: int | None = None,
     *,
     encoding: str | None = None,
+    skip_bad: bool = False,
 ) -> TaskData:
     """Your own .json or .jsonl file of instructions, their inputs (which may be empty) and the outputs that are wanted.
 
@@ -109,13 +116,17 @@ def read_instructions(
         test: a file of the same form to test on; without it, one record in five is kept for the test.
         shots: so many records are left to train on.
         encoding: such as "gb18030"; by default UTF-8, or UTF-16 with its mark.
+        skip_bad: leave out records that cannot be used, and count them in the notes; otherwise they are refused.
 
     Raises:
         UserError: a file, a record or a field that is missing or malformed, with its place; too few records.
     """
-    from minitune.questions.from_instructions import instruction_data
+    from dataclasses import replace
 
-    return instruction_data(Path(path), None if test is None else Path(test), shots, fields, encoding)
+    from minitune.questions.from_file import file_data, named_fields
+
+    layout = replace(named_fields(fields), encoding=encoding, skip_bad=skip_bad)
+    return file_data(Path(path), None if test is None else Path(test), shots, layout)
 
 
 def tune(

@@ -127,3 +127,15 @@ def random_past(rows: int, length: int, layers: int = 3, heads: int = 3, size: i
         return torch.randn(rows, heads, length, size, dtype=torch.float64, generator=generator)
 
     return tuple((draw(), draw()) for _ in range(layers))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A user's own file, as text or as bytes."""
+
+    def write(content, name="reviews.csv", encoding="utf-8"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+        return path
+
+    return write

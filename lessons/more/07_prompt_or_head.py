@@ -31,7 +31,7 @@ from minitune.course.lessons import is_fast, save_result, show_table
 from minitune.experiments.experiment import learn
 from minitune.files import read_text
 from minitune.methods.method import Method
-from minitune.questions.question import asked_otherwise
+from minitune.questions.otherwise import asked_otherwise
 from minitune.report import interval
 
 DRAWS = 2 if is_fast() else 10

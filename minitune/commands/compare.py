@@ -53,10 +53,10 @@ def run(options: argparse.Namespace) -> None:
     from minitune.experiments.compare import compare
     from minitune.experiments.compare_report import compare_json, compare_table, many, plot
     from minitune.methods.file_report import describe, words_asked
-    from minitune.methods.kinds import KINDS
     from minitune.methods.several import all_methods, parse_all
     from minitune.outputs import check_may_replace, holds_json
-    from minitune.questions.question import asked_otherwise
+    from minitune.questions.kinds import KINDS
+    from minitune.questions.otherwise import asked_otherwise
     from minitune.report import check_figure_path, is_our_figure, is_plot
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
@@ -75,10 +75,11 @@ def run(options: argparse.Namespace) -> None:
     data = data_asked_for(options, max((n for n in options.shots or () if n), default=None))
     kind = KINDS[data.question.kind]
     checkpoint = load_checkpoint(model_asked_for(options, data.question.kind), device)
-    dataset, question = data.for_model(checkpoint)
-    question = asked_otherwise(question, options.template, options.label_words, checkpoint, kind.is_choice)
+    data = data.readable_by(checkpoint)
+    dataset = data.dataset
+    question = asked_otherwise(data.question, options.template, options.label_words, checkpoint, kind.is_choice)
     methods = chosen or (all_methods(question.kind) if options.methods == "all" else list(kind.default))
-    if is_own(options) or data.question.kind == "reply":
+    if is_own(options) or kind.is_turn:
         described = describe(replace(data, question=question), checkpoint)
         print("\n".join([*described, *words_asked(question, methods, checkpoint.kind)]))
     shots = options.shots or ([None] if kind.shots is None else usual_shots(dataset))
@@ -127,8 +128,8 @@ def those_that_can(methods: list[str], question, checkpoint, named: bool) -> lis
     Raises:
         UserError: none is left.
     """
-    from minitune.methods.kinds import KINDS
     from minitune.methods.method import Method
+    from minitune.questions.kinds import KINDS
 
     if not question.label_words and KINDS[question.kind].is_choice:
         methods = [name for name in methods if not Method.parse(name).needs_label_words]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from minitune.commands.paths import a_path, named
 from minitune.commands.terminal import one_sentence
 from minitune.errors import UserError
 
-LAYOUT = ("text_column", "text_b_column", "no_header", "no_quoting", "encoding")  # of `add_layout`
+LAYOUT = ("text_column", "text_b_column", "no_header", "no_quoting", "separator", "quote")  # of a table alone
+OF_ANY_FILE = ("encoding", "skip_bad")
 
 
 class Parser(argparse.ArgumentParser):
@@ -109,6 +111,11 @@ def add_layout(group) -> None:
         "--no-header", action="store_true", help="the first line is a row; columns are called 1, 2, 3, ..."
     )
     group.add_argument("--no-quoting", action="store_true", help="a double quote is a letter like any other")
+    group.add_argument("--separator", metavar="C", help="of the columns: a character, comma, semicolon, tab or pipe")
+    group.add_argument("--quote", metavar="C", help='the character that quotes are (default: ")')
+    group.add_argument(
+        "--skip-bad", action="store_true", help="leave out rows that cannot be used, and count them; else refuse them"
+    )
     group.add_argument(
         "--encoding",
         metavar="NAME",
@@ -116,19 +123,27 @@ def add_layout(group) -> None:
     )
 
 
-def layout_asked_for(options: argparse.Namespace, label_column: str | None = None):
+def layout_asked_for(options: argparse.Namespace, label_column: str | None = None, kind: str | None = None):
     """What the options of `add_layout` say, as `Layout`.
 
     Raises:
         UserError: there is one of them and no --data.
     """
-    from minitune.data.rows import Layout
+    from minitune.data.reading import Layout
 
-    given = [f"--{name.replace('_', '-')}" for name in LAYOUT if getattr(options, name)]
-    if given and not options.data:
-        raise UserError(f"{given[0]} belongs to --data, and there is none")
-    columns = (options.text_column, options.text_b_column, label_column)
-    return Layout(*columns, not options.no_header, not options.no_quoting, options.encoding)
+    check_belongs(options, (*LAYOUT, *OF_ANY_FILE), "--data", bool(options.data))
+    return Layout(
+        text=options.text_column,
+        text_b=options.text_b_column,
+        label=label_column,
+        header=not options.no_header,
+        quoting=not options.no_quoting,
+        encoding=options.encoding,
+        separator=options.separator,
+        quote=options.quote or '"',
+        kind=kind,
+        skip_bad=options.skip_bad,
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -150,7 +165,7 @@ def add_shots(parser: argparse.ArgumentParser) -> None:
 
 def shots_asked_for(options: argparse.Namespace, kind: str) -> int | None:
     """As many as were said, or as suit a question of this kind."""
-    from minitune.methods.kinds import KINDS
+    from minitune.questions.kinds import KINDS
 
     return KINDS[kind].shots if options.shots == USUAL_SHOTS else options.shots
 
@@ -196,16 +211,16 @@ def data_asked_for(options: argparse.Namespace, shots: int | None, folder: Path 
     chosen = [f"{option} {value}" for option, value in sources.items() if value]
     if len(chosen) > 1:
         raise UserError(f"{' and '.join(chosen)} were given; leave one of them out")
-    check_belongs(options, ("kind", "label_column", *LAYOUT[:-1]), "--data", bool(options.data))
+    check_belongs(options, ("kind", "label_column", *LAYOUT), "--data", bool(options.data))
     check_belongs(options, ("fields",), "--instructions", bool(options.instructions))
-    check_belongs(options, ("test_data", "encoding"), "--data or --instructions", is_own(options))
+    check_belongs(options, ("test_data", *OF_ANY_FILE), "--data or --instructions", is_own(options))
     if options.instructions:
         return instructions_asked_for(options, shots)
     if not options.data:
         return task_data(options.task or "sentiment", folder)
     shots = 16 if shots == USUAL_SHOTS else shots
-    layout = layout_asked_for(options, options.label_column)
-    return file_data(options.data, options.test_data, shots, layout, options.kind)
+    layout = layout_asked_for(options, options.label_column, options.kind)
+    return file_data(options.data, options.test_data, shots, layout)
 
 
 def check_belongs(options: argparse.Namespace, names: Sequence[str], to: str, is_there: bool) -> None:
@@ -214,20 +229,27 @@ def check_belongs(options: argparse.Namespace, names: Sequence[str], to: str, is
     """
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
     if given and not is_there:
-        raise UserError(f"{given[0]} belongs to {to}; a task has files of its own")
+        raise UserError(f"{given[0]} belongs to {to}, and there is none")
 
 
 def instructions_asked_for(options: argparse.Namespace, shots: int | None):
-    from minitune.data.instructions import FIELDS, parse_fields
-    from minitune.questions.from_instructions import instruction_data
+    from minitune.questions.from_file import file_data
 
-    fields = FIELDS if options.fields is None else parse_fields(options.fields)
-    return instruction_data(options.instructions, options.test_data, shots or None, fields, options.encoding)
+    layout = replace(fields_asked_for(options), encoding=options.encoding, skip_bad=options.skip_bad)
+    return file_data(options.instructions, options.test_data, shots or None, layout)
+
+
+def fields_asked_for(options: argparse.Namespace):
+    """What --fields says, as `Layout`."""
+    from minitune.data.reading import Layout
+    from minitune.questions.from_file import named_fields
+
+    return Layout(kind="instructions") if options.fields is None else named_fields(options.fields.split(","))
 
 
 def model_asked_for(options: argparse.Namespace, kind: str) -> str:
     """The model that is named, or the one that suits a question of this kind."""
-    from minitune.methods.kinds import KINDS
+    from minitune.questions.kinds import KINDS
 
     return options.model or ("gpt" if KINDS[kind].is_written else "bert")
 

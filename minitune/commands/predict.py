@@ -13,8 +13,9 @@ DESCRIPTION = """
 What a tuned method says of your texts. They stand on the command line, each between quotes; or in a file, with --data;
 or come from standard input, a text a line (empty lines are skipped). The columns of a file are looked for under the
 names that were given when it was tuned. Every text gets one answer, in its order; of a
-tagger, one tag for each word, and - for a word that was not read. What did not fit into the model is counted on
-standard error. Write -- before a text that begins with -.
+tagger, one tag for each word, and - for a word that was not read. Of a row that cannot be asked the answer is empty.
+How many those are, and what did not fit into the model, is said on standard error. Write -- before a text that begins
+with -.
 """
 
 
@@ -49,7 +50,9 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     check(options)
 
-    from minitune.data.rows import DELIMITERS
+    from minitune.data.delimited import DELIMITERS
+    from minitune.data.reading import Reading
+    from minitune.data.rows import read_table
     from minitune.data.written import Form, json_line
     from minitune.training.loop import pick_device
     from minitune.tuned.answer_rows import check_columns, check_output, is_json, json_rows, write_answers
@@ -57,9 +60,9 @@ def run(options: argparse.Namespace) -> None:
     from minitune.tuned.queries import (
         ask_rows,
         ask_texts,
+        check_all,
         given_texts,
         piped_texts,
-        read_queries,
         rows_of,
         text_columns,
     )
@@ -70,8 +73,9 @@ def run(options: argparse.Namespace) -> None:
     if options.out:
         check_output(options.out, options.force, inputs_of(options), (column, ANSWER), layout.header)
     if options.data:
-        table = read_queries(options.data, layout)
-        written, notes = rows_of(table), table.notes
+        reading = Reading(options.data, layout)
+        table = read_table(reading)
+        written = rows_of(table)
     elif options.texts and options.texts != ["-"]:
         written = given_texts(options.texts)
     else:
@@ -80,9 +84,12 @@ def run(options: argparse.Namespace) -> None:
 
     tuned = open_tuned(options.folder, options.model, pick_device(options.device))
     if options.data:
-        queries = ask_rows(written, tuned.question, *text_columns(table, layout, tuned.question, tuned.columns))
+        queries = ask_rows(written, tuned.question, *text_columns(table, reading, tuned.question, tuned.columns))
+        notes = reading.told()
     else:
         queries = ask_texts(written, tuned.question)
+        if options.texts != ["-"] and options.texts:
+            check_all(queries)  # who types a text can type it again; of many rows the others are answered
     if options.out or options.json:
         as_json = options.json or is_json(options.out)
         check_columns(queries, tuned.question, column, as_json, options.probabilities)

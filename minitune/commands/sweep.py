@@ -49,10 +49,10 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     from minitune.experiments.sweep import best_rates, sweep, sweep_table
     from minitune.methods.file_report import describe
-    from minitune.methods.kinds import KINDS
     from minitune.methods.several import parse_all
     from minitune.outputs import check_may_replace, holds_json
-    from minitune.questions.question import asked_otherwise
+    from minitune.questions.kinds import KINDS
+    from minitune.questions.otherwise import asked_otherwise
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
     from minitune.world.folder import world_folder
@@ -68,10 +68,11 @@ def run(options: argparse.Namespace) -> None:
     shots = shots_asked_for(options, data.question.kind)
     model = model_asked_for(options, data.question.kind)
     base = load_checkpoint(model, pick_device(options.device))
-    dataset, question = data.for_model(base)
-    needs_blank = any(KINDS[question.kind].needs_blank(method.read) for method in methods)
+    data = data.readable_by(base)
+    dataset, question = data.dataset, data.question
+    needs_blank = any(method.needs_blank(question) for method in methods)
     question = asked_otherwise(question, options.template, options.label_words, base, needs_blank)
-    if is_own(options) or question.kind == "reply":
+    if is_own(options) or KINDS[question.kind].is_turn:
         print("\n".join(describe(replace(data, question=question), base)))
     found = sweep(dataset, base, question, methods, sorted(options.rates), shots, options.seeds)
     of = "" if is_own(options) else f", world {options.world}"

@@ -12,6 +12,7 @@ from minitune.commands.options import (
     add_data,
     add_shots,
     data_asked_for,
+    fields_asked_for,
     is_own,
     model_asked_for,
     shots_asked_for,
@@ -60,9 +61,9 @@ def add(group) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     from minitune.methods.file_report import describe, words_asked
-    from minitune.methods.kinds import KINDS
     from minitune.methods.method import Method
-    from minitune.questions.question import asked_otherwise
+    from minitune.questions.kinds import KINDS
+    from minitune.questions.otherwise import asked_otherwise
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
     from minitune.writing import alone_in
@@ -70,11 +71,12 @@ def run(options: argparse.Namespace) -> None:
     method = Method.parse(options.method, options.set)
     data = data_asked_for(options, options.shots)
     data = data.in_conversations(options.turns, options.seed) if options.turns else data
-    kind, shots = data.question.kind, shots_asked_for(options, data.question.kind)
-    base = load_checkpoint(model_asked_for(options, kind), pick_device(options.device))
-    if is_own(options) or kind == "reply":
-        needs_blank = KINDS[kind].needs_blank(method.read)
-        question = asked_otherwise(data.for_model(base)[1], options.template, options.label_words, base, needs_blank)
+    kind, shots = KINDS[data.question.kind], shots_asked_for(options, data.question.kind)
+    base = load_checkpoint(model_asked_for(options, data.question.kind), pick_device(options.device))
+    data = data.readable_by(base)
+    if is_own(options) or kind.is_turn:
+        needs_blank = method.needs_blank(data.question)
+        question = asked_otherwise(data.question, options.template, options.label_words, base, needs_blank)
         asked = words_asked(question, [method.name], base.kind) if question.label_words else []  # else it is refused
         print("\n".join([*describe(replace(data, question=question), base), *asked]))
     out = options.out or default_folder(method.name, data.name, base.name, shots, options.seed)
@@ -86,13 +88,13 @@ def tune_into(out: Path, options: argparse.Namespace, method, data, base) -> Non
     """The work itself, in a folder that nobody else writes to meanwhile."""
     from minitune.experiments.curve import plot_curve
     from minitune.experiments.experiment import judge
-    from minitune.methods.kinds import KINDS
     from minitune.outputs import check_may_replace
+    from minitune.questions.kinds import KINDS
     from minitune.report import is_our_figure, is_plot
     from minitune.tuned.saved import FILE, check_is_free
     from minitune.tuned.tuned import stored, tune, tuning_report
 
-    kind, shots = data.question.kind, shots_asked_for(options, data.question.kind)
+    kind, shots = KINDS[data.question.kind], shots_asked_for(options, data.question.kind)
     curve, read = out / "curve.png", inputs_of(options)
     check_is_free(out, options.force)
     check_may_replace(out / FILE, lambda path: True, "", read)
@@ -100,30 +102,31 @@ def tune_into(out: Path, options: argparse.Namespace, method, data, base) -> Non
     check_may_replace(curve, older, "a figure of minitune", read)
     tuned = tune(method, base, data, shots, options.seed, options.template, options.label_words, out)
     tuned.made["test"] = judge(tuned.predictor, data.test)
-    tuned.made["columns"] = columns_of(options, kind)  # predict looks for them
+    tuned.made["columns"] = columns_of(options)  # predict looks for them
     try:
         path = tuned.save(out)
     finally:  # what was measured is shown, whatever the disk says
         parts = ["\n".join(tuned.question.found), tuning_report(tuned, len(data.test))]
         print("\n\n".join(filter(None, parts)))
     example = "a text || another text" if data.question.is_pair else "a text"
-    example = "an instruction || its input" if kind == "reply" and data.question.is_pair else example
+    example = "an instruction || its input" if kind.is_turn and data.question.is_pair else example
     print(f'\nstored: {stored(tuned, path)}\nuse it: minitune predict {shlex.quote(str(out))} "{example}"')
-    if KINDS[kind].is_written:
+    if kind.is_written:
         print(f"talk to it: minitune chat {shlex.quote(str(out))}")
     if tuned.learned.history.losses:
         plot_curve(tuned.learned.history, f"{method.name} on {data.name}", curve)
         print(f"curve: {curve}")
 
 
-def columns_of(options: argparse.Namespace, kind: str) -> dict[str, str | None]:
+def columns_of(options: argparse.Namespace) -> dict[str, str | None]:
     """What the texts are called in the file that is trained on."""
-    from minitune.data.instructions import FIELDS, parse_fields
-
-    if kind != "reply":
+    if not options.instructions:
         return {"text": options.text_column, "text_b": options.text_b_column}
-    fields = FIELDS if options.fields is None else parse_fields(options.fields)
-    return {"text": fields[0], "text_b": fields[1] if len(fields) == 3 else None}
+    from minitune.questions.from_file import FIELDS
+
+    fields = fields_asked_for(options)
+    second = FIELDS[1] if fields.text_b is None else fields.text_b or None
+    return {"text": fields.text or FIELDS[0], "text_b": second}
 
 
 def default_folder(method: str, task: str, model: str, shots: int | None, seed: int) -> Path:

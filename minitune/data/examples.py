@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from minitune.data.tokenizers import Tokenizer
@@ -19,6 +19,7 @@ class Example:
     text: str
     text_b: str | None = None
     label: float = 0  # its place among the labels; of numbers the number itself
+    where: str = field(default="", compare=False)  # the file that it comes from, and its place there
 
 
 class Part(tuple):
@@ -79,11 +80,13 @@ def as_part(kind: type[Part], examples: Sequence[Any], labels: Sequence[str] = (
     return kind(examples, labels or getattr(examples, "labels", ()))
 
 
-def take_each(examples: Sequence[Example], count: int, rng: random.Random) -> tuple[list[Example], list[Example]]:
-    """`count` random examples of each class, and the rest."""
+def take_each(
+    examples: Sequence[Example], counts: Mapping[float, int], rng: random.Random
+) -> tuple[list[Example], list[Example]]:
+    """So many random examples of each class as `counts` says, and the rest."""
     taken: set[int] = set()
     for label in sorted({example.label for example in examples}):
-        taken.update(rng.sample([i for i, example in enumerate(examples) if example.label == label], count))
+        taken.update(rng.sample([i for i, example in enumerate(examples) if example.label == label], counts[label]))
     return [examples[i] for i in sorted(taken)], [e for i, e in enumerate(examples) if i not in taken]
 
 
@@ -102,8 +105,9 @@ def draw_few(
             raise UserError(
                 f"the class {label!r} has {counts[index]} examples to draw from; lower --shots to that or less"
             )
-    train, rest = take_each(pool, shots, rng)
-    dev, _ = take_each(rest, min(shots, min(counts.values()) - shots), rng) if rest else ([], [])
+    train, rest = take_each(pool, dict.fromkeys(counts, shots), rng)
+    kept = min(shots, min(counts.values()) - shots)
+    dev, _ = take_each(rest, dict.fromkeys(counts, kept), rng) if rest else ([], [])
     return train, dev
 
 

@@ -1,198 +1,175 @@
-"""The rows of a user's own file: .csv, .tsv or .jsonl, and what is wrong with a file told with its line.
-
-Files come as people have them: with semicolons for commas, with quotes that mean nothing, without a line of names. What
-is guessed is said, in the table's notes.
-"""
+"""From bytes to the rows of a user's file, in whichever form: .csv, .tsv, .jsonl, .json, or lines of words and tags."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minitune.data.conll import CONLL, conll_rows
+from minitune.data.delimited import DELIMITERS, delimited
+from minitune.data.reading import BadRow, Layout, Reading
 from minitune.errors import UserError
 from minitune.files import read_text
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
+JSON_NAMES = {
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a user's file is laid out.
-
-    Args:
-        text, text_b, label: names of columns; None is text, text_b (if there is one) and label.
-        header: the first line names the columns; without it they are called 1, 2, 3, ...
-        quoting: a field may stand between double quotes; without it a quote is a letter like any other.
-        encoding: None is UTF-8, or UTF-16 with its mark.
-    """
-
-    text: str | None = None
-    text_b: str | None = None
-    label: str | None = None
-    header: bool = True
-    quoting: bool = True
-    encoding: str | None = None
-
-
-@dataclass
 class Table:
-    """The rows of a file.
+    """The rows of a file; from here on it does not matter which form it had.
 
     Args:
-        rows: each with the number of the line it ends on.
-        notes: what was guessed or left out, in sentences.
-        delimiter: what stands between the fields; "" in JSON Lines.
+        rows: each with its place, as in "line 3" (the line that it ends on) or "record 3".
+        delimiter: what separates the fields; "" where nothing does.
+        has_names: the file names its columns; otherwise they are called 1, 2, 3, ...
     """
 
     path: Path
-    columns: list[str] = field(default_factory=list)
-    rows: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    columns: list[str]
+    rows: list[tuple[str, dict[str, Any]]]
     delimiter: str = ""
+    has_names: bool = True
 
 
-def read_rows(path: Path, layout: Layout | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each row of a .csv, .tsv or .jsonl file, with the number of the line it ends on.
-
-    Raises:
-        UserError: whatever `read_table` finds wrong.
-    """
-    yield from read_table(path, layout or Layout()).rows
-
-
-def read_table(path: Path, layout: Layout) -> Table:
+def read_table(reading: Reading) -> Table:
     """Raises:
-    UserError: another file ending; a file that is missing, empty, of another encoding or without rows; a row with too
-        few or too many fields; a line that is no JSON object.
+    UserError: another file ending; a file that is missing, empty, of another encoding or without rows; rows that
+        cannot be used.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (*DELIMITERS, ".jsonl"):
-        raise UserError(f"{path} ends in {suffix or 'nothing'}; a .csv, .tsv or .jsonl file was expected")
-    text = read_text(path, layout.encoding).removeprefix("\ufeff")  # a mark is none of the first column's name
+    path, layout = reading.path, reading.layout
+    form = form_of(path, layout)
+    text = read_text(path, layout.encoding).removeprefix("\ufeff")  # a mark is no part of the first column's name
     if not text.strip():
-        raise UserError(f"{path} is empty; a first line with the names of the columns and rows below it were expected")
-    table = Table(path)
-    if suffix == ".jsonl":
-        read_json(table, text)
-    else:
-        table.delimiter = find_delimiter(text, DELIMITERS[suffix], layout.header)
-        if table.delimiter != DELIMITERS[suffix]:
-            table.notes.append(f"the columns are separated by {NAMES[table.delimiter]}")
-        named_rows(table, fields_of(table, text, layout), layout.header)
-    if not table.rows:
-        raise UserError(
-            f"{path} has a first line and no rows below it; is the line with the names of the columns missing? "
-            "(--no-header reads a file without one)"
-        )
-    return table
+        raise UserError(f"{path} is empty; rows were expected")
+    return form(reading, text)
 
 
-# ---- fields between commas, semicolons or tabs ----
-
-
-def find_delimiter(text: str, usual: str, header: bool) -> str:
-    """The usual one, unless the first line lacks it and has another; without names, unless another parts all lines
-    alike and the usual one does not."""
-    lines = [line for line in text.splitlines()[:50] if line.strip()]
-    for other in ";\t" if usual == "," else "":
-        if other not in lines[0]:
-            continue
-        alike = [len({line.count(mark) for line in lines}) == 1 for mark in (usual, other)]
-        if usual not in lines[0] or (not header and alike == [False, True]):
-            return other
-    return usual
-
-
-def fields_of(table: Table, text: str, layout: Layout) -> list[tuple[int, list[str]]]:
-    """By the rules of quoting; of a .tsv without them, where they do not close or run over the ends of lines, and the
-    file is even without them: few programs that write tabs write quotes."""
-    if not layout.quoting:
-        return csv_lines(table, text, quoting=False)
-    plain = csv_lines(table, text, quoting=False) if table.path.suffix.lower() == ".tsv" and '"' in text else []
-    is_even = len({len(fields) for _, fields in plain if fields}) == 1
-    try:
-        quoted = csv_lines(table, text, quoting=True)
-    except UserError:
-        if not is_even:
-            raise
-    else:
-        if not is_even or not any("\n" in value for _, fields in quoted for value in fields):
-            return quoted
-    table.notes.append("its quotes do not close, so a quote is read as a letter, as --no-quoting does")
-    return plain
-
-
-def csv_lines(table: Table, text: str, quoting: bool) -> list[tuple[int, list[str]]]:
-    """The fields of each line, with the number of the line.
+def form_of(path: Path, layout: Layout) -> Callable[[Reading, str], Table]:
+    """How a file with this ending is read. Words and their tags may be in a .txt or .tsv file too, if it is said.
 
     Raises:
-        UserError: a quote that is not closed, or is followed by something else than a new field.
+        UserError: another ending.
     """
-    csv.field_size_limit(2**31 - 1)  # a text may be long; it is cut later, and counted
-    how = {"strict": True} if quoting else {"quoting": csv.QUOTE_NONE}
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=table.delimiter, **how)
-    try:
-        return [(reader.line_num, fields) for fields in reader]
-    except csv.Error as error:
+    suffix, ending = path.suffix.lower(), path.suffix or "nothing"
+    if layout.kind == "tags" and suffix in TAGGED:
+        return tagged_table
+    if layout.kind == "tags" and suffix not in (".json", ".jsonl"):
         raise UserError(
-            f"{table.path}, line {reader.line_num}: {error}; mend the line's quotes, or read quotes as letters with "
-            "--no-quoting"
-        ) from None
+            f"{path} ends in {ending}; tags are read from {', '.join(TAGGED)}, a word and a tag on each line, or from "
+            ".jsonl and .json with tokens and tags"
+        )
+    if suffix in FORMS:
+        return FORMS[suffix]
+    raise UserError(f"{path} ends in {ending}; a .csv, .tsv or .jsonl file was expected, or .json, or .conll for tags")
 
 
-def named_rows(table: Table, lines: list[tuple[int, list[str]]], header: bool) -> None:
-    """Fields under the names of their columns."""
-    full = [(line, fields) for line, fields in lines if any(value.strip() for value in fields)]
-    if len(full) < len(lines):
-        table.notes.append(f"empty rows that are skipped: {len(lines) - len(full)}")
-    if header:
-        table.columns = [" ".join(value.split()) for value in full.pop(0)[1]]  # a name is one line
-    else:
-        table.columns = [str(place + 1) for place in range(len(full[0][1]))]
-    twice = [name for name, count in Counter(table.columns).items() if count > 1]
-    if twice:
-        raise UserError(f"{table.path} has the column {twice[0]!r} twice; give each column a name of its own")
-    told = f"names {len(table.columns)} columns ({', '.join(table.columns)})" if header else f"has {len(table.columns)}"
-    for line, fields in full:
-        if len(fields) != len(table.columns):
-            raise UserError(
-                f"{table.path}, line {line}: {len(fields)} fields, and the first line {told}; put a text with a "
-                f"{table.delimiter!r} in it between double quotes"
-            )
-        table.rows.append((line, dict(zip(table.columns, fields, strict=True))))
+# ---- fields between separators ----
 
 
-# ---- JSON Lines ----
+def delimited_table(reading: Reading, text: str) -> Table:
+    file = delimited(reading, text)
+    return Table(reading.path, file.columns, file.rows, file.delimiter, reading.layout.header)
 
 
-def read_json(table: Table, text: str) -> None:
-    names: dict[str, None] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        row = json_row(line, f"{table.path}, line {number}:")
-        names.update(dict.fromkeys(row))
-        table.rows.append((number, row))
-    table.columns = list(names)
+# ---- words and tags ----
 
 
-def json_row(line: str, where: str) -> dict[str, Any]:
+def tagged_table(reading: Reading, text: str) -> Table:
+    """A row for each sentence; its columns are called 1, 2, 3, ..., and hold lists."""
+    rows = conll_rows(reading, text)
+    if not rows:
+        raise UserError(f"{reading.path} has no sentences; a word and its tag on each line were expected")
+    return Table(reading.path, list(rows[0][1]), rows, has_names=False)
+
+
+# ---- JSON ----
+
+
+def json_lines_table(reading: Reading, text: str) -> Table:
+    lines = [(f"line {number}", line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    return json_table(reading.path, reading.each(lines, lambda line: as_object(json_value(line), reading.layout)))
+
+
+def json_list_table(reading: Reading, text: str) -> Table:
     """Raises:
-    UserError: a line that is no JSON object.
+    UserError: no JSON (with its line and column), or something else than a list of objects.
     """
     try:
-        row = json.loads(line)
+        content = json.loads(text, object_pairs_hook=Pairs)
     except json.JSONDecodeError as error:
-        raise UserError(f"{where} no valid JSON ({error.msg} at column {error.colno})") from None
+        raise UserError(
+            f"{reading.path} is no valid JSON: line {error.lineno}, column {error.colno}: {error.msg}; restore it"
+        ) from None
     except (ValueError, RecursionError) as error:  # a number or a nesting beyond all measure
-        raise UserError(f"{where} JSON that cannot be read ({error})") from None
-    if not isinstance(row, dict):
-        raise UserError(f'{where} a JSON object like {{"text": ..., "label": ...}} was expected')
-    return row
+        raise UserError(f"{reading.path} holds JSON that cannot be read ({error}); restore it") from None
+    if isinstance(content, Pairs) or not isinstance(content, list) or not content:
+        held = "an empty list" if content == [] and not isinstance(content, Pairs) else held_by(content)
+        raise UserError(f"{reading.path} holds {held}; a list of records like [{like(reading.layout)}] was expected")
+    records = [(f"record {number}", record) for number, record in enumerate(content, start=1)]
+    return json_table(reading.path, reading.each(records, lambda record: as_object(record, reading.layout)))
+
+
+def json_table(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> Table:
+    return Table(path, list(dict.fromkeys(name for _, row in rows for name in row)), rows)
+
+
+class Pairs(list):
+    """An object as JSON writes it: (name, value), of which a name may come twice."""
+
+
+def json_value(line: str) -> Any:
+    try:
+        return json.loads(line, object_pairs_hook=Pairs)
+    except json.JSONDecodeError as error:
+        raise BadRow(f"no valid JSON ({error.msg} at column {error.colno})", cause="no valid JSON") from None
+    except (ValueError, RecursionError) as error:  # a number or a nesting beyond all measure
+        raise BadRow(f"JSON that cannot be read ({error})", cause="JSON that cannot be read") from None
+
+
+def as_object(content: Any, layout: Layout) -> dict[str, Any]:
+    if not isinstance(content, Pairs):
+        raise BadRow(f"{held_by(content)} where an object like {like(layout)} was expected")
+    return from_pairs(content)
+
+
+def like(layout: Layout) -> str:
+    """How a record looks."""
+    names = ("instruction", "input", "output") if layout.kind == "instructions" else ("text", "label")
+    return "{" + ", ".join(f'"{name}": ...' for name in names) + "}"
+
+
+def from_pairs(content: Any) -> Any:
+    """Objects as dicts, whatever they are in."""
+    if isinstance(content, Pairs):
+        values = {name: from_pairs(value) for name, value in content}
+        if len(values) < len(content):
+            names = [name for name, _ in content]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BadRow(f"the field {twice!r} is there twice", "keep one of them", "a field that is there twice")
+        return values
+    return [from_pairs(value) for value in content] if isinstance(content, list) else content
+
+
+def held_by(content: Any) -> str:
+    """What kind of JSON value it is, in words."""
+    return "an object" if isinstance(content, Pairs) else JSON_NAMES[type(content)]
+
+
+FORMS: dict[str, Callable[[Reading, str], Table]] = {
+    **dict.fromkeys(DELIMITERS, delimited_table),
+    ".jsonl": json_lines_table,
+    ".json": json_list_table,
+    **dict.fromkeys(CONLL, tagged_table),
+}
+TAGGED = (*CONLL, ".txt", ".tsv")  # where words and tags may be

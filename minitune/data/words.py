@@ -18,6 +18,14 @@ def has_half_character(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def character_fault(text: str) -> str:
+    """What is wrong with the characters of a text, or nothing: half a character cannot be written, and a zero byte is
+    a sign of a damaged file, or of another encoding."""
+    if has_half_character(text):
+        return "half a character (a lone surrogate like \\ud83c)"
+    return "a zero byte" if "\0" in text else ""
+
+
 def words_of(text: str) -> list[str]:
     """The words and punctuation marks of a text, before any tokenizer splits them.
 

@@ -17,7 +17,8 @@ from minitune.errors import UserError
 from minitune.exchange.peft_config import FILE, read_config
 from minitune.exchange.peft_weights import check_whole, read_head, read_updates, read_weights
 from minitune.methods.method import Method
-from minitune.questions.question import Question, asked_otherwise
+from minitune.questions.otherwise import asked_otherwise
+from minitune.questions.question import Question
 from minitune.readout.verbalizer import parse_label_words
 from minitune.settings import settings_of
 from minitune.training.checkpoint import Checkpoint

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
-from minitune.methods.kinds import KINDS
 from minitune.methods.read import READ
 from minitune.prompting.slots import Part
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.readout.beside import BesideHead
 from minitune.readout.head import Head, TokenHead

@@ -14,8 +14,8 @@ from minitune.data.examples import Dataset
 from minitune.errors import UserError
 from minitune.experiments.baselines import BASELINES_OF, Row
 from minitune.experiments.experiment import Trial, learn, trial
-from minitune.methods.kinds import KINDS
 from minitune.methods.several import parse_all
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.training.checkpoint import Checkpoint, random_twin
 from minitune.tuning.doors import Tuned, fold

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from minitune.data.examples import Dataset, DevSet, Part, TestSet, TrainSet, as_part, draw
 from minitune.methods.fitting import fit, steps_for
-from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.searching import searched, taught
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.searches.search import Search
 from minitune.training.checkpoint import Checkpoint

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from minitune.data.examples import Example
-from minitune.data.words import has_half_character
+from minitune.data.words import character_fault
 from minitune.errors import UserError
-from minitune.methods.kinds import KINDS
 from minitune.predictors.predictor import Predictor
 from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Rendered
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 
 BETWEEN = "||"  # stands between the two texts of a pair
@@ -55,7 +55,7 @@ def as_example(text: str, text_b: str | None, question: Question) -> Example | T
     check_whole(text + text_b)
     if text_b and not question.is_pair:
         raise UserError("this was trained on single texts, and here are two")
-    if question.is_pair and not text_b and question.kind != "reply":  # an instruction may need no input
+    if question.is_pair and not text_b and not KINDS[question.kind].is_turn:  # an instruction may need no input
         raise UserError(f'this was trained on pairs of texts; write both, as in "one text {BETWEEN} another text"')
     return KINDS[question.kind].example(text, text_b or None, 0)
 
@@ -74,10 +74,26 @@ def words_as_example(words: Any) -> TaggedWords:
 
 def check_whole(text: str) -> None:
     """Raises:
-    UserError: a lone surrogate.
+    UserError: a lone surrogate, or a zero byte.
     """
-    if has_half_character(text):
-        raise UserError("a text holds half a character (a lone surrogate like \\ud83c); write it whole or remove it")
+    if fault := character_fault(text):
+        raise UserError(f"a text holds {fault}; write it whole or remove it")
+
+
+def read_one(predictor: Predictor, example: Any) -> Rendered:
+    """An example as it will be read.
+
+    Raises:
+        UserError: the model reads nothing of a text, so that its answer would say nothing of it.
+    """
+    (rendered,) = predictor.render([example])
+    slots = {part.kind for part in predictor.template.parts} & set(TEXT_SLOTS)
+    asked_for = {slot for slot in slots if getattr(example, slot, "words") != ""}
+    if not rendered.cut and not asked_for <= set(rendered.origin):
+        raise UserError(
+            "the model reads no token of it (is it a lone accent, or a control character?); write words or remove it"
+        )
+    return rendered
 
 
 def read_each(predictor: Predictor, examples: Sequence, where: Sequence[str]) -> list[Rendered]:
@@ -87,19 +103,12 @@ def read_each(predictor: Predictor, examples: Sequence, where: Sequence[str]) ->
         where: each example's place, as a person finds it.
 
     Raises:
-        UserError: a text of which the model reads nothing, so that its answer would say nothing of it.
+        UserError: as of `read_one`, with its place.
     """
     rendered = []
-    slots = {part.kind for part in predictor.template.parts} & set(TEXT_SLOTS)
     for example, place in zip(examples, where, strict=True):
-        asked_for = {slot for slot in slots if getattr(example, slot, "words") != ""}
         with placed(place):
-            rendered += predictor.render([example])
-            if not rendered[-1].cut and not asked_for <= set(rendered[-1].origin):
-                raise UserError(
-                    "the model reads no token of it (is it a lone accent, or a control character?); write words or "
-                    "remove it"
-                )
+            rendered.append(read_one(predictor, example))
     return rendered
 
 

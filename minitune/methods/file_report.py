@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
 from collections.abc import Sequence
 
-from minitune.data.examples import Dataset, Example, report_texts
-from minitune.methods.kinds import KINDS, writer
+from minitune.data.examples import report_texts
 from minitune.methods.method import Method
-from minitune.predictors.spans import is_marked
-from minitune.predictors.tagger import TaggedWords
-from minitune.predictors.writer import Writing
 from minitune.prompting.template import Template
+from minitune.questions.kinds import KINDS, writer
 from minitune.questions.question import Question
 from minitune.questions.task_data import TaskData
-from minitune.report import plain
+from minitune.questions.told import SHOWN
 from minitune.training.checkpoint import Checkpoint
 
 # Of the words of the shipped models' own tasks at most 7% are split, of plain sentences in their words ("the food was
 # bad and the room was cold") 9%, of film reviews as people write them 21% (BERT) and 33% (GPT), of this project's
 # README 54%. At 49% every method stood at chance.
 SOME_SPLIT, MANY_SPLIT = 0.15, 0.30
-CALLED = {"spans": "sentences", "reply": "records"}
-SHOWN = 12  # classes or tags that are named one by one
 
 
 def describe(data: TaskData, checkpoint: Checkpoint) -> list[str]:
     """What was read, in a few lines: rows, labels, what was guessed, and how the tokenizer took the texts."""
-    dataset, kind = data.dataset, data.question.kind
+    dataset, kind = data.dataset, KINDS[data.question.kind]
     examples = [*dataset.pool, *dataset.dev, *dataset.test]
-    rows = f"{dataset.name}: {len(examples)} {CALLED.get(kind, 'rows')}"
-    lines = [f"{rows}, {len(dataset.test)} of them for the test; {ABOUT[kind](dataset)}", *data.notes]
-    texts = [text_of(example) for example in examples]
+    rows = f"{dataset.name}: {len(examples)} {kind.called}"
+    lines = [f"{rows}, {len(dataset.test)} of them for the test; {kind.about(dataset)}", *data.notes]
+    texts = [kind.texts(example) for example in examples]
     report = report_texts(texts, checkpoint.tokenizer, checkpoint.model.config.context)
     lines.append(f"the {checkpoint.kind} tokenizer: {report}")
-    if kind == "reply":
+    if kind.is_turn:
         lines += about_replies(data, checkpoint)
     elif report.cut:
-        lost = "not read, and their tags not counted" if kind == "spans" else "not read"
+        lost = "not read, and their tags not counted" if kind.is_by_word else "not read"
         lines.append(f"{report.cut} texts are longer than the context: their ends are {lost}")
     if report.split_words > SOME_SPLIT:
         many = report.split_words > MANY_SPLIT
@@ -48,37 +41,6 @@ def describe(data: TaskData, checkpoint: Checkpoint) -> list[str]:
             f"serve better (minitune pretrain {checkpoint.kind} --text FILE, then --model DIR)"
         )
     return lines
-
-
-def text_of(example: Example | TaggedWords | Writing) -> str:
-    """All that is read of an example."""
-    if isinstance(example, TaggedWords):
-        return " ".join(example.words)
-    return " ".join(filter(None, (example.text, example.text_b, getattr(example, "answer", ""))))
-
-
-def about_classes(dataset: Dataset) -> str:
-    counts = Counter(example.label for example in [*dataset.pool, *dataset.test])
-    return f"classes: {counted({label: counts[place] for place, label in enumerate(dataset.labels)})}"
-
-
-def about_numbers(dataset: Dataset) -> str:
-    numbers = [example.label for example in [*dataset.pool, *dataset.test]]
-    middle = f"median {plain(statistics.median(numbers))}, mean {plain(statistics.fmean(numbers))}"
-    return f"numbers from {plain(min(numbers))} to {plain(max(numbers))}, {middle}"
-
-
-def about_tags(dataset: Dataset) -> str:
-    counts = Counter(tag for example in [*dataset.pool, *dataset.test] for tag in example.tags)
-    form = "B- begins a thing" if is_marked(dataset.labels) else "neighbours with the same tag are one thing"
-    tags = counted({label: counts[place] for place, label in enumerate(dataset.labels) if counts[place]})
-    return f"tags: {tags}; F1 is of whole things ({form}), not of words"
-
-
-def about_instructions(dataset: Dataset) -> str:
-    writings = [*dataset.pool, *dataset.dev, *dataset.test]
-    without = sum(not writing.text_b for writing in writings)
-    return f"{len({w.text for w in writings})} different instructions, records without an input: {without}"
 
 
 def about_replies(data: TaskData, checkpoint: Checkpoint) -> list[str]:
@@ -100,18 +62,10 @@ def about_replies(data: TaskData, checkpoint: Checkpoint) -> list[str]:
     ]
 
 
-ABOUT = {"classes": about_classes, "number": about_numbers, "spans": about_tags, "reply": about_instructions}
-
-
-def counted(counts: dict[str, int]) -> str:
-    shown = [f"{label} {count}" for label, count in list(counts.items())[:SHOWN]]
-    return ", ".join(shown) + (f" and {len(counts) - SHOWN} more" if len(counts) > SHOWN else "")
-
-
 def words_asked(question: Question, methods: Sequence[str], model_kind: str) -> list[str]:
     """Of methods that read words at the blank: the question with the words that answer it, or that there are none."""
     reading = [method for method in map(Method.parse, methods) if method.needs_label_words]
-    if not KINDS[question.kind].is_choice or not reading or question.kind == "words":
+    if question.kind != "classes" or not reading:
         return []
     if not question.label_words:
         example = ";".join(f"{label}=..." for label in question.labels[:2])

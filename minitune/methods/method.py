@@ -15,13 +15,13 @@ from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.files import machine_memory
 from minitune.methods.asked import ASKED, manual
-from minitune.methods.kinds import KINDS
 from minitune.methods.read import READ
 from minitune.methods.what import WHAT
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
 from minitune.prompting.slots import Part
 from minitune.prompting.template import Template
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.readout.calibrated import Calibrated
 from minitune.readout.face import ReadOut
@@ -88,6 +88,10 @@ class Method:
     def needs_label_words(self) -> bool:
         """Whether words for the classes must be given: the answer is read by them, and none are searched for."""
         return READ[self.read].needs_words
+
+    def needs_blank(self, question: Question) -> bool:
+        """Whether the answer is read from what the model made of a blank."""
+        return KINDS[question.kind].needs_blank(READ[self.read].at_the_blank)
 
     def template(self, question: Question, model_kind: str) -> Template:
         """How the question is asked. A soft prompt is put before the task's own template; in a user's, the number of
@@ -209,10 +213,10 @@ class Method:
         """Why the method cannot be put into this model, which came without a part of what pretraining trains; or
         nothing, if it can."""
         kind, model = KINDS[question.kind], f"the model {checkpoint.name or checkpoint.kind}"
-        if kind.needs_blank(self.read) and "MLM head" in checkpoint.lacks:
+        if self.needs_blank(question) and "MLM head" in checkpoint.lacks:
             instead = "a model that was saved with it" if kind.read_by else "a method with +head"
             return f"reads words at the blank, and {model} came without its MLM head; take {instead}"
-        if kind.needs_pooler(self.read) and "pooler" in checkpoint.lacks:
+        if kind.needs_pooler(READ[self.read].at_the_blank) and "pooler" in checkpoint.lacks:
             able = [name for name, what in WHAT.items() if what.trains_the_pooler]
             if self.what not in able:
                 return (

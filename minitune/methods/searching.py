@@ -8,12 +8,12 @@ from functools import partial
 from minitune.data.examples import TrainSet
 from minitune.methods.asked import ASKED, Asked
 from minitune.methods.fitting import fit
-from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.read import READ, Read
 from minitune.methods.what import WHAT
 from minitune.predictors.predictor import Predictor
 from minitune.prompting.template import Template
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.searches.search import Search
 

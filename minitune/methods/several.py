@@ -7,10 +7,10 @@ from typing import Any
 
 from minitune.errors import UserError
 from minitune.methods.asked import ASKED
-from minitune.methods.kinds import KINDS
 from minitune.methods.method import NAMED, Method
 from minitune.methods.read import READ
 from minitune.methods.what import WHAT
+from minitune.questions.kinds import KINDS
 from minitune.settings import names_of, parted
 from minitune.training.loop import TrainConfig
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ NO_TAG = "-"  # stands for the tag of a word that was not read
 class TaggedWords:
     words: tuple[str, ...]
     tags: tuple[int, ...]  # the place of each word's tag among the labels
+    where: str = field(default="", compare=False)  # the file that it comes from, and its place there
 
 
 class Item(NamedTuple):

@@ -1,126 +1,84 @@
-"""From a user's own file to examples and a question."""
+"""From a user's own file to examples and a question: the one way that every file takes.
+
+bytes -> rows -> columns -> kind -> examples -> split -> question
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-from minitune.data.labelled import are_numbers, number_of
-from minitune.data.own import class_dataset, dataset_in_all, number_dataset, read_own, repeated
-from minitune.data.rows import Layout, read_rows
-from minitune.data.tagged import CONLL, Tagged, names_of, read_tagged
+from minitune.data.columns import OF_KIND, check_columns, find_columns
+from minitune.data.reading import Layout, Reading
+from minitune.data.rows import read_table
 from minitune.errors import UserError
 from minitune.files import at_home
-from minitune.predictors.tagger import TaggedWords
-from minitune.questions.question import Question
+from minitune.questions.own_kinds import OWN_KINDS, examples_of, find_kind, rows_of
+from minitune.questions.split import repeated
 from minitune.questions.task_data import TaskData
 
-OWN_KINDS = ("classes", "number", "tags")  # what a user's labels may be
-ASKED_OF_ANY_TEXT = ("it was", "this is", "in short ,")  # what may stand before the label of any text
+FIELDS = OF_KIND["instructions"][0]  # of instructions, where nobody says how they are called
 
 
 def file_data(
-    path: Path,
-    test_path: Path | None = None,
-    shots: int | None = None,
-    layout: Layout | None = None,
-    kind: str | None = None,
+    path: Path, test_path: Path | None = None, shots: int | None = None, layout: Layout | None = None
 ) -> TaskData:
     """A user's file; without a test file, a part of it is kept for the test.
 
     Args:
-        shots: so many examples, a class or in all, must be left for training.
-        kind: classes, number or tags; None is guessed, and said.
+        shots: so many examples, of each class or in all, must be left for training.
 
     Raises:
-        UserError: an unknown kind; whatever is wrong with the file.
+        UserError: an unknown kind of labels; whatever is wrong with a file.
     """
-    if kind is not None and kind not in OWN_KINDS:
-        raise UserError(f"there is no kind {kind!r} of labels; choose one of {', '.join(OWN_KINDS)}")
     path, test_path, layout = at_home(path), at_home(test_path) if test_path else None, layout or Layout()
+    if layout.kind not in (None, *OWN_KINDS):
+        raise UserError(f"there is no kind {layout.kind!r} of labels; choose one of {', '.join(OWN_KINDS)}")
     check_is_another(test_path, path)
-    if kind == "tags" or (kind is None and looks_tagged(path, layout)):
-        data = tag_data(path, test_path, shots or 1, layout)
-    else:
-        data = label_data(path, test_path, shots or 1, layout, kind)
-    return with_repeats_told(data)
+    reading = Reading(path, layout)
+    table = read_table(reading)
+    columns = find_columns(table, reading)
+    kind = find_kind(table, columns, reading)
+    rows = rows_of(kind, table, columns, reading)
+    labels = kind.labels(rows, columns, reading)
+    examples = examples_of(kind, rows, labels, reading)
+    test, told_of_test = None, []
+    if test_path:  # the same way, with what is known by now
+        its = Reading(test_path, layout)
+        its_table = read_table(its)
+        its_columns = columns if its_table.has_names == table.has_names else find_columns(its_table, its)
+        check_columns(its_table, its_columns, layout.kind)
+        test = examples_of(kind, rows_of(kind, its_table, its_columns, its), labels, its)
+        told_of_test = [f"{test_path}: {note}" for note in its.told()]
+    dataset = kind.split(path, labels, examples, test, shots or 1, reading.notes)
+    question = kind.question(dataset, columns)
+    notes = (*reading.told(), *told_of_test, *repeated(dataset))
+    return TaskData(dataset, question, notes, layout.skip_bad)
+
+
+def named_fields(names: Sequence[str]) -> Layout:
+    """What an instruction, its input (which may be left out) and its output are called.
+
+    Raises:
+        UserError: other than two or three names, or one of them twice.
+    """
+    names = [name.strip() if isinstance(name, str) else "" for name in names]
+    if len(names) not in (2, 3) or not all(names) or len(set(names)) < len(names):
+        raise UserError(
+            f"the fields {','.join(names)!r} are not two or three different names; write them as in "
+            "instruction,input,output, or instruction,output where there is no input"
+        )
+    first, *second, last = names
+    return Layout(first, second[0] if second else "", last, kind="instructions")
 
 
 def check_is_another(test_path: Path | None, path: Path) -> None:
     """Raises:
     UserError: the test file is the training file.
     """
-    if test_path and test_path.exists() and path.exists() and test_path.samefile(path):
+    try:
+        is_same = bool(test_path) and test_path.samefile(path)
+    except (OSError, ValueError):
+        is_same = False  # one of them is not there, which reading it will say
+    if is_same:
         raise UserError(f"{test_path} is the training file itself; test on rows that are not trained on")
-
-
-def with_repeats_told(data: TaskData) -> TaskData:
-    """With a note on test examples that stand among the training rows too."""
-    found = repeated(data.dataset)
-    if not found:
-        return data
-    stand, its = ("stands", "its") if found == 1 else ("stand", "their")
-    note = f"{found} of the {len(data.test)} test examples {stand} in the training rows too, word for word: {its}"
-    return replace(data, notes=(*data.notes, f"{note} score is no measure of what is new"))
-
-
-def label_data(path: Path, test_path: Path | None, shots: int, layout: Layout, kind: str | None) -> TaskData:
-    """Texts, or pairs of texts, with a class or a number each."""
-    own = read_own(path, test_path, layout)
-    comma = own.table.delimiter == ";"
-    is_pair = own.columns.text_b is not None
-    several = len({row.label for row in own.rows})
-    if kind == "number" or (kind is None and are_numbers(own.rows, comma)):
-        if kind is None:
-            own.table.notes.append(
-                f"the labels are taken as numbers, for there are {several} different ones in {len(own.rows)} rows; "
-                "--kind classes takes each as a class"
-            )
-        dataset = number_dataset(own, shots)
-        template = "{text} {sep} {text_b}" if is_pair else "{text}"
-        return TaskData(dataset, Question((), template, is_pair=is_pair, kind="number"), tuple(own.notes))
-    if kind is None and all(number_of(row.label, comma) is not None for row in own.rows):
-        own.table.notes.append(
-            f"the labels are numbers, and are taken as {several} classes; --kind number learns the number itself"
-        )
-    dataset = class_dataset(own, shots)
-    texts = "{text} {text_b}" if is_pair else "{text}"
-    template, *patterns = (f"{texts} {asked} {{mask}}" for asked in ASKED_OF_ANY_TEXT)
-    question = Question(dataset.labels, template, is_pair=is_pair, patterns=tuple(patterns))
-    return TaskData(dataset, question, tuple(own.notes))
-
-
-def looks_tagged(path: Path, layout: Layout) -> bool:
-    """By its ending, or by a first row with a list of tokens and a list of tags."""
-    if path.suffix.lower() != ".jsonl":
-        return path.suffix.lower() in CONLL
-    _, row = next(read_rows(path, layout))
-    return all(isinstance(row.get(name), list) for name in (layout.text or "tokens", layout.label or "tags"))
-
-
-def tag_data(path: Path, test_path: Path | None, shots: int, layout: Layout) -> TaskData:
-    """Sentences with a tag for each word, scored by the spans that the tags make."""
-    train = read_tagged(path, layout)
-    test = read_tagged(test_path, layout) if test_path else None
-    labels = names_of(train)
-    if len(labels) < 2:
-        raise UserError(f"every token of {path} has the tag {labels[0]}; there is nothing to find")
-    examples = tagged_words(train, labels, path)
-    dataset = dataset_in_all(
-        path, labels, examples, None if test is None else tagged_words(test, labels, test_path), shots
-    )
-    return TaskData(dataset, Question(labels, "{text}", kind="spans"))
-
-
-def tagged_words(sentences: list[Tagged], labels: tuple[str, ...], path: Path) -> tuple[TaggedWords, ...]:
-    """Raises:
-    UserError: a tag that the training data lacks.
-    """
-    place = {label: index for index, label in enumerate(labels)}
-    for sentence in sentences:
-        if unseen := sorted(set(sentence.tags) - set(labels)):
-            raise UserError(
-                f"{path}, the sentence that ends on line {sentence.line}, has tags that the training data lacks: "
-                f"{unseen}; the training data has {list(labels)}"
-            )
-    return tuple(TaggedWords(s.words, tuple(place[tag] for tag in s.tags)) for s in sentences)

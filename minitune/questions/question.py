@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from minitune.errors import UserError
 from minitune.predictors.writer import ANSWER_ROOM
-from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Demonstration, Template
-from minitune.readout.phrases import word_reader
-from minitune.readout.verbalizer import parse_label_words
-from minitune.training.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -38,55 +33,3 @@ class Question:
     def blanks(self) -> int:
         """Of the template."""
         return Template.parse(self.template).blanks
-
-
-def asked_otherwise(
-    question: Question,
-    template: str | None,
-    label_words: str | Mapping[str, Sequence[str]] | None,
-    checkpoint: Checkpoint,
-    needs_blank: bool = True,
-) -> Question:
-    """The question with a user's own template and label words in place of its own.
-
-    Raises:
-        UserError: a template that the model cannot be asked with or that leaves the text out, label words that cannot
-            be read at its blanks, or where there are no classes.
-    """
-    if template is not None:
-        asked = Template.parse(template)
-        if not any(part.kind in ("text", "text_b")[: 1 + question.is_pair] for part in asked.parts):
-            raise UserError(
-                f"the template {template!r} has no {{text}}, so the answer would not depend on the text: write it "
-                "where the text shall stand"
-            )
-        if question.kind in ("text", "reply"):
-            check_is_before_an_answer(asked, question)
-        asked.check(checkpoint.kind, needs_blank=needs_blank)
-        question = replace(question, template=template, is_own=True)
-    if label_words is not None:
-        if question.kind not in ("classes", "words"):
-            raise UserError("label words stand for classes, and this task has none; leave them out")
-        given = parse_label_words(label_words) if isinstance(label_words, str) else label_words
-        words = {label: (w,) if isinstance(w, str) else tuple(w) for label, w in given.items()}
-        question = replace(question, label_words=words)
-    if label_words is not None or (template is not None and question.label_words):  # refused before any training
-        blanks = question.blanks if needs_blank else 1
-        word_reader(question.label_words, question.labels, checkpoint.tokenizer, blanks)
-    return question
-
-
-def check_is_before_an_answer(template: Template, question: Question) -> None:
-    """Raises:
-    UserError: a template that has a blank, though the answer is written behind it, or that leaves out an input.
-    """
-    if template.blanks:
-        raise UserError(
-            f"the template {str(template)!r} has a blank, and here the answer is written behind the whole: leave "
-            "{mask} out"
-        )
-    if question.kind == "reply" and question.is_pair and not {p.kind for p in template.parts}.issuperset(TEXT_SLOTS):
-        raise UserError(
-            f"the template {str(template)!r} leaves a part out: write {{text:whole}} where the instruction shall stand "
-            "and {text_b} where its input shall"
-        )

@@ -6,14 +6,11 @@ import random
 from dataclasses import dataclass, replace
 
 from minitune.data.examples import Dataset, DevSet, Part, TestSet, TrainSet
-from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
-from minitune.readout.phrases import word_reader
-from minitune.readout.verbalizer import Verbalizer
+from minitune.questions.readable import kept
 from minitune.training.checkpoint import Checkpoint
-
-MOST = 8  # times that a text is read to score names that nobody asked for as label words
 
 
 @dataclass(frozen=True)
@@ -23,6 +20,7 @@ class TaskData:
     dataset: Dataset
     question: Question
     notes: tuple[str, ...] = ()  # what was guessed, or looks wrong, in a user's file
+    skip_bad: bool = False  # rows of a user's file that cannot be used are left out, not refused
 
     @property
     def name(self) -> str:
@@ -51,7 +49,7 @@ class TaskData:
         Raises:
             UserError: these are no questions with written replies.
         """
-        if self.question.kind != "reply":
+        if not KINDS[self.question.kind].is_turn:
             raise UserError(f"a conversation is made of instructions and replies, and {self.name} has none")
         dice = random.Random(f"turns {seed}")
 
@@ -68,38 +66,20 @@ class TaskData:
     def for_model(self, checkpoint: Checkpoint) -> tuple[Dataset, Question]:
         """The examples, and the question as this model can answer it: its tokenizer decides which words it knows.
 
-        Where any word is an answer, all words of the model are labels, the task's own ones first. Without label words,
-        the labels' own names are taken, if they can be read at the blank without much ado. A reply has as much room as
-        the longest one to train on.
+        Raises:
+            UserError: the model does not know a word that is an answer; examples of a user's file that it cannot read.
+        """
+        data = self.readable_by(checkpoint)
+        return data.dataset, data.question
+
+    def readable_by(self, checkpoint: Checkpoint) -> TaskData:
+        """The same, as this model can answer it, without those examples of a user's file that it cannot read.
 
         Raises:
-            UserError: the model does not know a word that is an answer.
+            UserError: there are such examples, and they are not to be left out; the model does not know a word that is
+                an answer.
         """
-        question = self.question
-        if question.kind == "words":
-            known = checkpoint.tokenizer.words()
-            if unknown := sorted(set(self.labels) - set(known)):
-                raise UserError(
-                    f"this model does not know all answers of {self.name} as words (not {', '.join(unknown[:3])}): "
-                    "take one that was pretrained on this world"
-                )
-            words = (*self.labels, *(word for word in known if word not in set(self.labels)))
-            question = replace(question, labels=words, label_words={word: (word,) for word in words})
-        if question.kind == "classes" and not question.label_words:
-            question = replace(question, label_words=names_as_words(question, checkpoint.tokenizer))
-        if question.kind == "reply":
-            answers = checkpoint.tokenizer.encode_many([example.answer.strip() for example in self.train])
-            question = replace(question, room=max(map(len, answers)) + 1)
-        return self.dataset, question
-
-
-def names_as_words(question: Question, tokenizer: Tokenizer) -> dict[str, tuple[str, ...]]:
-    """The labels' own names as label words; or nothing, where one cannot be read, or holds a word in pieces ("cor ##por
-    ##ate" says little to the model), or where every text would have to be read more than `MOST` times."""
-    names = {label: (label,) for label in question.labels}
-    try:
-        reader = word_reader(names, question.labels, tokenizer, question.blanks)
-    except UserError:
-        return {}
-    whole = not any(tokenizer.is_split(part) for label in question.labels for part in label.split())
-    return names if whole and (isinstance(reader, Verbalizer) or len(reader.fills) <= MOST) else {}
+        kind = KINDS[self.question.kind]
+        dataset, told = kept(self.dataset, kind.check(self.question, checkpoint), self.skip_bad)
+        question = kind.for_model(self.question, dataset, checkpoint)
+        return replace(self, dataset=dataset, question=question, notes=(*self.notes, *told))

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from minitune.data.rows import DELIMITERS
+from minitune.data.delimited import DELIMITERS
 from minitune.data.written import Form, cell, delimited, json_line
 from minitune.errors import UserError
 from minitune.methods.ask import placed

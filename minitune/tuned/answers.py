@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from minitune.data.reading import NAMED_ONE_BY_ONE
 from minitune.data.written import cell
 from minitune.errors import UserError
-from minitune.methods.ask import read_each
+from minitune.methods.ask import read_one
 from minitune.predictors.predictor import Predictor
 from minitune.predictors.regressor import Regressor
 from minitune.predictors.tagger import NO_TAG, Tagger
 from minitune.predictors.writer import Writer
 from minitune.questions.question import Question
 from minitune.report import shortened, table
-from minitune.tuned.queries import Query
+from minitune.tuned.queries import Query, check_all
 
 ANSWER = "answer"
 ANSWERED = {
@@ -31,14 +32,18 @@ DIGITS = 6  # of a probability in a file
 @dataclass(frozen=True)
 class Answers:
     queries: Sequence[Query]
-    values: list[Any]  # a label, a text, a number, or a list of tags
+    values: list[Any]  # a label, a text, a number, or a list of tags; None of what cannot be asked
     cut: list[int]  # tokens of each text that were not read
-    chances: list[dict[str, float]] | None = None  # the classes' probabilities, if they were asked for
+    chances: list[dict[str, float | None]] | None = None  # the classes' probabilities, if they were asked for
     unended: int = 0  # written texts that came to no end
 
     def notes(self) -> list[str]:
         """What was not read, in sentences; most of the time there is nothing to say."""
         notes, many = [], [count for count in self.cut if count]
+        if unasked := [query for query in self.queries if query.why]:
+            first = "; ".join(f"{query.where}: {query.why}" for query in unasked[:NAMED_ONE_BY_ONE])
+            more = f"; and {len(unasked) - NAMED_ONE_BY_ONE} more" * (len(unasked) > NAMED_ONE_BY_ONE)
+            notes.append(f"without an answer: {len(unasked)} of {len(self.queries)} ({first}{more})")
         if many:
             notes.append(
                 f"texts that are too long for the model: {len(many)} of {len(self.cut)}; {sum(many)} tokens at their "
@@ -60,16 +65,21 @@ class Answers:
 def answers_to(
     predictor: Predictor, question: Question, queries: Sequence[Query], with_chances: bool = False
 ) -> Answers:
-    """Raises:
-    UserError: a text of which the model reads nothing; probabilities where there are no classes.
+    """Answers to all that can be asked.
+
+    Raises:
+        UserError: nothing can; probabilities where there are no classes.
     """
     if with_chances and question.kind != "classes":
         raise UserError(
             f"this answers with {ANSWERED.get(question.kind, question.kind)}, not with one of a few classes, so there "
             "are no probabilities of them; leave out --probabilities"
         )
-    examples = [query.example for query in queries]
-    rendered = read_each(predictor, examples, [query.where for query in queries])
+    queries = [query if query.why else readable(predictor, query) for query in queries]
+    places = [place for place, query in enumerate(queries) if not query.why]
+    if not places:
+        check_all(queries)
+    examples = [queries[place].example for place in places]
     chances, unended = None, 0
     if isinstance(predictor, Tagger):
         values = predictor.tags(examples)
@@ -83,10 +93,28 @@ def answers_to(
         values = predictor.answers(examples)
     if with_chances:
         rows = predictor.scores(examples).double().softmax(dim=-1).tolist()
-        chances = [
+        rounded = [
             {label: round(chance, DIGITS) for label, chance in zip(question.labels, row, strict=True)} for row in rows
         ]
-    return Answers(queries, values, [r.cut for r in rendered], chances, unended)
+        chances = spread(rounded, places, [dict.fromkeys(question.labels) for _ in queries])
+    cut = spread([rendered.cut for rendered in predictor.render(examples)], places, [0] * len(queries))
+    return Answers(queries, spread(values, places, [None] * len(queries)), cut, chances, unended)
+
+
+def readable(predictor: Predictor, query: Query) -> Query:
+    """The query, or why the model cannot read it."""
+    try:
+        read_one(predictor, query.example)
+    except UserError as error:
+        return replace(query, why=str(error))
+    return query
+
+
+def spread(values: Sequence[Any], places: Sequence[int], blanks: list[Any]) -> list[Any]:
+    """`blanks` with the values at their places."""
+    for place, value in zip(places, values, strict=True):
+        blanks[place] = value
+    return blanks
 
 
 def as_table(answers: Answers, column: str = ANSWER) -> str:
@@ -94,9 +122,13 @@ def as_table(answers: Answers, column: str = ANSWER) -> str:
     labels = list(answers.chances[0]) if answers.chances else []
     rows = []
     for place, (query, value) in enumerate(zip(answers.queries, answers.values, strict=True)):
-        chances = [f"{answers.chances[place][label]:.3f}" for label in labels]
+        chances = [chance(answers.chances[place][label]) for label in labels]
         rows.append([shortened(query.shown), shown(value), *chances])
     return table(["text", column, *labels], rows)
+
+
+def chance(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def shown(value: Any) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from minitune.data.instructions import read_list
-from minitune.data.rows import Layout, Table, read_table
-from minitune.data.tagged import CONLL, read_tagged
+from minitune.data.columns import column_of_words, holds_lists
+from minitune.data.reading import Reading
+from minitune.data.rows import JSON_NAMES, Table
 from minitune.errors import UserError
-from minitune.methods.ask import BETWEEN, as_example, placed, texts_of, words_as_example
+from minitune.methods.ask import BETWEEN, as_example, texts_of, words_as_example
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 
 TOKENS = "tokens"  # the column of words that are parted already
-TAGGED = ("tags", "spans")  # the kinds of question that are answered word by word
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,20 @@ class Written:
 
 @dataclass(frozen=True)
 class Query:
+    """What is asked.
+
+    Args:
+        where: as a person finds it.
+        fields: what comes back beside the answer.
+        example: as the predictor takes it; None where it cannot be asked.
+        why: it cannot be asked, in a sentence.
+    """
+
     where: str
-    fields: dict[str, Any]  # what comes back beside the answer
-    example: Any  # as the predictor takes it
+    fields: dict[str, Any]
+    example: Any
     shown: str
+    why: str = ""
 
 
 # ---- reading, which takes no model ----
@@ -71,32 +80,11 @@ def piped_texts(
     return texts, len(lines) - len(texts)
 
 
-def read_queries(path: Path, layout: Layout) -> Table:
-    """The rows of a file; of a .json file, the records of its list; of a CoNLL file, its sentences as lists of words
-    and of the tags that stand there.
-
-    Raises:
-        UserError: whatever `read_table`, `read_list` or `read_tagged` finds wrong.
-    """
-    if path.suffix.lower() == ".json":
-        records = read_list(path, layout.encoding)
-        if odd := next((n for n, record in enumerate(records, start=1) if not isinstance(record, dict)), None):
-            raise UserError(f'{path}, record {odd}: an object like {{"text": ...}} was expected')
-        columns = list(dict.fromkeys(name for record in records for name in record))
-        return Table(path, columns, list(enumerate(records, start=1)))
-    if path.suffix.lower() not in CONLL:
-        return read_table(path, layout)
-    sentences = read_tagged(path, layout)
-    rows = [(sentence.line, {TOKENS: list(sentence.words), "tags": list(sentence.tags)}) for sentence in sentences]
-    return Table(path, [TOKENS, "tags"], rows)
-
-
 def rows_of(table: Table) -> list[Written]:
-    place = "record" if table.path.suffix.lower() == ".json" else "line"
-    return [Written(f"{table.path}, {place} {number}", row) for number, row in table.rows]
+    return [Written(f"{table.path}, {place}", row) for place, row in table.rows]
 
 
-def text_columns(table: Table, layout: Layout, question: Question, trained: Mapping[str, str]) -> tuple[str, str]:
+def text_columns(table: Table, reading: Reading, question: Question, trained: Mapping[str, str]) -> tuple[str, str]:
     """The columns of the texts and of the second texts: those that are named, else those that were trained on if the
     file has them, else the usual ones.
 
@@ -106,15 +94,16 @@ def text_columns(table: Table, layout: Layout, question: Question, trained: Mapp
     Raises:
         UserError: a column that is named and not there, or that has no name and is not told.
     """
+    layout = reading.layout
     for option, column in (("--text-column", layout.text), ("--text-b-column", layout.text_b)):
-        if column is not None and column not in table.columns:
+        if column and column not in table.columns:
             raise UserError(
                 f"{table.path} has no column {column!r}, only {', '.join(map(repr, table.columns))}: name yours with "
                 f"{option}"
             )
-    usual = [trained.get("text"), *([TOKENS] if question.kind in TAGGED else []), "text"]
-    if not layout.header and len(table.columns) == 1:
-        usual = table.columns
+    usual = [trained.get("text"), *([TOKENS] if KINDS[question.kind].is_by_word else []), "text"]
+    if not table.has_names and (holds_lists(table) or len(table.columns) == 1):
+        usual = [column_of_words(table, reading) if holds_lists(table) else table.columns[0]]
     text = layout.text or next((name for name in usual if name in table.columns), None)
     if text is None:
         raise UserError(
@@ -123,42 +112,57 @@ def text_columns(table: Table, layout: Layout, question: Question, trained: Mapp
             + (" (a file whose first line names no columns is read with --no-header)" if table.delimiter else "")
         )
     trained_b = trained.get("text_b")
-    return text, layout.text_b or (trained_b if trained_b in table.columns else "text_b")
+    second = layout.text_b or (trained_b if trained_b in table.columns else "text_b")
+    return text, second
 
 
 # ---- what is asked ----
 
 
 def ask_texts(texts: Sequence[Written], question: Question) -> list[Query]:
-    """Raises:
-    UserError: a text that the question cannot be asked of, with its place.
-    """
-    queries = []
-    for written in texts:
-        with placed(written.where):
-            first, second = texts_of(written.content, question)
-            fields = {"text": first} if second is None else {"text": first, "text_b": second}
-            queries.append(Query(written.where, fields, as_example(first, second, question), written.content))
-    return queries
+    """Of a text that the question cannot be asked of, why."""
+    return [asked(written, {"text": written.content}, lambda it: as_asked(it.content, question)) for written in texts]
+
+
+def as_asked(text: str, question: Question) -> tuple[dict[str, Any], Any, str]:
+    """The fields, the example, and what is shown of a text that a person wrote."""
+    first, second = texts_of(text, question)
+    fields = {"text": first} if second is None else {"text": first, "text_b": second}
+    return fields, as_example(first, second, question), text
 
 
 def ask_rows(rows: Sequence[Written], question: Question, text_column: str, text_b_column: str) -> list[Query]:
-    """Rows of a file, with their texts in these columns; of words to tag, a list of them is a text too.
+    """Rows of a file, with their texts in these columns; of words to tag, a list of them is a text too. Of a row
+    without a text, or with one that the question cannot be asked of, why."""
 
-    Raises:
-        UserError: a row without a text, or with one that the question cannot be asked of.
-    """
-    queries = []
-    for written in rows:
+    def as_row(written: Written) -> tuple[dict[str, Any], Any, str]:
         row = written.content
-        with placed(written.where):
-            text, second = row.get(text_column), row.get(text_b_column)
-            if question.kind in TAGGED and not isinstance(text, str):
-                example = words_as_example(text)
-                queries.append(Query(written.where, row, example, " ".join(example.words)))
-                continue
-            if not isinstance(text, str) or not text.strip():
-                raise UserError(f"no text in the column {text_column!r}; the columns are {', '.join(row)}")
-            example = as_example(text, None if second is None else str(second), question)
-            queries.append(Query(written.where, row, example, f"{text} {BETWEEN} {second}" if second else text))
-    return queries
+        text, second = row.get(text_column), row.get(text_b_column)
+        if KINDS[question.kind].is_by_word and not isinstance(text, str):
+            example = words_as_example(text)
+            return row, example, " ".join(example.words)
+        for column, value in ((text_column, text), (text_b_column, second)):
+            if value is not None and not isinstance(value, str):
+                raise UserError(f"the column {column!r} holds {JSON_NAMES[type(value)]}, and a text was expected")
+        if not (text or "").strip():
+            raise UserError(f"no text in the column {text_column!r}; the columns are {', '.join(row)}")
+        return row, as_example(text, second, question), f"{text} {BETWEEN} {second}" if second else text
+
+    return [asked(written, written.content, as_row) for written in rows]
+
+
+def asked(written: Written, fields: dict[str, Any], read: Callable[[Written], tuple]) -> Query:
+    """What `read` makes of it; or `fields`, and why nothing can be made of it."""
+    try:
+        return Query(written.where, *read(written))
+    except UserError as error:
+        return Query(written.where, fields, None, " ".join(map(str, fields.values())), str(error))
+
+
+def check_all(queries: Sequence[Query]) -> None:
+    """Raises:
+    UserError: one cannot be asked; it is told with its place.
+    """
+    for query in queries:
+        if query.why:
+            raise UserError(f"{query.where}: {query.why}")

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from minitune.errors import UserError
 from minitune.files import at_home, is_there
-from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
 from minitune.predictors.writer import ANSWER_ROOM
 from minitune.prompting.template import Demonstration
+from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.schema import check_tensors, plain_to
 from minitune.settings import settings_of

@@ -15,12 +15,13 @@ from minitune.errors import UserError
 from minitune.experiments.experiment import Learned, learn
 from minitune.methods.ask import as_example, placed, read_each
 from minitune.methods.fitting import steps_for
-from minitune.methods.kinds import KINDS
 from minitune.methods.method import Method
 from minitune.methods.read import READ
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
-from minitune.questions.question import Question, asked_otherwise
+from minitune.questions.kinds import KINDS
+from minitune.questions.otherwise import asked_otherwise
+from minitune.questions.question import Question
 from minitune.questions.task_data import TaskData
 from minitune.report import plain, size, table
 from minitune.training.checkpoint import Checkpoint
@@ -137,7 +138,7 @@ def tune(
         raise UserError(
             f"{method.name} searches for label words itself: leave out those that are given, or read with +verbalizer"
         )
-    needs_blank = KINDS[data.question.kind].needs_blank(method.read)
+    needs_blank = method.needs_blank(data.question)
     dataset, question = data.for_model(base)
     question = asked_otherwise(question, template, label_words, base, needs_blank)
     learned = learn(method, base, question, dataset, shots, seed, folder=folder)

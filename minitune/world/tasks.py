@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minitune.data.rows import read_rows
+from minitune.data.reading import Reading
+from minitune.data.rows import read_table
 from minitune.errors import UserError
 from minitune.files import shared
 from minitune.schema import shown, value_to
@@ -170,7 +171,7 @@ def load_split(name: str, split: str, folder: Path | None = None) -> list[dict]:
     if split not in SPLITS:
         raise UserError(f"there is no split {split!r}; the splits are train, dev and test")
     path = (folder or shared("data")) / "tasks" / name / f"{split}.{task.format}"
-    return [checked(task, row, f"{path}, line {line}") for line, row in read_rows(path)]
+    return [checked(task, row, f"{path}, {place}") for place, row in read_table(Reading(path)).rows]
 
 
 def checked(task: Task, row: dict, where: str) -> dict:

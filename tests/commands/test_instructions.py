@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from minitune.data.rows import read_rows
+from minitune.data.reading import Reading
+from minitune.data.rows import read_table
 from minitune.training.checkpoint import load_checkpoint
 from tests.commands.helpers import RECORDS, run, write_records
 
@@ -97,10 +98,10 @@ def test_fields_of_other_names_are_trained_on_and_predicted(capsys, writers, rec
     assert same[0] == 0
     status, out, _ = run(capsys, "predict", "t", "--data", f"theirs.{ending}", "--out", "answers.jsonl")
     assert status == 0 and "12 rows" in out, "the columns are the fields that were trained on"
-    rows = [row for _, row in read_rows(records / "answers.jsonl")]
+    rows = [row for _, row in read_table(Reading(records / "answers.jsonl")).rows]
     assert [{name: row[name] for name in theirs[0]} for row in rows] == theirs
     assert run(capsys, "predict", "same", "--data", "records.json", "--out", "same.jsonl")[0] == 0
-    others = [row["answer"] for _, row in read_rows(records / "same.jsonl")]
+    others = [row["answer"] for _, row in read_table(Reading(records / "same.jsonl")).rows]
     assert [row["answer"] for row in rows] == others and len(set(others)) > 2, (
         "names make no difference to what is read"
     )
@@ -114,7 +115,10 @@ def test_records_without_an_input(capsys, writers, records, no_curve):
     status, out, err = taught(capsys, writers, "--fields", "q,a", file="pairs.json")
     assert (status, err) == (0, "") and 'minitune predict t "a text"' in out and "Human: {text:whole} Assistant:" in out
     status, out, _ = run(capsys, "predict", "t", "--data", "pairs.json", "--out", "answers.csv")
-    assert status == 0 and [row["q"] for _, row in read_rows(records / "answers.csv")][:2] == ["name the plot ."] * 2
+    assert (
+        status == 0
+        and [row["q"] for _, row in read_table(Reading(records / "answers.csv")).rows][:2] == ["name the plot ."] * 2
+    )
     status, _, err = run(capsys, "predict", "t", "--data", "records.json")
     assert status == 2 and "'text'" in err and "'instruction'" in err, "other columns are told"
 

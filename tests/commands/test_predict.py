@@ -31,13 +31,14 @@ def test_tune_then_predict_then_explain(capsys, models, here, method, kind):
 
 @pytest.mark.parametrize("written", ["answers.csv", "answers.tsv", "answers.jsonl"])
 def test_predict_on_a_file(capsys, tuned, here, written):
-    from minitune.data.rows import read_rows
+    from minitune.data.reading import Reading
+    from minitune.data.rows import read_table
 
     write(here / "new.csv", [("1", '"the plot was ""dull"" , so"'), ("2", "猫 ünï great")], header="id,review")
     arguments = ["predict", tuned, "--data", "new.csv", "--text-column", "review", "--out", written]
     status, out, err = run(capsys, *arguments)
     assert (status, err) == (0, "") and "2 rows" in out
-    rows = [row for _, row in read_rows(here / written)]
+    rows = [row for _, row in read_table(Reading(here / written)).rows]
     assert [(row["id"], row["review"]) for row in rows] == [("1", 'the plot was "dull" , so'), ("2", "猫 ünï great")]
     assert {row["answer"] for row in rows} <= {"good", "bad"}
     before = (here / written).read_bytes()

@@ -10,12 +10,12 @@ from minitune.experiments.compare import compare
 from minitune.experiments.compare_report import compare_json, compare_table, plot, spaced
 from minitune.methods import method as methods
 from minitune.methods.fitting import fit
-from minitune.methods.kinds import KINDS as QUESTIONS
 from minitune.methods.method import Method
 from minitune.methods.several import all_methods, parse_all
 from minitune.methods.what import What
 from minitune.models.build import KINDS, random_model
 from minitune.predictors.tagger import TaggedWords
+from minitune.questions.kinds import KINDS as QUESTIONS
 from minitune.questions.question import Question
 from minitune.training.checkpoint import Checkpoint, fingerprint, random_twin
 from minitune.tuning.rates import RATES

@@ -5,9 +5,9 @@ import torch
 
 from minitune.data.examples import Example, TrainSet
 from minitune.methods.fitting import fit
-from minitune.methods.kinds import KINDS, scaled
 from minitune.methods.method import Method
 from minitune.predictors.regressor import rank_correlation, ranks
+from minitune.questions.kinds import KINDS, scaled
 from minitune.questions.question import Question
 from minitune.readout.head import FreeNumber
 from tests import tiny

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from minitune.data.reading import Layout
 from minitune.errors import UserError
 from minitune.methods.file_report import describe, words_asked
 from minitune.models import BERTConfig
@@ -96,9 +97,10 @@ def test_floats_are_numbers_unless_classes_are_asked_for(tmp_path, checkpoint):
     write(tmp_path / "b.csv", [(f"a {i}", 1 + i % 3) for i in range(9)])
     assert any("--kind number" in note for note in file_data(tmp_path / "b.csv").notes)
     assert file_data(tmp_path / "b.csv").labels == ("1", "2", "3")
-    asked = file_data(tmp_path / "b.csv", kind="number")
+    asked = file_data(tmp_path / "b.csv", layout=Layout(kind="number"))
     assert asked.question.kind == "number" and not any("--kind" in note for note in asked.notes)
-    assert file_data(tmp_path / "b.csv", kind="classes").notes == ()
+    notes = file_data(tmp_path / "b.csv", layout=Layout(kind="classes")).notes
+    assert not any("--kind" in note for note in notes), "what was asked for is no guess"
 
 
 def test_tags_are_known_by_the_ending_or_the_first_row_or_asked_for(tmp_path, checkpoint):
@@ -108,26 +110,26 @@ def test_tags_are_known_by_the_ending_or_the_first_row_or_asked_for(tmp_path, ch
     (tmp_path / "a.jsonl").write_text('{"tokens": ["Rose"], "tags": ["PER"]}\n{"tokens": ["a"], "tags": ["O"]}\n')
     data = file_data(tmp_path / "a.conll")
     assert data.labels == ("O", "B-PER", "I-PER") and data.question.kind == "spans"
-    assert file_data(tmp_path / "a.txt", kind="tags").dataset == data.dataset
+    assert file_data(tmp_path / "a.txt", layout=Layout(kind="tags")).dataset == data.dataset
     assert "B- begins a thing" in describe(data, checkpoint)[0] and "2 sentences" in describe(data, checkpoint)[0]
     plain = file_data(tmp_path / "a.jsonl")
     assert plain.labels == ("O", "PER") and "neighbours" in describe(plain, checkpoint)[0]
     (tmp_path / "t.conll").write_text("Rome B-LOC\n")
-    with pytest.raises(UserError, match=r"t.conll, the sentence that ends on line 2, has tags .*'B-LOC'"):
+    with pytest.raises(UserError, match=r"t.conll, the sentence that ends on line 1: the label 'B-LOC' is not in the"):
         file_data(tmp_path / "a.conll", tmp_path / "t.conll")
     (tmp_path / "o.conll").write_text("a O\n\nb O\n")
-    with pytest.raises(UserError, match=r"every token of .* has the tag O"):
+    with pytest.raises(UserError, match=r"every word of .* has the tag O"):
         file_data(tmp_path / "o.conll")
 
 
 def test_what_is_wrong_with_two_files_is_said(tmp_path):
     write(tmp_path / "a.csv", [(f"a {i % 2}", i % 2) for i in range(8)])
-    assert any("4 of the 4 test examples stand in the training" in note for note in file_data(tmp_path / "a.csv").notes)
+    assert any("4 of the 4 test examples are in the training" in note for note in file_data(tmp_path / "a.csv").notes)
     (tmp_path / "link.csv").symlink_to(tmp_path / "a.csv")
     with pytest.raises(UserError, match="is the training file itself"):
         file_data(tmp_path / "a.csv", tmp_path / "link.csv")
     with pytest.raises(UserError, match="no kind 'stars' of labels; choose one of classes, number, tags"):
-        file_data(tmp_path / "a.csv", kind="stars")
+        file_data(tmp_path / "a.csv", layout=Layout(kind="stars"))
     with pytest.raises(UserError, match="home of somebody who is not known"):
         file_data(Path("~nobody_of_that_name/a.csv"))
 

@@ -6,7 +6,7 @@ from minitune.errors import UserError
 from minitune.models import BERTConfig
 from minitune.models.build import random_model
 from minitune.questions.from_task import task_data
-from minitune.questions.question import asked_otherwise
+from minitune.questions.otherwise import asked_otherwise
 from minitune.training.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.lesson06

@@ -7,8 +7,10 @@ import os
 
 import pytest
 
+from minitune.data.delimited import DELIMITERS
 from minitune.data.examples import Example
-from minitune.data.rows import DELIMITERS, Layout, read_rows, read_table
+from minitune.data.reading import Layout, Reading
+from minitune.data.rows import read_table
 from minitune.data.written import Form
 from minitune.errors import UserError
 from minitune.tuned.answer_rows import check_columns, check_output, is_json, json_rows, write_answers
@@ -30,8 +32,9 @@ def kind(request):
 def predict_file(predictor, question, path, out, text_column=None, column="answer", with_chances=False, safe=False):
     """What the command does with --data and --out; returns how many rows there are."""
     check_output(out, replace=True)
-    table, layout = read_table(path, Layout()), Layout(text_column)
-    queries = ask_rows(rows_of(table), question, *text_columns(table, layout, question, {}))
+    reading = Reading(path, Layout(text_column))
+    table = read_table(reading)
+    queries = ask_rows(rows_of(table), question, *text_columns(table, reading, question, {}))
     check_columns(queries, question, column, is_json(out), with_chances)
     form = None if is_json(out) else Form(DELIMITERS[out.suffix], safe=safe)
     write_answers(answers_to(predictor, question, queries, with_chances), out, column, form)
@@ -59,7 +62,7 @@ def test_a_file_comes_back_whole_with_one_column_more(tmp_path, given, written):
     answers = predictor.answers([Example(text) for text in TEXTS])
     more = {"cut": 0} if written == ".jsonl" else {}
     expected = [{**row, "answer": answer, **more} for row, answer in zip(rows, answers, strict=True)]
-    assert [row for _, row in read_rows(out)] == expected
+    assert [row for _, row in read_table(Reading(out)).rows] == expected
     assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 
@@ -69,7 +72,7 @@ def test_a_file_of_pairs_and_one_whose_texts_hold_the_sign_between_them(kind, tm
     predictor = build(kind, "frozen+head", PAIRS[kind])
     predict_file(predictor, PAIRS[kind], tmp_path / "in.csv", tmp_path / "out.csv")
     expected = predictor.answers([Example(row["text"], row["text_b"]) for row in rows])
-    assert [row["answer"] for _, row in read_rows(tmp_path / "out.csv")] == expected
+    assert [row["answer"] for _, row in read_table(Reading(tmp_path / "out.csv")).rows] == expected
     write_rows(tmp_path / "single.csv", [{"text": row["text"]} for row in rows])
     assert predict_file(build(kind), tiny.question(kind), tmp_path / "single.csv", tmp_path / "out.csv") == 2
 
@@ -77,7 +80,7 @@ def test_a_file_of_pairs_and_one_whose_texts_hold_the_sign_between_them(kind, tm
 def test_a_file_of_rows_that_differ_keeps_every_column(tmp_path):
     (tmp_path / "in.jsonl").write_text('{"text": "great", "n": 1}\n\n{"text": "soup", "m": [2, null]}\n')
     predict_file(build("bert"), tiny.question("bert"), tmp_path / "in.jsonl", tmp_path / "out.jsonl")
-    rows = [row for _, row in read_rows(tmp_path / "out.jsonl")]
+    rows = [row for _, row in read_table(Reading(tmp_path / "out.jsonl")).rows]
     assert [list(row) for row in rows] == [["text", "n", "answer", "cut"], ["text", "m", "answer", "cut"]]
     predict_file(build("bert"), tiny.question("bert"), tmp_path / "in.jsonl", tmp_path / "out.csv")
     lines = (tmp_path / "out.csv").read_text().splitlines()
@@ -89,19 +92,11 @@ def test_a_file_of_rows_that_differ_keeps_every_column(tmp_path):
     [
         (
             "in.csv",
-            "text,label\na,b\n ,c\n",
-            "in.csv, line 3: no text in the column 'text'; the columns are text, label",
-        ),
-        (
-            "in.csv",
             "review,label\na,b\n",
             "in.csv has no column 'text', only 'review', 'label': name",
         ),
         ("in.csv", "text,text_b\na,b\n", r"in\.csv, line 2: this was trained on single texts"),
-        ("in.jsonl", '{"text": "a"}\n{"text": 3}\n', r"in\.jsonl, line 2: no text in the column 'text'"),
-        ("in.jsonl", '{"text": "a"}\n{"text": null}\n', r"in\.jsonl, line 2: no text"),
-        ("in.jsonl", '{"text": "a"}\n{"text": "\\ud83c"}\n', r"in\.jsonl, line 2: a text holds half a character"),
-        ("in.jsonl", '{"text": "a", "text_b": 5}\n', r"in\.jsonl, line 1: this was trained on single texts"),
+        ("in.jsonl", '{"text": "a", "text_b": "b"}\n', r"in\.jsonl, line 1: this was trained on single texts"),
         ("in.csv", "text\n", "no rows"),
         ("in.csv", "", "is empty"),
         ("in.txt", "a\n", "ends in .txt"),
@@ -114,12 +109,44 @@ def test_a_bad_file_is_one_sentence_and_nothing_is_written(tmp_path, name, conte
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_pairs_that_lack_their_second_text_are_refused_with_the_line(tmp_path):
-    (tmp_path / "in.csv").write_text("text,text_b\na,b\nc, \n")
-    with pytest.raises(UserError, match=r"line 3: this was trained on pairs of texts"):
-        predict_file(
-            build("bert", "frozen+head", PAIRS["bert"]), PAIRS["bert"], tmp_path / "in.csv", tmp_path / "o.csv"
-        )
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (" ", "no text in the column 'text'; the columns are text, id"),
+        (3, "the column 'text' holds a number, and a text was expected"),
+        (["a"], "the column 'text' holds a list"),
+        (None, "no text in the column 'text'"),
+        ("\ud83c", "a text holds half a character"),
+        ("a\0b", "a text holds a zero byte"),
+        ("\u0301", "the model reads no token of it"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_row_that_cannot_be_asked_stays_without_an_answer(tmp_path, bad, why, ending):
+    path, out = tmp_path / "in.jsonl", tmp_path / f"out.{ending}"
+    rows = [{"text": "great", "id": "1"}, {"text": bad, "id": "2"}, {"text": "soup", "id": "3"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    question, predictor = tiny.question("bert"), build("bert")
+    queries = ask_rows(rows_of(read_table(Reading(path))), question, "text", "text_b")
+    answers = answers_to(predictor, question, queries, with_chances=True)
+    if bad != "\ud83c":  # no .csv can hold it
+        write_answers(answers, out)
+        written = read_table(Reading(out)).rows
+        assert [row["id"] for _, row in written] == ["1", "2", "3"], "a row is lost"
+        assert [bool(row["answer"]) for _, row in written] == [True, False, True]
+    expected = predictor.answers([Example("great"), Example("soup")])
+    assert answers.values == [expected[0], None, expected[1]], "an answer slipped to another row"
+    assert answers.chances[1] == {"bad": None, "fair": None, "good": None} and answers.chances[2]["bad"] is not None
+    assert answers.notes()[0].startswith(f"without an answer: 1 of 3 ({path}, line 2: {why}")
+
+
+def test_a_pair_without_its_second_text_stays_without_an_answer(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("text,text_b\na,b\nc, \n")
+    queries = ask_rows(rows_of(read_table(Reading(path))), PAIRS["bert"], "text", "text_b")
+    answers = answers_to(build("bert", "frozen+head", PAIRS["bert"]), PAIRS["bert"], queries)
+    assert answers.values[0] and answers.values[1] is None
+    assert f"{path}, line 3: this was trained on pairs of texts" in answers.notes()[0]
 
 
 @pytest.mark.parametrize("name", ["out", "out.txt", "out.json", "out.xlsx"])
@@ -184,10 +211,10 @@ def test_what_is_read_is_never_replaced(tmp_path):
 def test_tags_and_texts_are_predicted_from_files_too(tmp_path):
     write_rows(tmp_path / "in.csv", [{"text": "great soup , zqzq"}])
     predict_file(build("bert", "lora", TAGS), TAGS, tmp_path / "in.csv", tmp_path / "out.csv")
-    ((_, row),) = read_rows(tmp_path / "out.csv")
+    ((_, row),) = read_table(Reading(tmp_path / "out.csv")).rows
     assert len(row["answer"].split()) == 4 and set(row["answer"].split()) <= set(TAGS.labels)
     predict_file(build("gpt", "lora", TEXT), TEXT, tmp_path / "in.csv", tmp_path / "out.csv")
-    assert len(list(read_rows(tmp_path / "out.csv"))) == 1
+    assert len(read_table(Reading(tmp_path / "out.csv")).rows) == 1
 
 
 # what is added
@@ -249,7 +276,7 @@ def test_probabilities_in_a_file_are_columns_named_by_the_classes(tmp_path):
     predictor = build("bert")
     args = predictor, tiny.question("bert"), tmp_path / "in.csv", tmp_path / "out.tsv"
     predict_file(*args, column="opinion", with_chances=True)
-    rows = [row for _, row in read_rows(tmp_path / "out.tsv")]
+    rows = [row for _, row in read_table(Reading(tmp_path / "out.tsv")).rows]
     assert list(rows[0]) == ["text", "opinion", *tiny.LABELS]
     expected = predictor.scores([Example(text) for text in TEXTS]).softmax(dim=1).tolist()
     assert [[float(row[label]) for label in tiny.LABELS] for row in rows] == [
@@ -270,6 +297,6 @@ def test_cells_that_spreadsheets_run_are_made_harmless_if_asked(tmp_path):
     write_rows(tmp_path / "in.csv", [{"text": "great", "=note": cell} for cell in cells])
     for safe in (False, True):
         predict_file(build("bert"), tiny.question("bert"), tmp_path / "in.csv", tmp_path / "out.csv", safe=safe)
-        rows = [list(row.values())[1] for _, row in read_rows(tmp_path / "out.csv")]
+        rows = [list(row.values())[1] for _, row in read_table(Reading(tmp_path / "out.csv")).rows]
         assert rows == (list(cells.values()) if safe else list(cells))
     assert (tmp_path / "out.csv").read_text().startswith("text,'=note,answer")

@@ -10,7 +10,7 @@ from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from minitune.questions.question import Question
 from minitune.tuned.answers import answers_to, as_table
-from minitune.tuned.queries import Written, ask_rows, ask_texts, given_texts
+from minitune.tuned.queries import Written, ask_rows, ask_texts, check_all, given_texts
 from tests import tiny
 from tests.methods.test_method import TAGS, TEXT, a_short_first_fit
 
@@ -149,10 +149,14 @@ def test_a_word_without_a_token_and_words_behind_the_cut_have_no_tag(kind):
 
 @pytest.mark.parametrize("bad", ["\u0301", "\x01 \u200b"])
 @pytest.mark.parametrize("question", [tiny.question("bert"), TAGS])
-def test_a_text_without_a_token_is_one_sentence_with_its_place(bad, question):
-    name = "lora" if question is TAGS else "frozen+head"
-    with pytest.raises(UserError, match=r"^text 2: the model reads no token of it"):
-        answer(build("bert", name, question), question, ["great", bad, "soup"])
+def test_a_text_without_a_token_has_no_answer_and_the_others_have_theirs(bad, question):
+    predictor = build("bert", "lora" if question is TAGS else "frozen+head", question)
+    answers = answer(predictor, question, ["great", bad, "soup"])
+    alone = answer(predictor, question, ["great", "soup"])
+    assert answers.values == [alone.values[0], None, alone.values[1]], "an answer slipped to another row"
+    assert answers.notes()[0].startswith("without an answer: 1 of 3 (text 2: the model reads no token of it")
+    with pytest.raises(UserError, match=r"^text 1: the model reads no token of it"):
+        answer(predictor, question, [bad, bad])
 
 
 def test_half_a_pair_without_a_token_is_refused_too():
@@ -167,4 +171,4 @@ def test_words_that_are_parted_already_keep_their_number(kind):
     assert len(answers.values[0]) == 4 and answers.values[0][1] == "-"
     assert answers.values == tagger.tags([TaggedWords(("great", "", "New York", "zqzq"), (0, 0, 0, 0))])
     with pytest.raises(UserError, match=r"in.jsonl, line 2: a list of words"):
-        ask_rows([Written("in.jsonl, line 2", {"tokens": 3})], TAGS, "tokens", "text_b")
+        check_all(ask_rows([Written("in.jsonl, line 2", {"tokens": 3})], TAGS, "tokens", "text_b"))

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from minitune.data.rows import Layout, Table
+from minitune.data.reading import Layout, Reading
+from minitune.data.rows import Table
 from minitune.errors import UserError
 from minitune.questions.question import Question
-from minitune.tuned.queries import ask_texts, given_texts, piped_texts, text_columns
+from minitune.tuned.queries import ask_texts, check_all, given_texts, piped_texts, text_columns
 from tests import tiny
 
 
@@ -62,9 +63,10 @@ def test_the_two_texts_of_a_pair_come_back_as_two_fields():
 
 def test_a_text_that_cannot_be_asked_is_told_with_its_place():
     with pytest.raises(UserError, match=r"^text 2: there is an empty text"):
-        ask_texts(given_texts(["a film", " "]), tiny.question("bert"))
+        check_all(ask_texts(given_texts(["a film", " "]), tiny.question("bert")))
     with pytest.raises(UserError, match=r"^text 1: this was trained on single texts"):
-        ask_texts(given_texts(["a || b"]), tiny.question("bert"))
+        check_all(ask_texts(given_texts(["a || b"]), tiny.question("bert")))
+    check_all(ask_texts(given_texts(["a film"]), tiny.question("bert")))
 
 
 # columns
@@ -89,10 +91,12 @@ def test_a_text_that_cannot_be_asked_is_told_with_its_place():
     ],
 )
 def test_which_columns_hold_the_texts(columns, layout, kind, trained, expected):
-    table = Table(Path("in.csv"), columns, delimiter=",")
+    rows = [("line 2", dict.fromkeys(columns, "a"))]
+    table = Table(Path("in.csv"), columns, rows, ",", layout.header)
+    reading = Reading(table.path, layout)
     question = Question(("a", "b"), "{text}", kind=kind)
     if isinstance(expected, str):
         with pytest.raises(UserError, match=expected):
-            text_columns(table, layout, question, trained)
+            text_columns(table, reading, question, trained)
     else:
-        assert text_columns(table, layout, question, trained) == expected
+        assert text_columns(table, reading, question, trained) == expected

@@ -5,17 +5,17 @@ from collections import Counter
 import pytest
 
 from minitune.data.examples import Example
-from minitune.data.labelled import Labelled
-from minitune.data.own import class_dataset, number_dataset, numbered, read_own, repeated
-from minitune.data.rows import Layout
+from minitune.data.reading import Layout
 from minitune.errors import UserError
+from minitune.questions.from_file import file_data
+from minitune.questions.split import repeated
 
 pytestmark = pytest.mark.lesson04
 LABELS = ("bad", "fair", "good")
 
 
-def dataset(path, test, shots, seed=0):
-    return class_dataset(read_own(path, test, Layout()), shots, seed)
+def dataset(path, test, shots, kind="classes"):
+    return file_data(path, test, shots, Layout(kind=kind)).dataset
 
 
 def csv_of(*counts):
@@ -23,19 +23,29 @@ def csv_of(*counts):
     return "text,label\n" + "\n".join(rows) + "\n"
 
 
-def test_without_a_test_file_one_is_split_off_balanced_and_by_seed(write):
+def test_without_a_test_file_a_share_of_each_class_is_kept(write):
     path = write(csv_of(9, 7, 20))
-    one, same, other = (dataset(path, None, shots=4, seed=seed) for seed in (1, 1, 2))
-    assert one == same and one.test != other.test
+    one, same = dataset(path, None, shots=4), dataset(path, None, shots=4)
+    assert one == same
     assert one.name == "reviews" and one.labels == LABELS
-    assert Counter(e.label for e in one.test) == {0: 3, 1: 3, 2: 3}, "half of the smallest class, at the most"
+    message = "the same share of each class, three sevenths: so much of the smallest one is left beside 4 to train on"
+    assert Counter(e.label for e in one.test) == {0: 4, 1: 3, 2: 9}, message
     assert not set(one.test) & set(one.pool) and len(set(one.test) | set(one.pool)) == 36, "a row was lost or doubled"
+
+
+def test_a_rare_class_does_not_make_the_test_a_handful_of_rows(write):
+    data = file_data(write(csv_of(300, 2, 690)), shots=1)
+    tested = Counter(e.label for e in data.test)
+    assert tested == {0: 150, 1: 1, 2: 345}, "as many rows of every class as the rarest can give"
+    assert any("fewer than 5 rows in the test, of which a score says little: 'fair' 1" in note for note in data.notes)
+    few = Counter(e.label for e in file_data(write(csv_of(300, 17, 690)), shots=16).test)
+    assert few == {0: 30, 1: 1, 2: 69}, "a tenth of each class at the least, where that leaves enough to train on"
 
 
 def test_enough_is_left_to_draw_from(write):
     data = dataset(write(csv_of(5, 9, 9)), None, shots=4)
     counts = Counter(e.label for e in data.pool)
-    assert counts[0] == 4 and len(data.test) == 3
+    assert counts[0] == 4 and Counter(e.label for e in data.test) == {0: 1, 1: 2, 2: 2}
 
 
 def test_with_a_test_file_nothing_is_split(write):
@@ -51,14 +61,16 @@ def test_what_makes_no_dataset_is_refused(write):
     with pytest.raises(UserError, match=r"'fair' has 3 examples .* 4 a class were asked for: add some"):
         dataset(write(csv_of(9, 3)), write(csv_of(1, 1), "test.csv"), shots=4)
     with pytest.raises(
-        UserError, match=r"test.csv has labels that the training data lacks: \['good'\]; .*'bad', 'fair'"
+        UserError, match=r"test.csv, line 4: the label 'good' is not in the training data, which has bad, fair"
     ):
         dataset(write(csv_of(5, 5)), write(csv_of(1, 1, 1), "test.csv"), shots=4)
 
 
-def test_labels_become_their_places(tmp_path):
-    rows = [Labelled("a", None, "good", 2), Labelled("b", "c", "bad", 3)]
-    assert numbered(rows, LABELS, tmp_path) == (Example("a", None, 2), Example("b", "c", 0))
+def test_labels_become_their_places(write):
+    path = write("text,text_b,label\na,b,good\nc,d,bad\ne,f,fair\n")
+    data = dataset(path, write("text,text_b,label\ng,h,fair\n", "t.csv"), 1)
+    assert data.pool == (Example("a", "b", 2), Example("c", "d", 0), Example("e", "f", 1))
+    assert data.pool[2].where == f"{path}, line 4" and data.test == (Example("g", "h", 1),)
 
 
 def test_far_too_many_classes_are_no_classes(write):
@@ -71,7 +83,9 @@ def test_far_too_many_classes_are_no_classes(write):
     with pytest.raises(UserError, match="1001 different labels in 2002 rows"):
         dataset(many, None, 1)
     few = write("text,label\n" + "".join(f"text {i},id{i}\n" for i in range(10)), "few.csv")
-    assert len(dataset(few, few, 1).labels) == 10, "one example a class is few, and no mistake"
+    assert len(dataset(few, write(few.read_bytes(), "t.csv"), 1).labels) == 10, (
+        "one example a class is few, and no mistake"
+    )
 
 
 # numbers
@@ -79,7 +93,7 @@ def test_far_too_many_classes_are_no_classes(write):
 
 def numbers(write, labels, shots=1):
     path = write("text,label\n" + "".join(f"text {i},{label}\n" for i, label in enumerate(labels)))
-    return number_dataset(read_own(path, None, Layout()), shots)
+    return dataset(path, None, shots, "number")
 
 
 def test_numbers_are_kept_as_they_are_and_drawn_in_all(write):
@@ -104,12 +118,11 @@ def test_numbers_that_are_all_the_same_or_too_few_are_refused(write):
 
 
 def test_a_decimal_comma_is_one_where_semicolons_separate(write):
-    own = read_own(write('text;label\n"a; b";3,5\nc;-1,25\n'), None, Layout())
-    data = number_dataset(own, 1)
-    assert sorted(e.label for e in (*data.pool, *data.test)) == [-1.25, 3.5]
-    assert any("decimal point" in note for note in own.notes), "what is guessed must be said"
+    data = file_data(write('text;label\n"a; b";3,5\nc;-1,25\n'), layout=Layout(kind="number"))
+    assert sorted(e.label for e in (*data.train, *data.test)) == [-1.25, 3.5]
+    assert any("decimal point" in note for note in data.notes), "what is guessed must be said"
     with pytest.raises(UserError, match="'3,5' is no number"):
-        number_dataset(read_own(write('text,label\na,"3,5"\nb,4\n'), None, Layout()), 1)
+        dataset(write('text,label\na,"3,5"\nb,4\n'), None, 1, "number")
 
 
 # train and test
@@ -117,17 +130,19 @@ def test_a_decimal_comma_is_one_where_semicolons_separate(write):
 
 def test_rows_of_the_test_that_are_trained_on_are_counted(write):
     train, test = write("text,label\na,bad\nb,bad\nc,good\n"), write("text,label\na,good\ne,bad\n", "t.csv")
-    assert repeated(dataset(train, test, 1)) == 1, "it is the same text, whatever its label"
+    (note,) = repeated(dataset(train, test, 1))
+    assert note.startswith("1 of the 2 test examples is"), "it is the same text, whatever its label"
 
 
 def test_the_test_file_is_read_as_the_training_file_is(write):
-    own = read_own(write("bad,it was dull\ngood,fine\n"), write("good,x\n", "t.csv"), Layout(header=False))
-    assert own.columns.text == "2" and own.test == [Labelled("x", None, "good", 1)], (
-        "by itself the test file would have its columns the other way round"
+    data = file_data(
+        write("bad,it was dull\ngood,fine\n"), write("good,x\n", "t.csv"), layout=Layout(header=False, kind="classes")
     )
+    assert data.test == (Example("x", None, 1),), "by itself the test file would have its columns the other way round"
 
 
 def test_what_is_said_of_the_test_file_names_it_and_columns_are_spoken_of_once(write):
     train, test = write("text,label,when\na,bad,1\nb,good,2\n"), write("text;label;when\nc;bad;1\n", "t.csv")
-    first, second = read_own(train, test, Layout()).notes
-    assert "not used: when" in first and second == f"{test}: the columns are separated by semicolons"
+    notes = file_data(train, test).notes
+    assert sum("not used: when" in note for note in notes) == 1, "what is known of the columns is said twice"
+    assert f"{test}: the columns are separated by semicolons" in notes

@@ -9,8 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from minitune.data.examples import Example, TrainSet
-from minitune.methods.read import READ
+from minitune.data.examples import Dataset, Example, TrainSet
 from minitune.models.build import Model
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
@@ -18,7 +17,10 @@ from minitune.predictors.regressor import Regressor
 from minitune.predictors.tagger import TaggedWords, Tagger
 from minitune.predictors.writer import Writer, Writing, exact_match
 from minitune.prompting.template import Template
+from minitune.questions import told
+from minitune.questions.names import all_words, names_as_words, room_of_the_longest
 from minitune.questions.question import Question
+from minitune.questions.readable import Check, fits_the_context, has_tokens
 from minitune.readout.head import FreeNumber, TokenHead
 from minitune.training.checkpoint import Checkpoint
 from minitune.tuning.doors import Tuned
@@ -44,6 +46,14 @@ class Kind:
         shots: examples that are trained on where nobody says how many; None is all.
         most_steps: of training, where nobody says how many.
         measured: what is measured of the training examples before anything else, and is written into the question.
+        for_model: the question as a model can answer it, whose tokenizer decides which words it knows.
+        check: which examples of a user's file a model can read.
+        has_label_words: words may stand for the answers.
+        is_turn: question and answer can be a turn of a conversation; a second text may be empty.
+        is_by_word: each word has an answer of its own.
+        called: what the examples of a file are called.
+        about: a dataset in a few words.
+        texts: all that is read of an example.
     """
 
     join: Join
@@ -58,13 +68,22 @@ class Kind:
     shots: int | None = 16
     most_steps: int = 1000
     measured: Callable[[Question, TrainSet], Question] = lambda question, train: question
+    for_model: Callable[[Question, Dataset, Checkpoint], Question] = lambda question, dataset, checkpoint: question
+    check: Callable[[Question, Checkpoint], Check] = has_tokens
+    has_label_words: bool = False
+    is_turn: bool = False
+    is_by_word: bool = False
+    called: str = "rows"
+    about: Callable[[Dataset], str] = told.about_classes
+    texts: Callable[[Any], str] = told.texts_of
 
-    def needs_blank(self, read: str) -> bool:
-        return self.is_choice and READ[read].at_the_blank
+    def needs_blank(self, at_the_blank: bool) -> bool:
+        """Whether a read-out that reads what the model made of a blank does so for such a question."""
+        return self.is_choice and at_the_blank
 
-    def needs_pooler(self, read: str) -> bool:
+    def needs_pooler(self, at_the_blank: bool) -> bool:
         """Whether the whole text is read, of BERT at [CLS] through its pooler."""
-        return self.join in (classifier, regressor) and not self.needs_blank(read)
+        return self.join in (classifier, regressor) and not self.needs_blank(at_the_blank)
 
 
 def classifier(
@@ -119,6 +138,8 @@ KINDS: dict[str, Kind] = {
         default=("zero-shot", "frozen+head", "full+head", "full+verbalizer", "lora+verbalizer"),
         from_nothing="full+head",
         is_choice=True,
+        for_model=names_as_words,
+        has_label_words=True,
     ),
     "words": Kind(  # any word is an answer
         join=classifier,
@@ -128,6 +149,8 @@ KINDS: dict[str, Kind] = {
         without=("frozen",),
         read_by="verbalizer",
         is_choice=True,
+        for_model=all_words,
+        has_label_words=True,
     ),
     "tags": Kind(  # one for each word
         join=tagger,
@@ -136,6 +159,10 @@ KINDS: dict[str, Kind] = {
         default=("frozen", "full", "lora", "prompt-tuning", "p-tuning-v2"),
         without=("output",),
         read_by="head",
+        is_by_word=True,
+        called="sentences",
+        about=told.about_tags,
+        texts=told.words_of,
     ),
     "spans": Kind(  # one for each word, and neighbours name a thing together
         join=span_tagger,
@@ -144,6 +171,10 @@ KINDS: dict[str, Kind] = {
         default=("frozen", "full", "lora", "prompt-tuning", "p-tuning-v2"),
         without=("output",),
         read_by="head",
+        is_by_word=True,
+        called="sentences",
+        about=told.about_tags,
+        texts=told.words_of,
     ),
     "number": Kind(  # any number
         join=regressor,
@@ -154,6 +185,7 @@ KINDS: dict[str, Kind] = {
         without=("output",),
         read_by="number",
         measured=scaled,
+        about=told.about_numbers,
     ),
     "text": Kind(  # written freely
         join=writer,
@@ -173,5 +205,10 @@ KINDS: dict[str, Kind] = {
         is_written=True,
         shots=None,
         most_steps=4000,
+        for_model=room_of_the_longest,
+        check=fits_the_context,
+        is_turn=True,
+        called="records",
+        about=told.about_instructions,
     ),
 }

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from minitune.data.examples import Dataset
-from minitune.data.rows import Layout
+from minitune.data.reading import Layout, Reading
+from minitune.data.rows import read_table
 from minitune.errors import UserError
 from minitune.experiments.baselines import commonest_answer, copied_input
 from minitune.experiments.compare import compare
@@ -19,12 +20,13 @@ from minitune.methods.file_report import describe
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
 from minitune.predictors.writer import ANSWER_ROOM, Writing
-from minitune.questions.from_instructions import instruction_data
-from minitune.questions.question import Question, asked_otherwise
+from minitune.questions.from_file import file_data, named_fields
+from minitune.questions.otherwise import asked_otherwise
+from minitune.questions.question import Question
 from minitune.training.checkpoint import save_checkpoint
 from minitune.tuned.answers import answers_to
 from minitune.tuned.explain import explain
-from minitune.tuned.queries import ask_rows, ask_texts, given_texts, read_queries, rows_of, text_columns
+from minitune.tuned.queries import ask_rows, ask_texts, check_all, given_texts, rows_of, text_columns
 from minitune.tuned.saved import load_tuned, read_tuned, save_tuned
 from tests import tiny
 from tests.methods.test_method import a_short_first_fit
@@ -39,6 +41,10 @@ RECORDS = [{"instruction": f"say it {n} times", "input": f"soup {n}", "output": 
 def write(path, records):
     path.write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
     return path
+
+
+def instruction_data(path, test_path=None, shots=None):
+    return file_data(path, test_path, shots, Layout(kind="instructions"))
 
 
 def outputs(examples):
@@ -78,7 +84,7 @@ def test_the_input_has_a_place_where_one_record_has_one(tmp_path):
     assert data.question == Question((), "Human: {text:whole} Assistant:", kind="reply")
     data = instruction_data(write(tmp_path / "c.json", [*bare, RECORDS[0]]))
     assert data.question.is_pair
-    data = instruction_data(tmp_path / "a.json", fields=("instruction", "output"))
+    data = file_data(tmp_path / "a.json", layout=named_fields(("instruction", "output")))
     assert not data.question.is_pair and all(example.text_b == "" for example in data.train)
 
 
@@ -108,7 +114,7 @@ def test_test_records_that_stand_in_training_are_noted(tmp_path):
     path = write(tmp_path / "a.json", RECORDS)
     test = [RECORDS[0] | {"output": "other"}, RECORDS[1] | {"input": "other"}, RECORDS[2]]
     (note,) = instruction_data(path, write(tmp_path / "b.json", test)).notes
-    assert note.startswith("2 of the 3 test examples stand in the training rows too, word for word"), (
+    assert note.startswith("2 of the 3 test examples are in the training rows too, word for word"), (
         "a record is its instruction and its input, whatever the output"
     )
     assert instruction_data(path, write(tmp_path / "c.json", test[1:2])).notes == ()
@@ -152,7 +158,7 @@ def test_the_report_counts_by_hand(tmp_path):
     assert lines[0].startswith(
         "a: 4 records, 1 of them for the test; 2 different instructions, records without an input: 2"
     )
-    assert any("1 of the 1 test examples stands in the training rows too" in line for line in lines)
+    assert any("1 of the 1 test examples is in the training rows too" in line for line in lines)
     answers = sum(len(t.encode(row["output"])) + 1 for row in records)
     read = [f"Human: {row['instruction']} {row['input']}".strip() + " Assistant:" for row in records[:2]]
     tokens = [len(t.encode(text)) + len(t.encode(row["output"])) + 1 for text, row in zip(read, records, strict=False)]
@@ -235,7 +241,7 @@ def test_saved_and_opened_it_writes_the_same_in_the_same_room(what, tmp_path):
 
 def test_the_room_of_the_longest_answer_is_measured_and_not_of_the_test(tmp_path):
     base = tiny.checkpoint("gpt")
-    test = write(tmp_path / "b.json", [RECORDS[0] | {"output": "great soup " * 20}])
+    test = write(tmp_path / "b.json", [RECORDS[0] | {"output": "great soup " * 12}])
     data, question = instruction_data(write(tmp_path / "a.json", RECORDS), test).for_model(base)
     assert question.room == max(len(base.tokenizer.encode(e.answer)) for e in data.pool) + 1 < ANSWER_ROOM
 
@@ -262,9 +268,10 @@ def test_records_of_a_json_file_are_asked_with_their_number(tmp_path):
     path = write(tmp_path / "in.json", [*records, {"instruction": "the plot"}])
     made = writer(room=5)
     asked = Question((), str(made.template), is_pair=True, kind="reply", room=5)
-    table = read_queries(path, Layout())
+    reading = Reading(path)
+    table = read_table(reading)
     assert table.columns == ["instruction", "input", "id"]
-    columns = text_columns(table, Layout(), asked, {"text": "instruction", "text_b": "input"})
+    columns = text_columns(table, reading, asked, {"text": "instruction", "text_b": "input"})
     queries = ask_rows(rows_of(table), asked, *columns)
     assert [query.where for query in queries] == [f"{path}, record {n}" for n in (1, 2, 3)]
     assert [(q.example.text, q.example.text_b) for q in queries] == [
@@ -284,21 +291,21 @@ def test_records_of_a_json_file_are_asked_with_their_number(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ([{"text": "a"}, "b"], r"in\.json, record 2: an object like"),
+        ([{"text": "a"}, "b"], r"in\.json, record 2: a text where an object like"),
         ({"text": "a"}, r"in\.json holds an object; a list of records"),
         ([], r"in\.json holds an empty list"),
     ],
 )
 def test_a_json_file_that_holds_no_records_to_ask(tmp_path, content, sentence):
     with pytest.raises(UserError, match=sentence):
-        read_queries(write(tmp_path / "in.json", content), Layout())
+        read_table(Reading(write(tmp_path / "in.json", content)))
 
 
 def test_a_record_without_a_text_is_told_with_its_number(tmp_path):
-    table = read_queries(write(tmp_path / "in.json", [{"text": "a"}, {"text": "", "id": 1}]), Layout())
+    table = read_table(Reading(write(tmp_path / "in.json", [{"text": "a"}, {"text": "", "id": 1}])))
     asked = Question((), "{text:whole} {text_b} :", is_pair=True, kind="reply")
     with pytest.raises(UserError, match=r"in\.json, record 2: no text in the column 'text'; the columns are text, id"):
-        ask_rows(rows_of(table), asked, "text", "text_b")
+        check_all(ask_rows(rows_of(table), asked, "text", "text_b"))
 
 
 # what is explained

@@ -2,13 +2,13 @@
 
 import pytest
 
-from minitune.data.labelled import Labelled, are_numbers, number_of, odd_labels
+from minitune.data.labels import are_numbers, label_text, number_of, odd_labels, written_otherwise
 
 pytestmark = pytest.mark.lesson04
 
 
 def rows(labels):
-    return [Labelled("a", None, str(label), line) for line, label in enumerate(labels)]
+    return list(map(str, labels))
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ def rows(labels):
     ],
 )
 def test_many_different_numbers_are_numbers_and_few_are_classes(labels, expected):
-    assert are_numbers(rows(labels), comma=False) is expected
+    assert are_numbers(rows(labels), decimal_comma=False) is expected
 
 
 def test_a_decimal_comma_counts_only_where_it_is_told_to():
     assert number_of("3,5", True) == 3.5 and number_of("3,5", False) is None and number_of("1,234.5", True) is None
-    assert are_numbers(rows(["3,5", "4,25", "1,0"]), comma=True)
+    assert are_numbers(["3,5", "4,25", "1,0"], decimal_comma=True)
 
 
 def test_labels_that_may_be_one_are_pointed_at_with_their_counts():
@@ -40,3 +40,14 @@ def test_labels_that_may_be_one_are_pointed_at_with_their_counts():
     for expected in ("'Pos' 1, 'pos' 2", "'1' 1, '1.0' 1", "'not good' 1, 'notgood' 1", "1 rows have the label 'nan'"):
         assert expected in text, text
     assert "neg" not in text and not odd_labels(rows(["a", "b", "0", "1"]))
+
+
+def test_labels_that_look_the_same_are_the_same():
+    composed, parted = "caf\u00e9", "cafe\u0301"
+    seen = {label_text(text) for text in (composed, parted, f" {composed}\u200b", f"\ufeff{parted}", "ca\u00adf\u00e9")}
+    assert seen == {composed}, "classes that nobody can tell apart"
+    assert written_otherwise([composed, parted, "a\u200b", " a ", None, 3]) == 2
+    assert label_text("a\u200db") == "a\u200db", "a joiner changes what is seen in many scripts, and in emoji"
+    assert [label_text(value) for value in (True, 3, 2.5, float("nan"), None, ["a"])] == [
+        "True", "3", "2.5", None, None, ["a"],
+    ]  # fmt: skip
