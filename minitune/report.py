@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import unicodedata
 import warnings
@@ -13,6 +14,8 @@ from minitune.errors import UserError
 from minitune.writing import write_safely
 
 FIGURE_FORMATS = (".png", ".pdf", ".svg")
+FIGURE_MARK = "a figure of minitune"  # kept in each: a picture without it is a user's, and is not replaced
+LARGEST_FIGURE = 30_000_000  # bytes
 
 # 97.5% quantiles of Student's t for 1, 2, 3, ... degrees of freedom; beyond them the normal distribution's.
 T_QUANTILES = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145)
@@ -98,22 +101,52 @@ def check_figure_path(path: Path) -> None:
     """Raises:
     UserError: the file's ending is no format of figures.
     """
-    if path.suffix not in FIGURE_FORMATS:
+    if path.suffix.lower() not in FIGURE_FORMATS:
         raise UserError(f"{path} is no name for a figure; let it end in one of {', '.join(FIGURE_FORMATS)}")
 
 
+def new_figure(size: tuple[float, float], columns: int = 1):
+    """An empty figure of matplotlib and its axes (of several columns, an array of them). It needs no screen, and no
+    setting of the user's decides whether it can be drawn.
+    """
+    unknown = os.environ.pop("MPLBACKEND", None)  # matplotlib reads it when it is imported, and may refuse it then
+    try:
+        from matplotlib.figure import Figure
+    finally:
+        if unknown is not None:
+            os.environ["MPLBACKEND"] = unknown
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(1, columns)
+
+
 def save_figure(figure, path: Path) -> None:
-    """Write a matplotlib figure, whole or not at all, in the format that the path's ending names; and close it.
+    """Write a matplotlib figure, whole or not at all, in the format that the path's ending names.
 
     Raises:
         UserError: it cannot be written.
     """
-    from matplotlib import pyplot
-
+    kind = path.suffix.lower()[1:]
+    metadata = {"Software" if kind == "png" else "Creator": FIGURE_MARK}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that the font lacks
-        write_safely(path, lambda file: figure.savefig(file, dpi=120, format=path.suffix[1:]))
-    pyplot.close(figure)
+        write_safely(path, lambda file: figure.savefig(file, dpi=120, format=kind, metadata=metadata))
+
+
+def is_our_figure(path: Path) -> bool:
+    """Whether `save_figure` wrote a file: a rerun may replace it."""
+    return FIGURE_MARK in figure_text(path)
+
+
+def is_plot(path: Path) -> bool:
+    """Whether a file is a figure of matplotlib, as ours were before they had a mark."""
+    return is_our_figure(path) or "Matplotlib" in figure_text(path)
+
+
+def figure_text(path: Path) -> str:
+    """What a figure's file says of itself; of other files, nothing."""
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FIGURE)
+    return content.decode("latin-1") if content.startswith((b"\x89PNG", b"%PDF", b"<?xml", b"<svg")) else ""
 
 
 def duration(seconds: float) -> str:

@@ -120,7 +120,7 @@ def remove_leftovers(folder: Path) -> None:
         process = leftover.name.split("-")[1]
         if os.name == "posix" and process.isdigit() and not is_running(int(process)):
             with suppress(OSError):
-                leftover.unlink()
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def is_running(process: int) -> bool:
@@ -165,6 +165,18 @@ def check_can_write(path: Path, bytes_needed: int = 0) -> None:
         raise UserError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
 
 
+def check_can_write_into(folder: Path) -> None:
+    """The same of files in `folder`, which need not be there yet.
+
+    Raises:
+        UserError: it is no folder, or cannot be written to.
+    """
+    try:
+        check_folder(place_of(folder))
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}; choose another place") from None
+
+
 def check_folder(folder: Path, bytes_needed: int = 0) -> None:
     """See that files can be written to `folder`, which need not be there yet.
 
@@ -206,26 +218,48 @@ def try_all(*writes: Callable[[], None]) -> None:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process alone; whatever ends the process lets it go.
+    """Hold `folder` for this process alone; whatever ends the process lets it go. It is made if it is not there, and
+    removed if nothing was written there.
 
     Raises:
         UserError: another process holds it; the folder cannot be made.
     """
-    check_can_write(folder / "a file")
-    folder.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+    check_can_write_into(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    descriptor = None
     try:
+        descriptor = held(folder)
+        yield
+    finally:
+        for path in made:  # while it is held: another run that has opened it meanwhile finds it gone, and makes it anew
+            with suppress(OSError):  # something was written there
+                path.rmdir()
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def held(folder: Path) -> int | None:
+    """A descriptor that holds a folder, made if it is not there, until it is closed; None where the system has no
+    locks.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        if fcntl is None:
+            return None
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            os.close(descriptor)
             raise UserError(
                 f"another run is writing to {folder} at this moment: wait for its end, or choose another --out"
             ) from None
         except OSError:
-            pass  # a file system without locks
-        yield
-    finally:
-        os.close(descriptor)
+            return descriptor  # a file system without locks
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
+                return descriptor
+        os.close(descriptor)  # another run removed it between the two steps

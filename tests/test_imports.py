@@ -16,7 +16,7 @@ from minitune.files import PACKAGE
 FLOORS = (  # from the lowest. A room knows the rooms below it, none above it, and none beside it on its floor
     ("errors",),
     ("files", "given", "seeds", "writing"),
-    ("report", "schema", "settings"),
+    ("outputs", "report", "schema", "settings"),
     ("models",),
     ("data",),
     ("world", "tuning", "prompting", "readout", "training"),  # training trains any module that has a loss

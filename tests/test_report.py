@@ -1,12 +1,29 @@
 """Tables and intervals: how results are shown."""
 
 import math
+import os
 import random
 import statistics
+import subprocess
+import sys
 
 import pytest
 
-from minitune.report import T_QUANTILES, interval, plain, shortened, size, table, width
+from minitune.errors import UserError
+from minitune.report import (
+    T_QUANTILES,
+    check_figure_path,
+    interval,
+    is_our_figure,
+    is_plot,
+    new_figure,
+    plain,
+    save_figure,
+    shortened,
+    size,
+    table,
+    width,
+)
 
 
 def test_an_interval_by_hand():
@@ -78,3 +95,30 @@ def test_sizes_for_people(count, shown):
 
 def test_a_number_has_so_many_digits_and_no_power_of_ten():
     assert [plain(n, 4) for n in (31.9928, 6.85341, 1234567.8, 0.5)] == ["31.99", "6.853", "1234568", "0.5"]
+
+
+# figures
+
+
+def test_a_figure_is_known_by_what_is_in_it(tmp_path):
+    figure, axes = new_figure((2, 1))
+    axes.plot([1, 2])
+    for name in ("f.png", "f.pdf", "F.SVG"):
+        check_figure_path(tmp_path / name)
+        save_figure(figure, tmp_path / name)
+        assert is_our_figure(tmp_path / name) and is_plot(tmp_path / name), f"a rerun could not replace its {name}"
+    figure.savefig(tmp_path / "theirs.png")
+    assert not is_our_figure(tmp_path / "theirs.png") and is_plot(tmp_path / "theirs.png")
+    (tmp_path / "text.png").write_text("a figure of minitune")
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n a photo")
+    for name in ("text.png", "photo.png"):
+        assert not is_our_figure(tmp_path / name) and not is_plot(tmp_path / name)
+    with pytest.raises(UserError, match="is no name for a figure"):
+        check_figure_path(tmp_path / "f.jpg")
+
+
+def test_no_setting_of_the_users_decides_whether_a_figure_can_be_drawn():
+    """matplotlib refuses to be imported where MPLBACKEND is a name that it does not know; so it did after the work."""
+    draw = "import os; from minitune.report import new_figure; new_figure((2, 1)); print(os.environ['MPLBACKEND'])"
+    done = subprocess.run([sys.executable, "-c", draw], env=os.environ | {"MPLBACKEND": "nope"}, capture_output=True)
+    assert (done.returncode, done.stdout.strip()) == (0, b"nope"), done.stderr.decode()[-300:]

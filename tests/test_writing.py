@@ -149,8 +149,10 @@ def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tm
     left, written = tmp_path / f".minitune-{process.pid}-00.part", tmp_path / f".minitune-{os.getppid()}-00.part"
     left.touch()
     written.touch()
+    folder = left.with_name(left.name.replace("00", "01"))
+    (folder / "words").mkdir(parents=True)
     write_text(tmp_path / "new.txt", "new")
-    assert not left.exists() and written.exists()
+    assert not left.exists() and not folder.exists() and written.exists()
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(old, monkeypatch):
@@ -189,6 +191,32 @@ def test_an_output_that_can_be_written_leaves_no_trace(old):
     assert list(old.parent.iterdir()) == [old] and old.read_text() == "what stood here"
     with pytest.raises(UserError, match="bytes are needed on the disk"):
         check_can_write(old, bytes_needed=10**18)
+
+
+def test_a_folder_that_was_held_for_nothing_is_not_left(tmp_path):
+    with pytest.raises(ZeroDivisionError), alone_in(tmp_path / "a" / "run"):
+        assert (tmp_path / "a" / "run").is_dir()
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with alone_in(tmp_path / "a" / "run"):
+        (tmp_path / "a" / "run" / "result").touch()
+    assert (tmp_path / "a" / "run" / "result").exists()
+
+
+@posix
+def test_a_folder_that_another_run_removes_meanwhile_is_made_anew(tmp_path, monkeypatch):
+    opened, removed = os.open, []
+
+    def open_late(path, *flags):
+        descriptor = opened(path, *flags)
+        if Path(path) == tmp_path / "run" and not removed:
+            removed.append(path)
+            (tmp_path / "run").rmdir()  # as the end of a run does that wrote nothing
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_late)
+    with alone_in(tmp_path / "run"):
+        assert (tmp_path / "run").is_dir() and removed, "a folder is held that nobody sees"
 
 
 @posix

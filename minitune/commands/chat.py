@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from minitune.commands.options import add_device, add_sampling, sampling_asked_for
+from minitune.commands.paths import named
 from minitune.commands.terminal import is_heard
 from minitune.errors import UserError
 
@@ -23,7 +24,7 @@ def add(group) -> argparse.ArgumentParser:
     c = group.add_parser("chat", help="talk to a tuned writer", description=DESCRIPTION)
     c.add_argument("folder", nargs="?", metavar="DIR", help="where minitune tune saved it (default: the shipped one)")
     add_sampling(c, temperature=0.0)
-    c.add_argument("--model", metavar="gpt|DIR", help="the model that it was trained on, if it has moved")
+    c.add_argument("--model", type=named, metavar="gpt|DIR", help="the model that it was trained on, if it has moved")
     add_device(c)
     return c
 

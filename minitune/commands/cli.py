@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -57,7 +56,10 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     with outlets() as (out, _):
-        status = run(arguments)
+        try:
+            status = run(arguments)
+        except SystemExit as stop:  # argparse's own way out, after --help or a mistyped option
+            status = stop.code
         out.flush()
         if out.failure and not isinstance(out.failure, BrokenPipeError):  # a reader that has seen enough is no failure
             complain(f"cannot print: {out.failure.strerror}; files that were to be written are whole")
@@ -70,18 +72,20 @@ def run(arguments: Sequence[str] | None) -> int:
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    for name, value in vars(options).items():
-        if isinstance(value, Path):
-            with suppress(RuntimeError):  # ~NAME of nobody is no file, and is refused as such
-                setattr(options, name, value.expanduser())  # a shell leaves a quoted ~ as it is
     try:
         options.run(options)
+        tell_replaced(options)
     except UserError as error:
         complain(f"{options.command}: {error}")
         return 2
     except KeyboardInterrupt:
         complain(f"{options.command}: stopped; whatever was saved before is whole", before="\n")
         return 130
+    except OSError as error:
+        if error.filename is None:
+            raise
+        complain(f"{options.command}: cannot use {error.filename}: {error.strerror}; check the path and who may use it")
+        return 2
     except (MemoryError, RuntimeError) as error:
         if not is_lack_of_memory(error):
             raise
@@ -92,6 +96,18 @@ def run(arguments: Sequence[str] | None) -> int:
 
 def complain(sentence: str, before: str = "") -> None:
     print(f"{before}minitune {one_sentence(sentence)}", file=sys.stderr)
+
+
+def tell_replaced(options: argparse.Namespace) -> None:
+    """What --encoding utf-8-replace had to replace in each file of the user's."""
+    from minitune.files import REPLACING, note_on_replaced
+
+    if getattr(options, "encoding", None) != REPLACING:
+        return
+    files = [getattr(options, name, None) for name in ("data", "test_data", "instructions", "text")]
+    for note in (note_on_replaced(file) for file in files if isinstance(file, Path)):
+        if note:
+            complain(f"{options.command}: {note}")
 
 
 def is_lack_of_memory(error: Exception) -> bool:

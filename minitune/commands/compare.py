@@ -18,8 +18,10 @@ from minitune.commands.options import (
     one_or_more,
     split_list,
 )
+from minitune.commands.paths import a_path, inputs_of
 from minitune.errors import UserError
 
+FIGURE = Path("runs/compare.png")
 USUAL = (1, 4, 16, 64)  # examples a class, or in all
 
 
@@ -45,10 +47,8 @@ def add(group) -> argparse.ArgumentParser:
         help="take away what a method may learn from",
     )
     add_jobs(c)
-    c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too, as JSON")
-    c.add_argument(
-        "--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="the figure (default: %(default)s)"
-    )
+    c.add_argument("--json", type=a_path, metavar="FILE", help="write the rows there too, as JSON")
+    c.add_argument("--plot", type=a_path, metavar="FILE", default=FIGURE, help="the figure (default: %(default)s)")
     return c
 
 
@@ -58,19 +58,24 @@ def run(options: argparse.Namespace) -> None:
     from minitune.experiments.control import told_of_all
     from minitune.methods.file_report import describe, words_asked
     from minitune.methods.several import all_methods, parse_all
+    from minitune.outputs import check_may_replace, holds_json
     from minitune.questions.kinds import KINDS
     from minitune.questions.otherwise import asked_otherwise
-    from minitune.report import check_figure_path
+    from minitune.report import check_figure_path, is_our_figure, is_plot
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
-    from minitune.writing import check_can_write, try_all, write_json
+    from minitune.writing import try_all, write_json
 
     device = pick_device(options.device)
     chosen = [] if options.methods in (None, "all") else split_list(options.methods)
     parse_all(chosen, options.set if chosen else ())  # an unknown one is refused before anything is read
     check_figure_path(options.plot)
-    for path in filter(None, (options.plot, options.json)):
-        check_can_write(path)
+    read = inputs_of(options)
+    older = is_plot if options.plot == FIGURE else is_our_figure  # of ours, though it may be of an earlier version
+    check_may_replace(options.plot, older, "a figure of minitune", [*read, options.json])
+    if options.json:
+        older = holds_json("task", "model", "metric", "rows")
+        check_may_replace(options.json, older, "a table of minitune compare", read)
     data = data_asked_for(options, max((n for n in options.shots or () if n), default=None))
     kind = KINDS[data.question.kind]
     checkpoint = load_checkpoint(model_asked_for(options, data.question.kind), device)

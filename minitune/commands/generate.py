@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from minitune.commands.options import add_device, add_sampling, one_or_more, sampling_asked_for
+from minitune.commands.paths import named
 from minitune.commands.terminal import is_heard
 from minitune.errors import UserError
 
@@ -13,6 +15,7 @@ A GPT continues a text, and prints each word as soon as it is written: the shipp
 tuned to write. A tuned one reads the text as it stands, without the template of its task; `minitune chat` and
 `minitune predict` put it into its template. Write -- before a text that begins with -.
 """
+ENDED = "the model ended the text at once, and wrote nothing; another --seed or a higher --temperature may go on"
 WANTED = "give a text, between quotes, or --stdin and a text a line"
 
 
@@ -28,7 +31,9 @@ def add(group) -> argparse.ArgumentParser:
         "--samples", type=one_or_more, default=1, metavar="N", help="continuations, of the seeds from --seed on"
     )
     add_sampling(g, temperature=1.0)
-    g.add_argument("--model", metavar="gpt|DIR", help="the model that a writer was tuned on, if it has moved")
+    g.add_argument(
+        "--model", type=named, metavar="gpt|DIR", help="the model that a writer was tuned on, if it has moved"
+    )
     add_device(g)
     return g
 
@@ -53,11 +58,16 @@ def run(options: argparse.Namespace) -> None:
     for text, ids in prompts:
         for sample in range(options.samples):
             print(text, end="", flush=True)
+            is_empty = True
             for piece in voice.go_on(ids, options.max_new_tokens, replace(sampling, seed=sampling.seed + sample)):
                 print(piece.replace("\n", "\\n") if options.stdin else piece, end="", flush=True)
+                is_empty = is_empty and not piece
                 if not is_heard():
                     return
             print(flush=True)
+            if is_empty:
+                which = f"sample {sample + 1}: " if options.samples > 1 else ""
+                print(f"minitune generate: {which}{ENDED}", file=sys.stderr, flush=True)
 
 
 def check(options: argparse.Namespace) -> None:

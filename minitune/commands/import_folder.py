@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from minitune.commands import import_adapter, import_model
 from minitune.commands.options import list_of, whole_number
+from minitune.commands.paths import a_path, named
 from minitune.errors import UserError
 
 OF_ADAPTERS = ("model", "labels", "template", "label_words")
@@ -14,12 +14,14 @@ OF_ADAPTERS = ("model", "labels", "template", "label_words")
 
 def add(group) -> argparse.ArgumentParser:
     i = group.add_parser("import", help="a GPT-2 or a BERT that transformers saved, or a LoRA that peft saved")
-    i.add_argument("folder", type=Path, metavar="DIR", help="with config.json, or with adapter_config.json")
-    i.add_argument("--out", type=Path, metavar="DIR", required=True, help="where it goes: for --model, or for predict")
+    i.add_argument("folder", type=a_path, metavar="DIR", help="with config.json, or with adapter_config.json")
+    i.add_argument(
+        "--out", type=a_path, metavar="DIR", required=True, help="where it goes: for --model, or for predict"
+    )
     i.add_argument("--force", action="store_true", help="replace what is in --out")
     i.add_argument("--seed", type=whole_number, metavar="N", help="of what is new in a model (default: 0)")
     of_adapter = i.add_argument_group("a LoRA of peft")
-    of_adapter.add_argument("--model", metavar="bert|gpt|DIR", help="the model that it was trained on")
+    of_adapter.add_argument("--model", type=named, metavar="bert|gpt|DIR", help="the model that it was trained on")
     of_adapter.add_argument(
         "--labels", type=list_of(str, "classes"), metavar="A,B,C", help="the classes, in the order of its classifier"
     )

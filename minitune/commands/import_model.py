@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import argparse
 
-from minitune.errors import UserError
+from minitune.commands.paths import inputs_of
 
 
 def run(options: argparse.Namespace) -> None:
     from minitune.data.foreign_tokenizer import PLAIN
-    from minitune.training.checkpoint import save_checkpoint
+    from minitune.outputs import check_is_no_input
+    from minitune.training.checkpoint import check_is_free, save_checkpoint
     from minitune.training.importing import WEIGHT, carry_out, check_memory, plan_import, pooler_is_new
-    from minitune.writing import check_can_write
+    from minitune.writing import alone_in, check_can_write
 
     folder, out = options.folder, options.out
     check_can_write(out / "model.pt")
-    if out.exists() and folder.exists() and out.samefile(folder):
-        raise UserError(f"--out is the folder that is read, {folder}; choose another one")
-    held = [name for name in ("model.pt", "tokenizer.json") if (out / name).exists()]
-    if held and not options.force:
-        raise UserError(f"{out} holds a {held[0]} already: choose another --out, or replace it with --force")
+    check_is_no_input(out, inputs_of(options))
+    check_is_free(out, options.force)
     plan = plan_import(folder)
     print(plan)
     if (unread := plan.tokenizer.unread) >= 0.5:
@@ -29,8 +27,9 @@ def run(options: argparse.Namespace) -> None:
         )
     check_memory(plan)
     check_can_write(out / "model.pt", WEIGHT * plan.parameters)
-    checkpoint = carry_out(plan, options.seed or 0)
-    save_checkpoint(out, checkpoint)
+    with alone_in(out):
+        checkpoint = carry_out(plan, options.seed or 0)
+        save_checkpoint(out, checkpoint)
     for part in checkpoint.lacks:
         print(f"the folder has no {part}: {WITHOUT[part]}")
     if pooler_is_new(checkpoint):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from minitune.commands.options import whole_number
+from minitune.commands.paths import a_path
 
 
 def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("lesson", help="run a lesson, or list them")
     p.add_argument("number", type=whole_number, nargs="?", metavar="N", help="which; without it they are listed")
     p.add_argument("--fast", action="store_true", help="in seconds: shows that it runs, not what it finds")
-    p.add_argument("--figures", type=Path, metavar="DIR", help="where figures go (default: runs/figures)")
+    p.add_argument("--figures", type=a_path, metavar="DIR", help="where figures go (default: runs/figures)")
     return p
 
 

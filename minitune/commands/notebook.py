@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 
 from minitune.commands.options import whole_number
+from minitune.commands.paths import a_path
 
 
 def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("notebook", help="write a lesson as a Jupyter notebook")
     p.add_argument("number", type=whole_number, metavar="N", help="which lesson")
-    p.add_argument("--out", type=Path, default=Path("runs/notebooks"), metavar="DIR", help="default: %(default)s")
+    p.add_argument("--out", type=a_path, default=Path("runs/notebooks"), metavar="DIR", help="default: %(default)s")
     p.add_argument("--force", action="store_true", help="replace a notebook that was edited")
     return p
 

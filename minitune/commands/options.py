@@ -9,6 +9,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from minitune.commands.paths import a_path, named
 from minitune.commands.terminal import one_sentence
 from minitune.errors import UserError
 
@@ -71,15 +72,15 @@ class Parser(argparse.ArgumentParser):
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """What is asked of which model: for every command that trains on a task or a file."""
-    parser.add_argument("--task", help="a task of the toy world (default: sentiment)")
+    parser.add_argument("--task", type=named, help="a task of the toy world (default: sentiment)")
     own = parser.add_argument_group("your own data")
-    own.add_argument("--data", type=Path, metavar="FILE", help="your own .csv, .tsv, .jsonl or .conll file")
-    own.add_argument("--test-data", type=Path, metavar="FILE", help="its test part; else some of --data is kept")
+    own.add_argument("--data", type=a_path, metavar="FILE", help="your own .csv, .tsv, .jsonl or .conll file")
+    own.add_argument("--test-data", type=a_path, metavar="FILE", help="its test part; else some of --data is kept")
     own.add_argument("--kind", metavar="classes|number|tags", help="of its labels; guessed, and said, where not given")
     own.add_argument("--label-column", metavar="C", help="default: label; of tags: tags")
     add_layout(own)
     own.add_argument(
-        "--instructions", type=Path, metavar="FILE", help="your own .json or .jsonl file of instructions and outputs"
+        "--instructions", type=a_path, metavar="FILE", help="your own .json or .jsonl file of instructions and outputs"
     )
     own.add_argument(
         "--fields",
@@ -89,6 +90,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
+        type=named,
         metavar="bert|gpt|DIR",
         help="a shipped one, or a folder of one (default: bert; where a text is written, gpt)",
     )
@@ -114,7 +116,11 @@ def add_layout(group) -> None:
     group.add_argument(
         "--skip-bad", action="store_true", help="leave out rows that cannot be used, and count them; else refuse them"
     )
-    group.add_argument("--encoding", metavar="NAME", help="such as latin-1 (default: UTF-8, or UTF-16 with its mark)")
+    group.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="such as latin-1, or utf-8-replace for a damaged file (default: UTF-8, or UTF-16 with its mark)",
+    )
 
 
 def layout_asked_for(options: argparse.Namespace, label_column: str | None = None, kind: str | None = None):

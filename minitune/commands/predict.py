@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from minitune.commands.options import add_device, add_layout, layout_asked_for
+from minitune.commands.paths import a_path, inputs_of, named
 from minitune.errors import UserError
 
 DESCRIPTION = """
@@ -21,9 +21,9 @@ with -.
 
 def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("predict", help="what a tuned method says of your texts", description=DESCRIPTION)
-    p.add_argument("folder", type=Path, metavar="DIR", help="where minitune tune saved it")
+    p.add_argument("folder", type=a_path, metavar="DIR", help="where minitune tune saved it")
     p.add_argument("texts", nargs="*", metavar="TEXT", help='a pair as "one || another"; - reads standard input')
-    p.add_argument("--out", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl: the same rows and the answer")
+    p.add_argument("--out", type=a_path, metavar="FILE", help="a .csv, .tsv or .jsonl: the same rows and the answer")
     p.add_argument("--force", action="store_true", help="replace --out if it is there already")
     p.add_argument("--answer-column", default="answer", metavar="C", help="default: answer")
     p.add_argument("--probabilities", action="store_true", help="a column for each class (in JSON: a field of all)")
@@ -37,10 +37,12 @@ def add(group) -> argparse.ArgumentParser:
     )
     of_file = p.add_argument_group("texts in a file")
     of_file.add_argument(
-        "--data", type=Path, metavar="FILE", help="a .csv, .tsv, .jsonl or .json of texts, a .conll of words"
+        "--data", type=a_path, metavar="FILE", help="a .csv, .tsv, .jsonl or .json of texts, a .conll of words"
     )
     add_layout(of_file)
-    p.add_argument("--model", metavar="bert|gpt|DIR", help="the model that it was trained on, if it has moved")
+    p.add_argument(
+        "--model", type=named, metavar="bert|gpt|DIR", help="the model that it was trained on, if it has moved"
+    )
     add_device(p)
     return p
 
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     from minitune.data.written import Form, json_line
     from minitune.training.loop import pick_device
     from minitune.tuned.answer_rows import check_columns, check_output, is_json, json_rows, write_answers
-    from minitune.tuned.answers import answers_to, as_table
+    from minitune.tuned.answers import ANSWER, answers_to, as_table
     from minitune.tuned.queries import (
         ask_rows,
         ask_texts,
@@ -69,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
     column, notes = options.answer_column, []
     layout = layout_asked_for(options)
     if options.out:
-        check_output(options.out, options.force)
+        check_output(options.out, options.force, inputs_of(options), (column, ANSWER), layout.header)
     if options.data:
         reading = Reading(options.data, layout)
         table = read_table(reading)

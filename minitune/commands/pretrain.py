@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 
 from minitune.commands.options import above_zero, add_device, one_or_more, whole_number
+from minitune.commands.paths import a_path, inputs_of
 from minitune.errors import UserError
 
 
 def add(group) -> argparse.ArgumentParser:
     p = group.add_parser("pretrain", help="make a GPT or a BERT from text")
     p.add_argument("kind", metavar="gpt|bert", help="which kind of model")
-    p.add_argument("--text", type=Path, metavar="FILE", help="any plain text instead of the toy world, a text a line")
+    p.add_argument("--text", type=a_path, metavar="FILE", help="any plain text instead of the toy world, a text a line")
     p.add_argument("--paragraphs", action="store_true", default=None, help="the lines between blank ones are a text")
     p.add_argument("--encoding", metavar="NAME", help="of --text, if it is neither UTF-8 nor UTF-16 with its mark")
     p.add_argument("--size", metavar="nano|micro|mini", help="of the model (default: micro)")
@@ -26,9 +27,9 @@ def add(group) -> argparse.ArgumentParser:
         "--unjoined", action="store_true", default=None, help="a toy world whose sentences join no opinions (lesson 3)"
     )
     p.add_argument(
-        "--probe", type=Path, metavar="FILE", help="texts and labels: at the end, the gain over random weights"
+        "--probe", type=a_path, metavar="FILE", help="texts and labels: at the end, the gain over random weights"
     )
-    p.add_argument("--out", type=Path, metavar="DIR", help="default: runs/KIND")
+    p.add_argument("--out", type=a_path, metavar="DIR", help="default: runs/KIND")
     p.add_argument("--resume", action="store_true", help="go on from the last save in --out, as it was begun")
     p.add_argument("--threads", type=threads, metavar="N", help="CPU threads (default: PyTorch's own choice)")
     add_device(p)
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     from minitune.experiments.gain import gain, probe_data
     from minitune.predictors.pretraining import pretrain_and_report, reading_of
     from minitune.training.loop import pick_device
-    from minitune.training.pretrain import refuse_to_overwrite
+    from minitune.training.pretrain import check_is_free
     from minitune.training.run import check_model
     from minitune.writing import check_can_write
 
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     if options.resume:
         asked = asked_before(options, out, settings)
     else:
-        refuse_to_overwrite(out)
+        check_is_free(out, inputs_of(options))
         asked = asked_now(options)
     probe = probe_data(Path(asked.probe)) if asked.probe else None
     pretrain_and_report(

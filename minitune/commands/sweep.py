@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import replace
-from pathlib import Path
 
 from minitune.commands.options import (
     above_zero,
@@ -22,6 +21,7 @@ from minitune.commands.options import (
     split_list,
     whole_number,
 )
+from minitune.commands.paths import a_path, inputs_of
 from minitune.errors import UserError
 
 
@@ -45,7 +45,7 @@ def add(group) -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"
     )
     add_jobs(s)
-    s.add_argument("--json", type=Path, metavar="FILE", help="write the scores there too, as JSON")
+    s.add_argument("--json", type=a_path, metavar="FILE", help="write the scores there too, as JSON")
     return s
 
 
@@ -53,17 +53,19 @@ def run(options: argparse.Namespace) -> None:
     from minitune.experiments.sweep import best_rates, sweep, sweep_table
     from minitune.methods.file_report import describe
     from minitune.methods.several import parse_all
+    from minitune.outputs import check_may_replace, holds_json
     from minitune.questions.kinds import KINDS
     from minitune.questions.otherwise import asked_otherwise
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
     from minitune.world.folder import world_folder
-    from minitune.writing import check_can_write, write_json
+    from minitune.writing import write_json
 
     if options.world and is_own(options):
         raise UserError("--world belongs to the tasks of the toy world, and a file was given; leave one of them out")
     if options.json:
-        check_can_write(options.json)
+        older = holds_json("task", "rows", "best")
+        check_may_replace(options.json, older, "a table of minitune sweep", inputs_of(options))
     methods = parse_all(split_list(options.methods), options.set)
     data = data_asked_for(options, options.shots, world_folder(options.world) if options.world else None)
     shots = shots_asked_for(options, data.question.kind)

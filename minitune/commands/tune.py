@@ -18,6 +18,7 @@ from minitune.commands.options import (
     shots_asked_for,
     whole_number,
 )
+from minitune.commands.paths import a_path, inputs_of
 from minitune.errors import UserError
 
 
@@ -53,24 +54,19 @@ def add(group) -> argparse.ArgumentParser:
         metavar="N",
         help="put each instruction to train on behind up to N others, as in a conversation (default: 0)",
     )
-    t.add_argument("--out", type=Path, metavar="DIR", help="default: runs/METHOD-TASK-MODEL-SHOTS-SEED")
+    t.add_argument("--out", type=a_path, metavar="DIR", help="default: runs/METHOD-TASK-MODEL-SHOTS-SEED")
     t.add_argument("--force", action="store_true", help="replace the tuned method that is in --out")
     return t
 
 
 def run(options: argparse.Namespace) -> None:
-    from minitune.experiments.control import control_of, told_of_one
-    from minitune.experiments.curve import plot_curve
-    from minitune.experiments.experiment import judge
     from minitune.methods.file_report import describe, words_asked
     from minitune.methods.method import Method
     from minitune.questions.kinds import KINDS
     from minitune.questions.otherwise import asked_otherwise
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
-    from minitune.tuned.saved import FILE, check_is_free
-    from minitune.tuned.tuned import stored, tune, tuning_report
-    from minitune.writing import check_can_write
+    from minitune.writing import alone_in
 
     method = Method.parse(options.method, options.set)
     data = data_asked_for(options, options.shots)
@@ -84,10 +80,27 @@ def run(options: argparse.Namespace) -> None:
         asked = words_asked(question, [method.name], base.kind) if question.label_words else []  # else it is refused
         print("\n".join([*describe(replace(data, question=question), base), *asked]))
     out = options.out or default_folder(method.name, data.name, base.name, shots, options.seed)
-    curve = out / "curve.png"
-    for path in (out / FILE, curve):
-        check_can_write(path)
+    with alone_in(out):
+        tune_into(out, options, method, data, base)
+
+
+def tune_into(out: Path, options: argparse.Namespace, method, data, base) -> None:
+    """The work itself, in a folder that nobody else writes to meanwhile."""
+    from minitune.experiments.control import control_of, told_of_one
+    from minitune.experiments.curve import plot_curve
+    from minitune.experiments.experiment import judge
+    from minitune.outputs import check_may_replace
+    from minitune.questions.kinds import KINDS
+    from minitune.report import is_our_figure, is_plot
+    from minitune.tuned.saved import FILE, check_is_free
+    from minitune.tuned.tuned import stored, tune, tuning_report
+
+    kind, shots = KINDS[data.question.kind], shots_asked_for(options, data.question.kind)
+    curve, read = out / "curve.png", inputs_of(options)
     check_is_free(out, options.force)
+    check_may_replace(out / FILE, lambda path: True, "", read)
+    older = is_plot if (out / FILE).exists() else is_our_figure  # beside a tuned method it is ours, of any version
+    check_may_replace(curve, older, "a figure of minitune", read)
     tuned = tune(method, base, data, shots, options.seed, options.template, options.label_words, out)
     tuned.made["test"] = judge(tuned.predictor, data.test)
     tuned.made["columns"] = columns_of(options)  # predict looks for them

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from minitune.errors import UserError
 from minitune.files import read_bytes, read_text, shared
-from minitune.report import table
+from minitune.outputs import check_may_replace, holds_json
+from minitune.report import is_plot, table
 from minitune.writing import check_can_write, write_safely, write_text
 
 
@@ -64,6 +65,7 @@ def is_fast() -> bool:
 def show(figure, name: str) -> None:
     """Save a lesson's matplotlib figure, by default under runs/figures, and say where."""
     path = figure_path(name)
+    check_may_replace(path, is_plot, "a figure of a lesson")
     write_safely(path, lambda file: figure.savefig(file, dpi=110, format="png", bbox_inches="tight"))
     print(f"figure: {path}")
 
@@ -135,5 +137,6 @@ def notebook(lesson: Lesson, out: Path, force: bool = False) -> Path:
             f"{path} is there and was edited, or is of another version of the lesson: choose another --out, or add "
             "--force to write it anew"
         )
+    check_may_replace(path, holds_json("cells", "nbformat"), "a notebook")
     write_text(path, text)
     return path

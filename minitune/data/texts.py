@@ -2,7 +2,8 @@ r"""The texts of a plain file: by one stated rule, line by line or paragraph by 
 
 A line ends with \n, \r\n or \r, and with nothing else: a form feed, a vertical tab, U+0085, U+2028 and U+2029 are white
 space inside a line, so no text is cut by a sign that nobody sees. Each line with something on it is a text; or, if
-paragraphs are asked for, all lines up to the next blank one are.
+paragraphs are asked for, all lines up to the next blank one are. <|endoftext|>, which many joined files have between
+two texts, ends one as well; other names of special tokens are letters like any others.
 
 GPT reads a text as it stands, with its indents and the line breaks of a paragraph, but for white space at the ends of
 lines. BERT reads words: any white space is one space to it.
@@ -16,10 +17,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from minitune.data.specials import SPECIALS
 from minitune.data.words import count_words, pieces_of
 from minitune.errors import UserError
 from minitune.files import read_text
 
+END = "<|endoftext|>"
 WORDS = 2  # at the least: what follows one word, or is missing beside it, cannot be learned
 
 
@@ -37,6 +40,7 @@ class Texts(Sequence[str]):
     lines: int  # with something on them
     blank: int  # lines
     blocks: int  # of lines, parted by blank ones
+    marks: int  # END
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -59,11 +63,15 @@ class Texts(Sequence[str]):
         characters = words = 0
         for text in self:
             characters, words = characters + len(text), words + count_words(text)
+        ended = f"; {END} ended a text {self.marks:,} time{'s' * (self.marks > 1)}" if self.marks else ""
         skipped = f"; blank lines skipped: {self.blank:,}" if self.blank else ""
         lines = [
             f"{self.name}, {self.rule}: {counted(len(self), 'text')} of {counted(words, 'word')}, "
-            f"{counted(characters, 'character')}{skipped}"
+            f"{counted(characters, 'character')}{skipped}{ended}"
         ]
+        if named := [name for name in SPECIALS[self.kind] if name in self.content]:
+            what = "tokens of these names" if len(named) > 1 else "token of this name"
+            lines.append(f"hint: {', '.join(named)} in it: read as letters, not as the special {what}")
         if not self.paragraphs and self.blocks > 2 and 2 <= self.lines / self.blocks <= 30:
             lines.append(
                 f"hint: the file looks like prose, {self.blocks:,} paragraphs of {self.lines / self.blocks:.0f} lines "
@@ -89,8 +97,12 @@ def read_texts(path: Path, kind: str, paragraphs: bool = False, encoding: str | 
             "as in --encoding utf-16-le"
         )
     content = content.replace("\r\n", "\n").replace("\r", "\n")
-    starts, ends, lines, blank, blocks, after_blank = array("q"), array("q"), 0, 0, 0, True
+    content = with_ends_apart(content) if END in content else content
+    starts, ends, lines, blank, blocks, marks, after_blank = array("q"), array("q"), 0, 0, 0, 0, True
     for start, end in line_spans(content):
+        if end - start == len(END) and content.startswith(END, start):
+            marks, after_blank = marks + 1, True
+            continue
         if not content[start:end].strip():
             blank, after_blank = blank + 1, True
             continue
@@ -100,7 +112,7 @@ def read_texts(path: Path, kind: str, paragraphs: bool = False, encoding: str | 
             starts.append(start)
             ends.append(end)
         lines, blocks, after_blank = lines + 1, blocks + after_blank, False
-    texts = Texts(path.name, content, starts, ends, kind, paragraphs, lines, blank, blocks)
+    texts = Texts(path.name, content, starts, ends, kind, paragraphs, lines, blank, blocks, marks)
     words = 0
     for piece in (piece for text in texts for piece in pieces_of(text)):
         words += count_words(piece)
@@ -108,6 +120,13 @@ def read_texts(path: Path, kind: str, paragraphs: bool = False, encoding: str | 
             return texts
     found = counted(words, "word") if starts else f"nothing on its {counted(blank, 'line')}"
     raise UserError(f"{path} has {found}: there is no text to learn from; two words at the least were expected")
+
+
+def with_ends_apart(content: str) -> str:
+    """The same text, each END in it a line of its own."""
+    first, *others = re.split(rf"\n?[^\S\n]*{re.escape(END)}[^\S\n]*\n?", content)
+    lines = [first, *(line for other in others for line in (END, other))]
+    return "\n".join(filter(None, lines))
 
 
 def line_spans(content: str) -> Iterator[tuple[int, int]]:

@@ -75,7 +75,9 @@ def peft_files(tuned: TunedMethod, out: Path) -> tuple[dict[str, bytes | None], 
     return {
         "adapter_model.safetensors": to_bytes(tensors),
         "head.safetensors": to_bytes(head) if form.reads == "beside" else None,
-        "README.md": ("\n".join([f"# {tuned.method.name}, for peft", "", *lines]) + "\n").encode(),
+        "README.md": ("\n".join([f"# {tuned.method.name}, for peft", "", *lines]) + "\n").encode(
+            errors="backslashreplace"
+        ),
         "adapter_config.json": as_json(config),
     }, lines
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minitune.experiments.baselines import BASELINES, Row
-from minitune.report import in_figure, interval, plain, save_figure, size, table
+from minitune.report import in_figure, interval, new_figure, plain, save_figure, size, table
 
 LOWEST = {"rank correlation": -1.0}  # a score; of the others 0
 NEAR = 0.02  # of a baseline's mean: no better
@@ -150,10 +150,6 @@ def compare_json(rows: Sequence[Row], task: str, model: str, seeds: int, metric:
 
 def plot(rows: Sequence[Row], title: str, path: Path, metric: str = "accuracy", by_class: bool = True) -> None:
     """At one number of examples the methods one below the other; at several, their curves."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-
     figure = plot_one(rows, metric) if len(by_shots(rows)) == 1 else plot_curves(rows, metric, by_class)
     figure.axes[0].set_title(in_figure(title), fontsize=11)
     save_figure(figure, path)
@@ -161,9 +157,7 @@ def plot(rows: Sequence[Row], title: str, path: Path, metric: str = "accuracy", 
 
 def plot_one(rows: Sequence[Row], metric: str):
     """One line a method: every draw as a dot, the mean and its 95% interval; a dotted line at the first baseline."""
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 0.5 * len(rows) + 1.6), constrained_layout=True)
+    figure, axes = new_figure((7, 0.5 * len(rows) + 1.6))
     for height, row in enumerate(reversed(rows)):
         mean, low, high = within(row, metric)
         axes.plot(row.draws, [height] * len(row.draws), "o", color="tab:blue", alpha=0.3, markersize=5, linewidth=0)
@@ -183,9 +177,7 @@ def plot_one(rows: Sequence[Row], metric: str):
 def plot_curves(rows: Sequence[Row], metric: str, by_class: bool):
     """The score against the number of examples: means, with 95% intervals as bands. What does not depend on the
     examples is a dashed line."""
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.5, 4.2), constrained_layout=True)
+    figure, axes = new_figure((7.5, 4.2))
     at = [many(group[0].shots) for group in by_shots(rows)]
     ends = []
     for name in dict.fromkeys(row.method for row in rows):

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minitune.report import in_figure, save_figure
+from minitune.report import in_figure, new_figure, save_figure
 from minitune.training.loop import History
 
 
 def plot_curve(history: History, title: str, path: Path) -> None:
     """The training loss of each step, smoothed, and the dev loss and score of each look."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     window = max(1, len(history.losses) // 25)
     smooth = [
         sum(history.losses[max(0, i - window + 1) : i + 1]) / min(i + 1, window) for i in range(len(history.losses))
     ]
-    figure, axes = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
+    figure, axes = new_figure((6.5, 3.6))
     axes.plot(range(1, len(smooth) + 1), smooth, color="tab:blue", label=f"train (mean of {window} steps)")
     if history.scores:
         steps = [step for step, _ in history.scores]

@@ -145,7 +145,9 @@ def choose(
     probability = ranked.softmax(dim=-1)
     if top_p is not None:
         before = probability.cumsum(dim=-1) - probability  # the mass of the tokens ranked above this one
-        probability = probability.masked_fill(before >= top_p, 0.0)  # the first token always stays
+        out = before >= top_p
+        out[:, 0] = False  # the first token always stays, also where top_p is 0 among numbers of its precision
+        probability = probability.masked_fill(out, 0.0)
     rank = torch.multinomial(probability, 1, generator=generator)  # (B, 1)
     return order.gather(1, rank).squeeze(1)
 

@@ -13,7 +13,7 @@ from minitune.data.tokenizers import Tokenizer, train_tokenizer
 from minitune.files import read_text
 from minitune.predictors.plan import millions, plan
 from minitune.predictors.probes import Probes, news_loss
-from minitune.report import interval, save_figure, table
+from minitune.report import interval, new_figure, save_figure, table
 from minitune.training.checkpoint import Checkpoint
 from minitune.training.pretrain import Pretraining, Result, pretrain
 from minitune.training.run import Asked, Run
@@ -175,14 +175,9 @@ def exact_command(run: Run) -> str:
 
 def plot_report(result: Result, curve: list[list[float]], path: Path) -> None:
     """The loss on the left; on the right, what the model could do along the way."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     steps = [step for step, _ in result.history.scores]
     names = [name for name in result.history.scores[-1][1] if name != "held-out loss"]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), constrained_layout=True)
+    figure, (left, right) = new_figure((10, 3.8), columns=2)
     left.plot(*zip(*curve, strict=True), color="tab:blue", alpha=0.5, label="training")
     held_out = [look["held-out loss"] for _, look in result.history.scores]
     left.plot(steps, held_out, color="black", label="held-out text")

@@ -13,7 +13,6 @@ Shin et al. 2020, "AutoPrompt", equation 1 (arXiv 2010.15980), with the sum of p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -26,7 +25,7 @@ from minitune.given import called, plain, several
 from minitune.models.build import Model
 from minitune.readout.losses import cross_entropy
 
-LIGHTEST, HEAVIEST = 1e-30, 1e30  # weights: beyond them a float32 or its sum is 0 or infinite
+LEAST, MOST = 1e-30, 1e30  # of a weight: sums of them and their logarithms are numbers of float32
 Tokens = TypeVar("Tokens", int, tuple[int, ...])  # a word: its one token, or its several
 
 
@@ -120,10 +119,10 @@ def weighed(word: str) -> tuple[str, float]:
         return word, 1.0
     if not (colon and bare):
         return word, 1.0
-    if not LIGHTEST <= weight <= HEAVIEST:
-        beyond = f" ({LIGHTEST:g} to {HEAVIEST:g})" if 0 < weight < math.inf else ""
+    if not LEAST <= weight <= MOST:
         raise UserError(
-            f"the label word {word!r} has the weight {number}; a number above 0{beyond} was expected, as in {bare}:2"
+            f"the label word {word!r} has the weight {number}; a number above 0 (from {LEAST:g} to {MOST:g}) was "
+            f"expected, as in {bare}:2"
         )
     return bare, weight
 
@@ -162,7 +161,7 @@ def words_of_label(label: str, given: Any) -> tuple[str, ...]:
         words = [word.strip() for word in given.split(",")]
     elif isinstance(given, Mapping):
         for word, weight in given.items():
-            if not isinstance(word, str) or type(weight) not in (int, float) or not LIGHTEST <= weight <= HEAVIEST:
+            if not isinstance(word, str) or type(weight) not in (int, float) or not LEAST <= weight <= MOST:
                 raise UserError(f"{name} holds {called(word)}: {called(weight)}; {expected}")
         words = [f"{word}:{weight!r}" if weight != 1 else word for word, weight in given.items() if word.strip()]
     else:

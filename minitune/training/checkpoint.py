@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from minitune.data.tokenizers import Tokenizer, load_tokenizer
 from minitune.errors import UserError
-from minitune.files import at_home, check_is_file, is_there, machine_memory, shared
+from minitune.files import at_home, check_is_file, is_folder, is_there, machine_memory, shared
 from minitune.models.build import Model, config_from_dict, config_to_dict, empty_model, parameter_count, random_model
 from minitune.models.convert import PARTS
 from minitune.models.pickled import Refused, first_line, load_pickled
@@ -90,7 +90,7 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
             f"there is no model {str(name)!r}: it is none of {', '.join(SHIPPED)}, and no folder of that name exists"
         )
     path = folder / "model.pt"
-    if not path.exists() and (folder / "config.json").exists():
+    if not is_there(path) and is_there(folder / "config.json"):
         raise UserError(f"{folder} is a folder of transformers: minitune import {folder} --out DIR makes a model of it")
     content = plain_to(CheckpointFile, read_tensors(path, "checkpoint"), str(path))
     config = config_from_dict(content.kind, content.config, f"{path}, config")
@@ -109,11 +109,31 @@ def load_checkpoint(name: str | Path, device: torch.device | str = "cpu") -> Che
     return Checkpoint(model.to(device).eval(), tokenizer, content.made, str(name), content.lacks)
 
 
-def is_folder(path: Path) -> bool:
+def check_is_free(folder: Path, force: bool) -> None:
+    """See before the work that a model can be saved in a folder without a loss.
+
+    Raises:
+        UserError: a model is there, and `force` is off; files of another library or of the user's have the names.
+    """
+    model, tokenizer = folder / "model.pt", folder / "tokenizer.json"
+    if is_there(model) and not is_stamped(model, "checkpoint"):
+        raise UserError(f"{model} is there and is not a model of minitune, so it stays as it is: choose another --out")
+    if is_there(tokenizer) and not is_there(model):
+        raise UserError(
+            f"{tokenizer} is there and belongs to no model of minitune, so it stays as it is: choose another --out"
+        )
+    if is_there(model) and not force:
+        raise UserError(f"{folder} holds a model.pt already: choose another --out, or replace it with --force")
+
+
+def is_stamped(path: Path, what: str) -> bool:
+    """Whether `write_tensors` wrote a file of the sort `what`, of whatever version: its stamp is near its beginning."""
     try:
-        return path.is_dir()
-    except (OSError, ValueError):  # a name beyond all length, or with a zero byte
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
         return False
+    return head.startswith(b"PK") and b"minitune" in head and what.encode() in head
 
 
 def check_size(config, weights: dict[str, Tensor], path: Path) -> None:

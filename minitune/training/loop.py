@@ -139,16 +139,13 @@ def train(
                 loss = module.loss(batch) / config.accumulate
             loss.backward()
             total += loss.detach()
+        if step == 0 and not total.isfinite():
+            raise UserError(why_no_number(module, total.item()))
         nn.utils.clip_grad_norm_(trainable.values(), config.clip)
         optimizer.step()
         optimizer.zero_grad()
 
         history.losses.append(total.item())
-        if not total.isfinite() and step == 0:
-            raise UserError(
-                f"the loss is {total.item()} before anything was trained: the model's weights are damaged, or a "
-                "setting such as alpha or spread is far too large"
-            )
         if not total.isfinite():
             raise Diverged(f"the loss is {total.item()} at step {step}: lower the learning rate (it is {config.lr})")
         bar.set_postfix(loss=f"{total.item():.3f}", refresh=False)
@@ -173,6 +170,21 @@ def train(
         raise Diverged(f"the last step made weights that are no numbers: lower the learning rate (it is {config.lr})")
     module.eval()
     return history
+
+
+def why_no_number(module: nn.Module, loss: float) -> str:
+    """What the cause can be of a first loss that is no number: weights that are none, or else the examples."""
+    told = f"the loss is {loss} before anything was trained"
+    damaged = next((name for name, p in module.named_parameters() if not p.isfinite().all()), None)
+    if damaged:
+        return (
+            f"{told}: the model's weights are damaged ({damaged} holds some that are no numbers), or a setting such as "
+            "spread is far too large"
+        )
+    return (
+        f"{told}, though every weight is a number: a text or an answer of the first batch has no token that is read, a "
+        "number to learn or the weight of a word is beyond all measure, or a setting such as alpha is far too large"
+    )
 
 
 def training_state(

@@ -22,7 +22,9 @@ import torch
 from minitune.data.batching import MaskedPairs, PackedRows, TextStore, encoded
 from minitune.data.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from minitune.errors import UserError
+from minitune.files import is_there
 from minitune.models.build import KINDS, SIZES, Model, random_model
+from minitune.outputs import check_is_no_input
 from minitune.schema import plain_to
 from minitune.training.checkpoint import Checkpoint, read_tensors, save_checkpoint, write_tensors
 from minitune.training.loop import History, TrainConfig, evaluation, train
@@ -143,7 +145,7 @@ def pretrain(
             tokenizer = load_tokenizer(out / "tokenizer.json")
             state = resumed_state(state_file, run, tokenizer)
         else:
-            refuse_to_overwrite(out)
+            check_is_free(out)
             run = Run(
                 kind,
                 size or "micro",
@@ -163,8 +165,8 @@ def pretrain(
                 per_step = work.seconds_per_step(TrainConfig(lr=run.recipe.lr))
             if steps is None:
                 run = replace(run, steps=max(1, round(60 * (minutes or MINUTES) / per_step)))
+            write_json(out / "run.json", asdict(run))  # first: from here on what is there is known as this run's
             tokenizer.save(out / "tokenizer.json")
-            write_json(out / "run.json", asdict(run))
         begin(work, run, per_step)
         result = learn(work, run, out, state, watch, save_seconds)
         save_checkpoint(out, result.checkpoint)
@@ -256,7 +258,7 @@ def resumed_state(path: Path, run: Run, tokenizer: Tokenizer) -> StateFile | Non
     Raises:
         UserError: it is damaged, or was saved by another run.
     """
-    if not path.exists():
+    if not is_there(path):
         return None
     state = plain_to(StateFile, read_tensors(path, "pretraining"), str(path))
     if (state.run.identity, state.tokenizer) != (run.identity, digest([tokenizer.library.to_str()])):
@@ -267,8 +269,29 @@ def resumed_state(path: Path, run: Run, tokenizer: Tokenizer) -> StateFile | Non
     return state
 
 
-def refuse_to_overwrite(out: Path) -> None:
-    if (out / "state.pt").exists():
+WRITTEN = ("run.json", "tokenizer.json", "state.pt", "model.pt", "report.json", "report.png")
+
+
+def check_is_free(out: Path, inputs: Iterable[Path] = ()) -> None:
+    """See that a run may begin in `out`: what a run of ours left there before its first save may be replaced.
+
+    Args:
+        inputs: what the run reads.
+
+    Raises:
+        UserError: an unfinished run, a finished model, or files of another origin are there; one of the inputs is.
+    """
+    for name in WRITTEN:
+        check_is_no_input(out / name, inputs)
+    if is_there(out / "state.pt"):
         raise UserError(f"{out} holds an unfinished run: add --resume to go on with it, or choose another --out")
-    if (out / "model.pt").exists():
+    if is_there(out / "model.pt"):
         raise UserError(f"{out} holds a finished model, which stays as it is: choose another --out, or remove it")
+    try:
+        read_run(out)
+    except UserError:
+        if others := [name for name in WRITTEN if is_there(out / name)]:
+            raise UserError(
+                f"{out} holds a {others[0]} that no run of minitune has left there, and it stays as it is: choose "
+                "another --out"
+            ) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minitune.errors import UserError
-from minitune.files import read_made_json
+from minitune.files import is_there, read_made_json
 from minitune.models.build import KINDS, SIZES
 from minitune.schema import in_range, plain_to
 
@@ -109,7 +109,7 @@ def read_run(folder: Path) -> Run:
         UserError: there is none, or its run.json is damaged.
     """
     path = folder / "run.json"
-    if not path.exists():
+    if not is_there(path):
         raise UserError(f"there is nothing to resume in {folder}: it has no {path.name}")
     return plain_to(Run, read_made_json(path), str(path))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,11 @@ from minitune.data.delimited import DELIMITERS
 from minitune.data.written import Form, cell, delimited, json_line
 from minitune.errors import UserError
 from minitune.methods.ask import placed
+from minitune.outputs import check_may_replace
 from minitune.questions.question import Question
 from minitune.tuned.answers import ANSWER, Answers, shown
 from minitune.tuned.queries import Query
-from minitune.writing import check_can_write, write_text
+from minitune.writing import write_text
 
 CUT, CHANCES = "cut", "probabilities"  # what stands beside the answer in JSON
 JSON_LINES = ".jsonl"
@@ -79,22 +83,50 @@ def flat_rows(answers: Answers, column: str = ANSWER) -> list[dict[str, Any]]:
     return [row | chances for row, chances in zip(rows, answers.chances, strict=True)]
 
 
-def check_output(out: Path, replace: bool = False) -> None:
+def check_output(
+    out: Path,
+    replace: bool = False,
+    inputs: Sequence[Path] = (),
+    columns: Sequence[str] = (ANSWER,),
+    has_header: bool = True,
+) -> None:
     """Look, before any work, whether the answers can go there.
 
     Args:
-        replace: a file that is there already may be replaced.
+        replace: older answers that are there already may be replaced.
+        inputs: what is read, which may never be replaced.
+        columns: of one of these names older answers have one.
 
     Raises:
         UserError: an ending that is none of the kinds of file; a file that is there already; whatever
-            `check_can_write` finds wrong.
+            `check_may_replace` finds wrong.
     """
     if out.suffix.lower() not in (*DELIMITERS, JSON_LINES):
         raise UserError(f"{out} ends in {out.suffix or 'nothing'}; let it end in .csv, .tsv or .jsonl")
     is_file = os.path.isfile(out) or os.path.islink(out)
     if is_file and not replace:
         raise UserError(f"there is a file {out} already; name another, or replace it with --force")
-    check_can_write(out)
+    check_may_replace(out, partial(has_answers, columns=columns, has_header=has_header), "a file of answers", inputs)
+
+
+def has_answers(path: Path, columns: Sequence[str], has_header: bool) -> bool:
+    """Whether rows with a column of one of these names are in a file; without a header, whether it is text at all."""
+    with path.open("rb") as file:
+        line = file.readline(1_000_000)
+    try:
+        first = line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return False
+    if is_json(path):
+        try:
+            row = json.loads(first)
+        except ValueError:
+            return False
+        return isinstance(row, dict) and CUT in row and any(column in row for column in columns)
+    if not has_header:
+        return "\0" not in first
+    names = next(csv.reader([first], delimiter="\t" if "\t" in first else ";" if ";" in first else ","), [])
+    return any(column in names for column in columns)
 
 
 def write_answers(answers: Answers, out: Path, column: str = ANSWER, form: Form | None = None) -> None:

@@ -29,7 +29,7 @@ from minitune.predictors.tagger import TaggedWords, Tagger
 from minitune.predictors.writer import Writer
 from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Rendered
-from minitune.report import in_figure, save_figure, shortened
+from minitune.report import in_figure, new_figure, save_figure, shortened
 
 MOST = 60  # bars that a figure shows
 
@@ -153,18 +153,13 @@ def watched(model: nn.Module) -> Iterator[list[Tensor]]:
 
 def plot(found: Attribution, title: str, path: Path) -> None:
     """Both as bars: to the right what speaks for the answer, to the left what speaks against it."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     effects = zip(found.words, found.by_leaving_out, strict=True)
     sides = {
         "gradient times input, each token": list(zip(found.tokens, found.by_gradient, strict=True)),
         "leaving the word out": [(word, effect) for word, effect in effects if effect is not None],
     }
     rows = max(min(MOST, len(bars)) for bars in sides.values())
-    figure, axes = plt.subplots(1, 2, figsize=(9, 1.6 + 0.22 * rows), layout="constrained")
+    figure, axes = new_figure((9, 1.6 + 0.22 * rows), columns=2)
     for axis, (name, bars) in zip(axes, sides.items(), strict=True):
         shown = strongest(bars)
         values = [value for _, value in shown]

@@ -26,7 +26,7 @@ from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.schema import check_tensors, plain_to
 from minitune.settings import settings_of
-from minitune.training.checkpoint import Checkpoint, identity, load_checkpoint, read_tensors, write_tensors
+from minitune.training.checkpoint import Checkpoint, identity, is_stamped, load_checkpoint, read_tensors, write_tensors
 from minitune.tuning.doors import Tuned, fold
 from minitune.tuning.trained import trainable
 
@@ -195,9 +195,16 @@ def check_is_free(folder: Path, force: bool) -> None:
     """See before the work that no other tuned method is in a folder.
 
     Raises:
-        UserError: one is there, and `force` is off; the sentence says what it is.
+        UserError: one is there, and `force` is off; the sentence says what it is. What has its name and is none.
     """
-    if force or not (folder / FILE).exists():
+    if not is_there(folder / FILE):
+        return
+    if not is_stamped(folder / FILE, "tuned method"):
+        raise UserError(
+            f"{folder / FILE} is there and is not a tuned method of minitune, so it stays as it is: choose "
+            "another --out"
+        )
+    if force:
         return
     try:
         old = read_tuned(folder)

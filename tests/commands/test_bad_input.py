@@ -15,6 +15,7 @@ import torch
 
 from tests.commands.helpers import REVIEWS, run
 
+PICTURE = b"\x89PNG\r\n\x1a\n a photo of the user's"
 OWN = "--data reviews.csv --model B --shots 2"
 ONE = f"compare {OWN} --seeds 1 --methods zero-shot"
 DATA = "--model B --shots 2 --seeds 1 --methods zero-shot --data"
@@ -428,6 +429,82 @@ ROWS = {
     "a rate of nothing": ("sweep lora --rates 0", "above 0"),
     "no rates": ("sweep lora --rates ,", "the list is empty; numbers above 0"),
     "a setting that all lack": ("sweep full+head,frozen+head --set rank=8", "no method here has a setting 'rank'"),
+    # ---- outputs that would replace something else, --force or not
+    "a table over the training data": (f"{ONE} --json reviews.csv", "reviews.csv is used by the same command"),
+    "a table over a link to the data": (f"{ONE} --json DATA.json", "DATA.json is used by the same command"),
+    "a table over the test data": (
+        f"{ONE} --test-data a.csv --json ./a.csv",
+        "a.csv is used by the same command",
+        {"a.csv": lines("a,good", "b,bad")},
+    ),
+    "a table over a model": (f"{ONE} --json B/model.pt", "B/model.pt is used by the same command as B"),
+    "a table over a tuned method": (f"{ONE} --json T/tuned.pt", "T/tuned.pt is there and is not a table of minitune"),
+    "a table over a user's JSON": (f"{ONE} --json a.json", "a.json is there and is not a", records(RECORD)),
+    "a table that is the figure": (f"{ONE} --json a.png --plot a.png", "a.png is used by the same command"),
+    "a figure over a user's picture": (f"{ONE} --plot a.png", "a.png is there and is not a figure", {"a.png": PICTURE}),
+    "a figure over the usual one's place": (ONE, "is not a figure of minitune", {"runs/compare.png": b"not a figure"}),
+    "a sweep over the training data": (f"sweep lora {OWN} --json reviews.csv", "reviews.csv is used by the same"),
+    "a sweep over a comparison": (
+        f"sweep lora {OWN} --json a.json",
+        "a.json is there and is not a table of minitune sweep",
+        {"a.json": '{"task": "a", "model": "b", "metric": "c", "rows": []}'},
+    ),
+    "measurements over a user's JSON": ("bench --json a.json", "is not a table of minitune bench", records(RECORD)),
+    "a tuned method over something else": (f"{TUNE} --force", "t/tuned.pt .* not a tuned", {"t/tuned.pt": "mine"}),
+    "a curve over a user's picture": (f"{TUNE} --force", "t/curve.png .* not a figure", {"t/curve.png": PICTURE}),
+    "an explanation over a picture": ("explain T 'a text' --plot a.png", "not a figure", {"a.png": PICTURE}),
+    "an explanation over the tuned method": ("explain T 'a text' --plot T/curve.png", "is used by the same command"),
+    "answers over their texts": ("predict T --data reviews.csv --out ./reviews.csv --force", "is used by the same"),
+    "answers over other rows": (
+        "predict T 'a text' --out a.csv --force",
+        "a.csv is there and is not a file of answers",
+        {"a.csv": "text,label\na,b\n"},
+    ),
+    "a model over another library's tokenizer": (
+        f"{NANO} --out a",
+        "a holds a tokenizer.json that no run of minitune",
+        {"mine.txt": "a text\n" * 9, "a/tokenizer.json": "{}", "a/config.json": "{}"},
+    ),
+    "a model over its text": (
+        "pretrain gpt --text a/report.json --size nano --steps 1 --out a",
+        "a/report.json is used by the same command",
+        {"a/report.json": "a text\n" * 9},
+    ),
+    "an import over something else": (
+        "import a --out o --force",
+        "o/model.pt is there and is not a model of minitune",
+        {"a/config.json": "{}", "o/model.pt": "mine"},
+    ),
+    "an import over another library's tokenizer": (
+        "import a --out o --force",
+        "o/tokenizer.json is there and belongs to no model of minitune",
+        {"a/config.json": "{}", "o/tokenizer.json": "{}"},
+    ),
+    "an import into its own folder": ("import a --out a --force", "is used by the same", {"a/config.json": "{}"}),
+    "an export into its own folder": ("export B --transformers B --force", "B is used by the same command"),
+    "an adapter into its own folder": ("export T --peft ./T --force", "T is used by the same command"),
+    "an export into another model": ("export B --transformers G --force", "G.* is there and is not|holds a model.pt"),
+    "an export over other files": (
+        "export B --transformers a --force",
+        "a/config.json is there and is not a model's configuration",
+        {"a/config.json": '{"mine": 1}'},
+    ),
+    "an adapter over a user's README": (
+        "export T --peft a --force",
+        "a/README.md is there and is not the README of an exported adapter",
+        {"a/README.md": "# my project\n"},
+    ),
+    "a world over a user's text": ("data --out a --force", "a/text.txt is there and belongs", {"a/text.txt": "mine"}),
+    "a notebook over a user's file": (
+        "notebook 1 --out a --force",
+        "is there and is not a notebook",
+        {"a/01_tokens_and_the_toy_world.ipynb": "mine"},
+    ),
+    "a tuned method to nowhere": (TUNE.replace("--out t", "--out ''"), "--out: nothing was given"),
+    "a table to nowhere": (f"{ONE} --json ''", "--json: nothing was given"),
+    "a model of no name": ("predict T 'a text' --model ''", "--model: nothing was given"),
+    "a tuned method to the home of nobody": (TUNE.replace("--out t", "--out ~nobody_of_that_name/x"), "not known here"),
+    "a world to the home of nobody": ("data --out ~nobody_of_that_name/x", "not known here"),
     # ---- predict and explain
     "nothing tuned there": ("predict nowhere 'a text'", "no nowhere/tuned.pt"),
     "a damaged method": ("predict a 'a text'", "damaged", {"a/tuned.pt": b"no file of this kind"}),
@@ -503,6 +580,16 @@ ROWS = {
     "no minutes": ("pretrain gpt --minutes 0", "above 0"),
     "minutes and steps": ("pretrain gpt --minutes 1 --steps 1", "not allowed"),
     "a binary text": (NANO, "not UTF-8", {"mine.txt": bytes(range(256))}),
+    "a codec that is not for text": (f"{NANO} --encoding rot13", "no encoding 'rot13'", {"mine.txt": "a text\n" * 9}),
+    "an encoding that reads nothing": (f"{NANO} --encoding undefined", "no encoding", {"mine.txt": "a text\n" * 9}),
+    "an encoding of host names": (f"compare {DATA} reviews.csv --encoding idna", "no encoding 'idna'"),
+    "UTF-16 without its mark": (NANO, "--encoding utf-16-le", {"mine.txt": ("a text\n" * 9).encode("utf-16-le")}),
+    "a few bad bytes": (
+        f"compare {DATA} a.csv",
+        "1 byte is not UTF-8: 0xff in line 3, column 6, all else is; .*--encoding utf-8-replace",
+        {"a.csv": "text,label\nü é,good\né ö ü".encode() + b"\xff,bad\n"},
+    ),
+    "seed of 400 digits": (f"{NANO} --seed {'9' * 400}", "out of range", {"mine.txt": "a text\n" * 9}),
     "an empty text file": (NANO, "mine.txt", {"mine.txt": ""}),
     "blank lines alone": (NANO, "mine.txt", {"mine.txt": "\n \n\t\n"}),
     "a world beside a text": (f"{NANO} --world 3", "--world", {"mine.txt": "a text\n" * 9}),
@@ -614,6 +701,7 @@ def test_one_sentence_and_nothing_written(capsys, models, tuned, here, name):
         with contextlib.suppress(FileExistsError):
             (here / link).symlink_to(target)
     (here / "LOOP").symlink_to("LOOP")
+    (here / "DATA.json").symlink_to("reviews.csv")
     before = tree(here), tree(tuned)
     status, _, err = run(capsys, *shlex.split(command))
     assert status == 2 and "Traceback" not in err, err

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.commands.helpers import run
 
 
@@ -20,3 +22,30 @@ def test_ctrl_c_is_130(capsys, here, monkeypatch):
     monkeypatch.setattr("minitune.course.lessons.lessons", interrupted)
     status, _, err = run(capsys, "lesson")
     assert status == 130 and "stopped" in err
+
+
+def test_what_the_system_refuses_is_one_sentence_with_its_path(capsys, here, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied", "some/folder")
+
+    monkeypatch.setattr("minitune.course.lessons.lessons", refused)
+    status, _, err = run(capsys, "lesson")
+    assert (status, err) == (
+        2,
+        "minitune lesson: cannot use some/folder: Permission denied; check the path and who may use it\n",
+    )
+
+
+def test_what_the_system_refuses_without_a_path_is_a_mistake_of_ours(capsys, here, monkeypatch):
+    def fail(*_):
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr("minitune.course.lessons.lessons", fail)
+    with pytest.raises(OSError, match="Bad file"):
+        run(capsys, "lesson")
+
+
+def test_a_quoted_home_is_the_home(capsys, here, monkeypatch):
+    monkeypatch.setenv("HOME", str(here / "home"))
+    assert run(capsys, "notebook", 1, "--out", "~/notes")[0] == 0
+    assert list((here / "home" / "notes").glob("*.ipynb")) and not (here / "~").exists()

@@ -133,3 +133,19 @@ def test_a_sweep_never_sees_the_rows_that_compare_tests_on(capsys, models, here,
     assert run(capsys, "sweep", "frozen+head", *given, "--rates", "0.01", "--seeds", 1)[0] == 0
     test = set(file_data(here / "reviews.csv", None, 2).test)
     assert seen and test and not test & {*seen[0].pool, *seen[0].dev}
+
+
+def test_a_rerun_replaces_its_own_table_and_figure(capsys, models, here):
+    for _ in range(2):
+        arguments = ["--methods", "zero-shot,frozen+head", "--json", "a.json", "--plot", "A.SVG"]
+        status, _, err = compare_own(capsys, models, *arguments, "--label-words", "good=clever;bad=dull")
+        assert (status, err) == (0, "")
+    assert (here / "A.SVG").read_text().startswith("<?xml")
+
+
+def test_bytes_that_were_replaced_are_said(capsys, models, here, no_curve):
+    content = (here / "reviews.csv").read_bytes()
+    (here / "reviews.csv").write_bytes(content.replace(b"clever", b"cl\xffver", 2))
+    status, _, err = compare_own(capsys, models, "--methods", "frozen+head", "--encoding", "utf-8-replace")
+    assert status == 0 and "reviews.csv: 2 bytes are not UTF-8: 0xff in line 2, column 16; " in err
+    assert "read as U+FFFD" in err and len(err.splitlines()) == 1

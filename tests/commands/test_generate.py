@@ -142,3 +142,17 @@ def test_a_base_that_has_moved(capsys, writers, here, no_curve):
     assert run(capsys, *given, "--model", "moved") == here_still == (0, here_still[1], "")
     status, _, err = run(capsys, *given, "--model", writers / "prompt-tuning")
     assert status == 2 and err.count("\n") == 1
+
+
+def test_a_text_that_ends_at_once_is_said_to(capsys, writers, monkeypatch):
+    from minitune.predictors import speaker
+
+    end = load_checkpoint(writers / "gpt").tokenizer.end_id
+    monkeypatch.setattr(speaker, "stream", lambda *_, **__: iter([[end]]))
+    status, out, err = run(capsys, "generate", writers / "gpt", "the plot was")
+    assert (status, out) == (0, "the plot was\n")
+    assert "the model ended the text at once, and wrote nothing" in err, "nothing is printed, and nobody knows why"
+    status, _, err = run(capsys, "generate", writers / "gpt", "the plot was", "--samples", 2)
+    assert "sample 1: " in err and "sample 2: " in err
+    monkeypatch.undo()
+    assert run(capsys, "generate", writers / "gpt", "the plot was", "--max-new-tokens", 2)[2] == ""

@@ -82,7 +82,7 @@ def test_a_model_that_is_there_stays_unless_told_otherwise(capsys, here):
     assert run(capsys, "import", other, "--out", "out", "--force")[0] == 0
     assert load_checkpoint("out").kind == "bert"
     status, _, err = run(capsys, "import", other, "--out", here / "other" / ".." / "other", "--force")
-    assert status == 2 and "--out is the folder that is read" in err
+    assert status == 2 and "is used by the same command" in err
 
 
 def damaged(folder, name="pytorch_model.bin"):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from minitune.commands.cli import main
 from minitune.commands.terminal import Outlet, outlets, printable, stop_at_once_in_an_import
 from tests.commands.helpers import run
 
@@ -85,6 +86,15 @@ def test_a_full_output_is_one_sentence():
             process.stderr.read()
             == b"minitune cannot print: No space left on device; files that were to be written are whole\n"
         )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"], ["--version"], ["lesson"]])
+def test_a_help_that_cannot_be_printed_is_no_success(monkeypatch, capsys, arguments):
+    monkeypatch.setattr(sys, "stdout", Broken(OSError(28, "No space left on device")))
+    assert main(arguments) == 2, "it ends with 0 though nobody has read it"
+    assert capsys.readouterr().err.startswith("minitune cannot print: No space left on device")
+    monkeypatch.setattr(sys, "stdout", Broken(BrokenPipeError(32, "Broken pipe")))
+    assert main(arguments) == 0, "a reader that has seen enough is no failure"
 
 
 # Ctrl-C

@@ -1,7 +1,11 @@
 """`minitune tune`: what it trains, prints and writes, and what it refuses."""
 
+import os
+
 from minitune.commands.tune import default_folder
 from minitune.errors import UserError
+from minitune.training.checkpoint import VERSIONS
+from minitune.writing import alone_in
 from tests.commands.helpers import REVIEWS, few_rows, run, tune, write
 
 
@@ -105,8 +109,41 @@ def test_another_tuned_method_is_not_overwritten_unasked(capsys, models, here, n
     assert tune(capsys, models, "lora+head", "--force")[0] == 0
     assert (here / "t" / "tuned.pt").read_bytes() != before
     (here / "t" / "tuned.pt").write_bytes(b"a user's own")
-    status, _, err = run(capsys, *again)
-    assert status == 2 and "t holds a tuned.pt that is none of this version's" in err
+    for more in ([], ["--force"]):
+        status, _, err = run(capsys, *again, *more)
+        assert status == 2 and "t/tuned.pt is there and is not a tuned method of minitune, so it stays" in err
+    assert (here / "t" / "tuned.pt").read_bytes() == b"a user's own"
+
+
+def test_a_tuned_method_of_another_version_is_known_and_may_be_replaced(capsys, models, here, no_curve, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setitem(VERSIONS, "tuned method", 1)
+        assert tune(capsys, models, "frozen+head")[0] == 0
+    again = ["--data", "reviews.csv", "--model", models / "bert", "--shots", 2, "--set", "steps=2", "--out", "t"]
+    status, _, err = run(capsys, "tune", "lora+head", *again)
+    assert status == 2 and "t holds a tuned.pt that is none of this version's" in err and "--force" in err
+    assert run(capsys, "tune", "lora+head", *again, "--force")[0] == 0
+
+
+def test_a_rerun_replaces_its_own_curve_and_no_picture_of_the_users(capsys, models, here):
+    assert tune(capsys, models, "frozen+head")[0] == 0
+    assert tune(capsys, models, "frozen+head")[0] == 0
+    (here / "t" / "tuned.pt").unlink()
+    picture = b"\x89PNG\r\n\x1a\n Software Matplotlib: a user's plot"
+    (here / "t" / "curve.png").write_bytes(picture)
+    status, _, err = tune(capsys, models, "frozen+head")
+    assert status == 2 and "t/curve.png is there and is not a figure of minitune" in err
+    assert (here / "t" / "curve.png").read_bytes() == picture and sorted(os.listdir("t")) == ["curve.png"]
+
+
+def test_a_second_run_into_one_folder_is_refused_before_its_work(capsys, models, here, no_curve, monkeypatch):
+    begun = []
+    monkeypatch.setattr("minitune.tuned.tuned.tune", lambda *_: begun.append(1))
+    with alone_in(here / "t"):
+        status, _, err = tune(capsys, models, "frozen+head")
+    assert status == 2 and "another run is writing to t at this moment" in err and not begun, (
+        "two runs would train, and the result of one of them be lost"
+    )
 
 
 def test_what_was_measured_is_shown_though_it_cannot_be_saved(capsys, models, here, no_curve, monkeypatch):

@@ -56,6 +56,26 @@ def test_what_was_read_is_said_by_its_rule(read):
     assert counted(1, "text") == "1 text" and counted(0, "text") == "0 texts" and counted(2000, "text") == "2,000 texts"
 
 
+JOINED = "one text\nof two lines<|endoftext|>\n<|endoftext|>another <|endoftext|> and a third\n"
+
+
+def test_the_mark_between_joined_texts_ends_a_text_and_is_said(read):
+    lines, blocks = read(JOINED), read(JOINED, paragraphs=True)
+    assert list(lines) == ["one text", "of two lines", "another", "and a third"], "the mark is learned as letters"
+    assert list(blocks) == ["one text\nof two lines", "another", "and a third"]
+    assert (lines.marks, lines.blank) == (3, 0) and "<|endoftext|> ended a text 3 times" in lines.summary()[0]
+    assert "endoftext" not in read("a b\n").summary()[0]
+    assert list(read("<|endoftext|>a b\n\nc d")) == ["a b", "c d"] and read("<|endoftext|>a b\n\nc d").blank == 1
+
+
+def test_other_names_of_special_tokens_are_letters_and_that_is_said(read):
+    for kind, name in (("bert", "[SEP]"), ("gpt", "<|end|>")):
+        texts = read(f"a b {name} c\n", kind)
+        assert list(texts) == [f"a b {name} c"]
+        assert f"hint: {name} in it: read as letters" in texts.summary()[1]
+    assert len(read("a b [SEP] c\n", "gpt").summary()) == 1, "of another kind's tokens nothing is said"
+
+
 @pytest.mark.parametrize(
     ("content", "paragraphs", "hint"),
     [
@@ -86,9 +106,9 @@ def test_encodings(read):
         ("\n \r\n\t", "nothing on its 3 lines"),
         ("word\n", "has 1 word: .*; two words at the least"),
         ("... !\n?\n", "has 0 words"),
-        ("a b\n".encode("utf-16-le"), "characters of code 0.*--encoding utf-16-le"),
-        (b"\x89PNG\r\n\x1a\n\x00\xff", "is not UTF-8: byte 0 is 0x89"),
-        ("é ü".encode("latin-1"), "is not UTF-8: .*--encoding"),
+        ("a b\n".encode("utf-16-le"), "looks like UTF-16 without its mark.*--encoding utf-16-le"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "2 bytes are not UTF-8: 0x89 in line 1, column 1; 0xff in line 3, column 2"),
+        ("é ü".encode("latin-1"), "2 bytes are not UTF-8: .*--encoding"),
     ],
 )
 def test_what_is_no_text_is_refused(read, content, message):

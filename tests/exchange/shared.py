@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from minitune.methods.method import Method
+from minitune.outputs import write_folder
 from minitune.training.transformers_folder import transformers_files
-from minitune.training.whole_folder import write_folder
 from minitune.tuned.tuned import TunedMethod
 from minitune.tuning.trained import trainable
 from tests import tiny

@@ -18,9 +18,9 @@ from minitune.exchange.peft_prompt import prefix_for_peft, prompt_for_peft, spli
 from minitune.exchange.peft_weights import read_weights
 from minitune.exchange.to_peft import peft_files
 from minitune.methods.method import Method
+from minitune.outputs import write_folder
 from minitune.prompting.template import Template
 from minitune.questions.question import Question
-from minitune.training.whole_folder import write_folder
 from minitune.tuning.doors import fold
 from tests import tiny
 from tests.exchange.shared import LORA, TEXTS, tuned

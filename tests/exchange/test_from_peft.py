@@ -12,8 +12,8 @@ from minitune.errors import UserError
 from minitune.exchange.from_peft import from_peft, is_adapter
 from minitune.exchange.peft_config import MAY_BE_NONE, PASSED_OVER, PATTERN, PeftLoRA
 from minitune.exchange.to_peft import peft_files
+from minitune.outputs import write_folder
 from minitune.training.checkpoint import save_checkpoint
-from minitune.training.whole_folder import write_folder
 from minitune.tuned.tuned import open_tuned
 from minitune.tuning.lora import lora_layers
 from tests import tiny

@@ -12,12 +12,12 @@ from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.exchange.to_peft import peft_files
 from minitune.methods.method import Method
+from minitune.outputs import write_folder
 from minitune.predictors.writer import Writing
 from minitune.prompting.template import Demonstration
 from minitune.questions.question import Question
 from minitune.training.importing import carry_out, plan_import
 from minitune.training.transformers_folder import transformers_files
-from minitune.training.whole_folder import write_folder
 from minitune.tuned.tuned import TunedMethod
 from tests import foreign, tiny
 from tests.commands.helpers import REVIEWS

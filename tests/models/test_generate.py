@@ -68,6 +68,10 @@ def test_top_p_keeps_the_fewest_that_hold_the_mass(top_p, kept):
     assert set(shares.nonzero().flatten().tolist()) == kept, message
 
 
+def test_a_top_p_that_is_0_in_float32_keeps_the_likeliest():
+    assert drawn(logs(0.1, 0.4, 0.2, 0.3), top_p=1e-46).tolist() == [0, 1, 0, 0], "nothing is left to draw from"
+
+
 def test_top_p_looks_at_what_top_k_left():
     # of 0.4 and 0.3 the first holds 0.57: enough for 0.5, though it holds 0.4 of the whole
     assert drawn(logs(0.1, 0.4, 0.2, 0.3), top_k=2, top_p=0.5).tolist() == [0, 1, 0, 0]

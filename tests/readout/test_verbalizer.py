@@ -222,6 +222,19 @@ def test_words_that_one_token_folds_together_are_shared(bert_tokenizer):
         verbalizer({"bad": ["great"], "good": ["Great"]}, ["bad", "good"], bert_tokenizer)
 
 
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "1e39", "1e-46"])
+def test_a_weight_that_float32_cannot_hold_is_refused(tokenizer, weight):
+    """1e39 is infinite there and 1e-46 is 0: the loss would be no number, and the model's weights were blamed."""
+    with pytest.raises(UserError, match=rf"'great:{weight}' has the weight {weight}; a number above 0"):
+        verbalizer({"bad": ["awful"], "good": [f"great:{weight}", "good"]}, ["bad", "good"], tokenizer)
+
+
+@pytest.mark.parametrize("weight", ["1e30", "1e-30"])
+def test_far_weights_and_their_logarithms_are_numbers(tokenizer, weight):
+    read = verbalizer({"bad": ["awful"], "good": [f"great:{weight}", "good"]}, ["bad", "good"], tokenizer)
+    assert read.weights.isfinite().all() and read.weights.log()[:, 0].isfinite().all()
+
+
 # reading label words
 
 

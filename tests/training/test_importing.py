@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from minitune import outputs
 from minitune.errors import UserError
 from minitune.models.convert import PARTS
-from minitune.training import importing, whole_folder
+from minitune.training import importing
 from minitune.training.checkpoint import (
     fingerprint,
     load_checkpoint,
@@ -369,7 +370,7 @@ def test_an_untied_output_is_refused(tmp_path, transformers):
 def test_what_is_exported_comes_back_as_it_was(tmp_path, kind, lacks):
     pytest.importorskip("safetensors", reason="needs the extra `real`")
     before = replace(tiny.checkpoint(kind), lacks=lacks)
-    whole_folder.write_folder(tmp_path, transformers_files(before))
+    outputs.write_folder(tmp_path, transformers_files(before))
     plan = plan_import(tmp_path)
     after = carry_out(plan)
     assert after.lacks == lacks and plan.tokenizer.added == () and plan.config == before.model.config

@@ -464,6 +464,14 @@ def test_a_loss_that_is_no_number_at_once_is_not_blamed_on_the_rate(toy):
     assert not isinstance(told.value, loop.Diverged), "a sweep would go on to the next rate"
 
 
+def test_a_first_loss_that_is_no_number_is_not_blamed_on_weights_that_are(toy, monkeypatch):
+    monkeypatch.setattr(type(toy), "loss", lambda self, batch: self.head.weight.sum() * torch.nan)
+    before = toy.head.weight.detach().clone()
+    with pytest.raises(UserError, match=r"though every weight is a number: a text or an answer .* no token") as told:
+        train(toy, batch_at, TrainConfig(steps=4))
+    assert "damaged" not in str(told.value) and torch.equal(toy.head.weight, before), "a step was made with that loss"
+
+
 def test_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

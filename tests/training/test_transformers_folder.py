@@ -5,10 +5,10 @@ import torch
 
 from minitune.models.convert import load_transformers, translate_back
 from minitune.models.generate import generate
+from minitune.outputs import write_folder
 from minitune.training.checkpoint import fingerprint
 from minitune.training.importing import carry_out, plan_import
 from minitune.training.transformers_folder import transformers_files
-from minitune.training.whole_folder import write_folder
 from tests import foreign, tiny
 
 transformers = pytest.importorskip("transformers", reason="needs the extra `parity`")

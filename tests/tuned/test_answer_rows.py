@@ -1,5 +1,6 @@
 """A user's file comes back with its answers: every column as it was, and nothing overwritten."""
 
+import contextlib
 import csv
 import json
 import os
@@ -160,13 +161,50 @@ def test_nothing_of_the_users_is_overwritten_unasked(tmp_path):
     for name in ("mine.CSV", "link.csv"):
         with pytest.raises(UserError, match=r"already; name another, or replace it with --force"):
             check_output(tmp_path / name)
-        check_output(tmp_path / name, replace=True)
+    with pytest.raises(UserError, match=r"mine.CSV is there and is not a file of answers, so it stays as it is"):
+        check_output(tmp_path / "mine.CSV", replace=True)
+    check_output(tmp_path / "link.csv", replace=True)
     os.mkfifo(tmp_path / "pipe.csv")
     check_output(tmp_path / "pipe.csv")  # nothing is in it that could be lost
     with pytest.raises(UserError, match="it is a folder"):
         check_output(tmp_path / "folder.csv", replace=True)
     with pytest.raises(UserError, match="too long"):
         check_output(tmp_path / f"{'x' * 300}.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_ours"),
+    [
+        ("a.csv", 'text,"answer"\na,b\n', True),
+        ("a.csv", "\ufefftext;answer;good\n", True),
+        ("a.tsv", "text\tanswer\n", True),
+        ("a.csv", "text,label\nthe answer,b\n", False),
+        ("a.csv", "text,answers\n", False),
+        ("a.csv", b"\x80\x02answer", False),
+        ("a.jsonl", '{"text": "a", "answer": "b", "cut": 0}\n', True),
+        ("a.jsonl", '{"text": "a", "answer": "b"}\n', False),
+        ("a.jsonl", "answer\n", False),
+        ("a.csv", "", True),
+    ],
+)
+def test_only_older_answers_are_replaced(tmp_path, name, content, is_ours):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with contextlib.nullcontext() if is_ours else pytest.raises(UserError, match="is not a file of answers"):
+        check_output(tmp_path / name, replace=True)
+
+
+def test_rows_without_names_are_replaced_where_they_are_text(tmp_path):
+    (tmp_path / "a.csv").write_text("a text,good\n")
+    check_output(tmp_path / "a.csv", replace=True, has_header=False)
+    (tmp_path / "a.csv").write_bytes(b"PK\0\0\xff")
+    with pytest.raises(UserError, match="is not a file of answers"):
+        check_output(tmp_path / "a.csv", replace=True, has_header=False)
+
+
+def test_what_is_read_is_never_replaced(tmp_path):
+    (tmp_path / "a.csv").write_text("text,answer\n")
+    with pytest.raises(UserError, match="is used by the same command"):
+        check_output(tmp_path / "a.csv", replace=True, inputs=[tmp_path / "a.csv"])
 
 
 def test_tags_and_texts_are_predicted_from_files_too(tmp_path):

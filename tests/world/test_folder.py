@@ -6,10 +6,12 @@ from itertools import islice
 
 import pytest
 
+from minitune import outputs
+from minitune.errors import UserError
 from minitune.files import shared
 from minitune.world import folder
 from minitune.world.folder import as_csv, as_jsonl
-from minitune.world.tasks import load_split
+from minitune.world.tasks import SPLITS, load_split
 from minitune.writing import write_text
 from tests.world.shared import world_of
 
@@ -65,3 +67,46 @@ def test_a_folder_that_was_not_written_to_its_end_is_written_again(tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         folder.world_folder(7, root=tmp_path)
     assert not list(tmp_path.rglob("made-by")), "half a world is taken for a whole one"
+
+
+class SmallWorld:
+    def __init__(self, seed, joined=True):
+        self.text = ["a text", "ünd one more"]
+
+    def task(self, name):
+        return {split: [{"text": name}] for split in SPLITS}
+
+    def documents(self, count=None):
+        return self.text[:count]
+
+
+def test_a_full_disk_leaves_nothing_that_blocks_the_next_try(tmp_path, monkeypatch):
+    write = outputs.write_to_disk
+
+    def full(path, content):
+        if path.name == "text.txt":
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(folder, "World", SmallWorld)
+    monkeypatch.setattr(outputs, "write_to_disk", full)
+    with pytest.raises(UserError, match=r"cannot write .*w: No space left"):
+        folder.write_whole_world(tmp_path / "w", 0)
+    assert list(tmp_path.iterdir()) == [], "half a world is left, and the next try is refused"
+    monkeypatch.setattr(outputs, "write_to_disk", write)
+    folder.check_is_free(tmp_path / "w", force=False)
+    folder.write_whole_world(tmp_path / "w", 0)
+    assert (tmp_path / "w" / "text.txt").read_text(encoding="utf-8") == "a text\nünd one more\n"
+    assert (tmp_path / "w" / "tasks" / "topic" / "dev.csv").read_text() == "text\ntopic\n"
+    assert (tmp_path / "w" / "words").is_dir() and (tmp_path / "w" / "made-by").is_file()
+    with pytest.raises(UserError, match=r"is there already: .*--force"):
+        folder.check_is_free(tmp_path / "w", force=False)
+    folder.check_is_free(tmp_path / "w", force=True)
+
+
+def test_a_users_file_with_the_name_of_one_of_the_worlds_stays(tmp_path):
+    (tmp_path / "notes").touch()
+    folder.check_is_free(tmp_path, force=True)
+    (tmp_path / "text.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"text.txt is there and belongs to no whole world"):
+        folder.check_is_free(tmp_path, force=True)
