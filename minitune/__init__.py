@@ -40,10 +40,12 @@ def load(model: str | Path, device: str = "cpu") -> Checkpoint:
     Raises:
         UserError: there is no such model or device; a damaged or foreign checkpoint.
     """
+    from minitune import given
     from minitune.training.checkpoint import load_checkpoint
     from minitune.training.loop import pick_device
 
-    return load_checkpoint(model, pick_device(device))
+    expected = 'the name of a model or its folder was expected, as in load("bert")'
+    return load_checkpoint(given.path("model", model, expected), pick_device(device))
 
 
 def task(name: str) -> TaskData:
@@ -53,9 +55,10 @@ def task(name: str) -> TaskData:
     Raises:
         UserError: there is no such task.
     """
+    from minitune import given
     from minitune.questions.from_task import task_data
 
-    return task_data(name)
+    return task_data(given.text("name", name, 'the name of a task was expected, as in task("sentiment")'))
 
 
 def read(
@@ -93,11 +96,27 @@ def read(
     Raises:
         UserError: a file, a column, a text or a label that is missing or malformed, with its place; a single class.
     """
+    from minitune import given
     from minitune.data.reading import Layout
     from minitune.questions.from_file import file_data
 
-    layout = Layout(text, text_b, label, header, quoting, encoding, separator, quote, kind, skip_bad)
-    return file_data(Path(path), None if test is None else Path(test), shots, layout)
+    path = given.path("path", path, 'a file was expected, as in read("mine.csv")')
+    test = given.path_or_none("test", test, "a file to test on was expected")
+    name = given.text_or_none
+    column = "the name of a column was expected"
+    layout = Layout(
+        name("text", text, column),
+        name("text_b", text_b, column),
+        name("label", label, column),
+        header=given.true_or_false("header", header),
+        quoting=given.true_or_false("quoting", quoting),
+        encoding=name("encoding", encoding, 'the name of one was expected, as in "latin-1"'),
+        separator=None if separator is None else given.text("separator", separator, 'one was expected, as in ";"'),
+        quote=given.text("quote", quote, "a character was expected"),
+        kind=name("kind", kind, "classes, number, tags or instructions was expected"),
+        skip_bad=given.true_or_false("skip_bad", skip_bad),
+    )
+    return file_data(Path(path), None if test is None else Path(test), given.shots_of("shots", shots), layout)
 
 
 def read_instructions(
@@ -123,10 +142,18 @@ def read_instructions(
     """
     from dataclasses import replace
 
+    from minitune import given
     from minitune.questions.from_file import file_data, named_fields
 
-    layout = replace(named_fields(fields), encoding=encoding, skip_bad=skip_bad)
-    return file_data(Path(path), None if test is None else Path(test), shots, layout)
+    path = given.path("path", path, 'a file was expected, as in read_instructions("mine.json")')
+    test = given.path_or_none("test", test, "a file to test on was expected")
+    names = given.names("fields", fields, 'two or three names were expected, as in ("instruction", "output")')
+    layout = replace(
+        named_fields(names),
+        encoding=given.text_or_none("encoding", encoding, 'the name of one was expected, as in "latin-1"'),
+        skip_bad=given.true_or_false("skip_bad", skip_bad),
+    )
+    return file_data(Path(path), None if test is None else Path(test), given.shots_of("shots", shots), layout)
 
 
 def tune(
@@ -137,7 +164,7 @@ def tune(
     shots: int | None = 16,
     seed: int = 0,
     template: str | None = None,
-    label_words: str | Mapping[str, str | Sequence[str]] | None = None,
+    label_words: str | Mapping[str, str | Sequence[str] | Mapping[str, float]] | None = None,
     **settings: Any,
 ) -> TunedMethod:
     """Train a method on a few examples. The model itself is not changed; the test examples are not looked at.
@@ -149,7 +176,8 @@ def tune(
         shots: examples a class (where there are no classes: in all); None takes all.
         seed: of the draw of examples and of all that is random.
         template: how the question is asked, as in "{text} it was {mask}"; the task's own by default.
-        label_words: words for the classes, as in {"positive": ["great", "good"], "negative": "bad"}.
+        label_words: words for the classes, as in {"positive": ["great:2", "good"], "negative": "bad"}, with weights
+            where one should count more.
         settings: of the method or of its training, such as rank=8, lr=3e-3, steps=200; `minitune tune METHOD --help`
             lists them.
 
@@ -163,37 +191,50 @@ def tune(
 
 
 def compare(
-    methods: Sequence[str],
+    methods: str | Sequence[str],
     model: Checkpoint,
     data: TaskData,
     *,
     shots: int | Sequence[int | None] | None = 16,
     draws: int = 5,
     control: str | None = None,
+    jobs: int = 1,
     **settings: Any,
 ) -> list[Row]:
     """Methods side by side: the same draws of examples for all, the same test.
 
     Args:
+        methods: what@asked+read each, in a list or separated by commas.
         shots: examples a class, one number or several; None is all.
         draws: how many draws of them.
         control: shuffled-labels, random-weights or irrelevant-template.
+        jobs: processes, of one thread each; the rows are the same whatever their number. In a script, more than one
+            needs `if __name__ == "__main__":` around what is run, as all of Python's processes do.
         settings: of methods or of their training, as in `tune`; each method takes those that it has.
 
     Returns:
-        For each method, and for `majority` and `random-weights`, a row at each number of examples.
+        For each method, and for `majority`, `bag-of-words` and `random-weights`, a row at each number of examples.
 
     Raises:
         UserError: an unknown method or control; a setting that no method has; fewer examples than `shots`.
     """
+    from minitune import given
     from minitune.experiments.compare import compare as compare_methods
+    from minitune.questions.task_data import TaskData
+    from minitune.training.checkpoint import Checkpoint
 
-    many = shots if isinstance(shots, Sequence) else (shots,)
+    methods = list(
+        dict.fromkeys(given.names("methods", methods, 'methods were expected, as in ["full+head", "lora+head"]'))
+    )
+    given.model("model", model, Checkpoint)
+    given.data("data", data, TaskData)
+    many, draws = given.each_shots("shots", shots), given.whole_number("draws", draws, 1, 2**31 - 1)
+    control = given.text_or_none("control", control, "the name of one was expected")
     dataset, question = data.for_model(model)
-    return compare_methods(dataset, model, question, methods, many, draws, control, settings)
+    return compare_methods(dataset, model, question, methods, many, draws, control, settings, jobs)
 
 
-def open(folder: str | Path, model: str | None = None, device: str = "cpu") -> TunedMethod:
+def open(folder: str | Path, model: str | Path | None = None, device: str = "cpu") -> TunedMethod:
     """What `TunedMethod.save` or `minitune tune` wrote: the same answers, bit for bit.
 
     Args:
@@ -202,7 +243,10 @@ def open(folder: str | Path, model: str | None = None, device: str = "cpu") -> T
     Raises:
         UserError: no such folder, a damaged or foreign file, another base.
     """
+    from minitune import given
     from minitune.training.loop import pick_device
     from minitune.tuned.tuned import open_tuned
 
+    folder = given.path("folder", folder, 'the folder of a tuned method was expected, as in open("runs/mine")')
+    model = given.path_or_none("model", model, 'the name or the folder of its base was expected, as in "bert"')
     return open_tuned(folder, model, pick_device(device))

@@ -85,14 +85,14 @@ def read_text(path: Path, encoding: str | None = None) -> str:
     chosen = encoding or next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         return content.decode(chosen)
-    except LookupError:
-        raise UserError(
-            f"there is no encoding {chosen!r}; utf-8, utf-16, latin-1, cp1252, gb18030 and shift_jis are some"
-        ) from None
     except UnicodeDecodeError as error:
         hint = "name another" if encoding else "name the file's own, as in --encoding latin-1, or save it as UTF-8"
         place = f"byte {error.start} is 0x{content[error.start]:02x}" if error.start < len(content) else "it ends early"
         raise UserError(f"{path} is not {chosen.upper()}: {place}; {hint}") from None
+    except (LookupError, ValueError):  # no such name, or one that none can have: with a zero byte, half a character
+        raise UserError(
+            f"there is no encoding {chosen!r}; utf-8, utf-16, latin-1, cp1252, gb18030 and shift_jis are some"
+        ) from None
 
 
 def read_json(path: Path, encoding: str | None = None) -> Any:

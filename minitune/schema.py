@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from minitune.errors import UserError
+from minitune.given import an
 
 T = TypeVar("T")
 LONGEST = 60  # characters of a wrong value that a sentence shows
@@ -110,10 +111,6 @@ def wrong(where: str, value: Any, expected: str) -> UserError:
 def shown(value: Any) -> str:
     text = f"a tensor {tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else repr(value)
     return text if len(text) <= LONGEST else text[:LONGEST] + "..."
-
-
-def an(name: str) -> str:
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def in_range(what: str, ranges: Mapping[str, tuple[Any, bool, str]]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from minitune.errors import UserError
+from minitune.given import called, plain
 
 
 def apply_settings(
@@ -60,14 +61,24 @@ def parted(setting: str) -> tuple[str, str]:
 
 
 def value_like(name: str, value: Any, default: Any) -> Any:
-    """`value` as one of the same kind as `default`: text is read, a number or a list is checked.
+    """`value` as one of the same kind as `default`: text is read, a number or a list is checked. A number or an array
+    of numpy or torch counts as what it says.
 
     Raises:
         UserError: it is of another kind.
     """
-    if isinstance(value, (list, tuple)):
-        value = ",".join(map(str, value))
-    return read_value(name, str(value), default)
+    given = plain(value)
+    parts = given if isinstance(given, (list, tuple)) and isinstance(default, tuple) else [given]
+    if isinstance(default, str) and not isinstance(given, str):
+        raise UserError(f"{name} is {called(value)}; a text was expected")
+    if any(not isinstance(part, (bool, int, float, str)) for part in parts):
+        expected = "a list" if isinstance(default, tuple) else "one value"
+        raise UserError(f"{name} is {called(value)}; {expected} was expected, as in {name}={show(default)}")
+    try:
+        text = ",".join(map(str, parts))
+    except ValueError:  # Python writes no whole number of thousands of digits
+        raise UserError(f"{name} is {called(value)}; a smaller one was expected") from None
+    return read_value(name, text, default)
 
 
 def read_value(name: str, text: str, default: Any) -> Any:

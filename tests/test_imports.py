@@ -15,7 +15,7 @@ from minitune.files import PACKAGE
 
 FLOORS = (  # from the lowest. A room knows the rooms below it, none above it, and none beside it on its floor
     ("errors",),
-    ("files", "writing"),
+    ("files", "given", "seeds", "writing"),
     ("report", "schema", "settings"),
     ("models",),
     ("data",),

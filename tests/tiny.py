@@ -4,6 +4,7 @@ Weights are all over the place, norms and biases too, and in float32 as those of
 """
 
 import functools
+from dataclasses import replace
 
 from minitune.data.examples import Example
 from minitune.data.tokenizers import train_tokenizer
@@ -50,6 +51,15 @@ def checkpoint(kind: str, seed: int = 1, layers: int = 2) -> Checkpoint:
     extra = {"token_types": 3} if kind == "bert" else {}
     config = config_class(len(tokenizer), layers=layers, width=24, heads=3, inner=44, context=61, **extra)
     return Checkpoint(perturbed(model_class(config), seed, spread=0.2).float(), tokenizer)
+
+
+@functools.cache
+def dropping(kind: str) -> Checkpoint:
+    """The same weights in a model that drops out much, in training mode: who only reads has to see to that."""
+    plain = checkpoint(kind)
+    model = type(plain.model)(replace(plain.model.config, dropout=0.4))
+    model.load_state_dict(plain.model.state_dict())
+    return Checkpoint(model.train(), plain.tokenizer)
 
 
 def question(kind: str, **changes) -> Question:

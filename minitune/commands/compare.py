@@ -8,8 +8,10 @@ from pathlib import Path
 
 from minitune.commands.options import (
     add_data,
+    add_jobs,
     data_asked_for,
     is_own,
+    jobs_asked_for,
     list_of,
     model_asked_for,
     one_or_all,
@@ -42,6 +44,7 @@ def add(group) -> argparse.ArgumentParser:
         metavar="shuffled-labels|random-weights|irrelevant-template",
         help="take away what a method may learn from",
     )
+    add_jobs(c)
     c.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too, as JSON")
     c.add_argument(
         "--plot", type=Path, metavar="FILE", default=Path("runs/compare.png"), help="the figure (default: %(default)s)"
@@ -52,6 +55,7 @@ def add(group) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     from minitune.experiments.compare import compare
     from minitune.experiments.compare_report import compare_json, compare_table, many, plot
+    from minitune.experiments.control import told_of_all
     from minitune.methods.file_report import describe, words_asked
     from minitune.methods.several import all_methods, parse_all
     from minitune.questions.kinds import KINDS
@@ -83,13 +87,16 @@ def run(options: argparse.Namespace) -> None:
         method.check(question)
         method.template(question, checkpoint.kind)  # refused now, not after the others have trained
 
-    rows = compare(dataset, checkpoint, question, methods, shots, options.seeds, options.control, options.set)
+    jobs = jobs_asked_for(options, checkpoint)
+    rows = compare(dataset, checkpoint, question, methods, shots, options.seeds, options.control, options.set, jobs)
     examples = f"{', '.join(map(many, shots))} examples" + " a class" * data.dataset.by_class
     draws = f"{options.seeds} draws" if options.seeds > 1 else "1 draw: no interval"
     title = f"{data.name}, {checkpoint.kind}, {examples}, {draws}"
     title += f", control: {options.control}" if options.control else ""
     print(f"\n{title}\n")
     print(compare_table(rows, kind.metric, dataset.by_class))
+    if is_own(options) and (told := told_of_all(rows, data, checkpoint)):
+        print("\n".join(["", *told]))
     content = compare_json(rows, data.name, checkpoint.kind, options.seeds, kind.metric) | {"set": options.set}
     writes = [lambda: write_json(options.json, content)] if options.json else []
     try_all(*writes, lambda: plot(rows, title, options.plot, kind.metric, dataset.by_class))

@@ -6,7 +6,7 @@ import argparse
 
 
 def add(group) -> argparse.ArgumentParser:
-    m = group.add_parser("methods", help='every answer to "what may change?": lesson, paper, parameters')
+    m = group.add_parser("methods", help="every answer to what may change, how it is asked, how the answer is read")
     return m
 
 

@@ -263,6 +263,29 @@ def whole_number(text: str) -> int:
     return checked(text, int, lambda n: 0 <= n < 2**31, "a whole number from 0 on")
 
 
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--jobs",
+        type=one_or_more,
+        metavar="N",
+        help="processes of one thread each; the result is the same whatever N is (default: as many as there are cores; "
+        "on a GPU always one)",
+    )
+
+
+def jobs_asked_for(options: argparse.Namespace, checkpoint) -> int:
+    """How many processes; more of them than there are cores is printed, and fewer on a GPU."""
+    from minitune.experiments.jobs import cores, processes_for
+
+    there_are = cores()
+    jobs = processes_for(checkpoint, options.jobs or there_are)
+    if options.jobs and jobs < options.jobs:
+        print(f"--jobs {options.jobs}: on a GPU one process computes")
+    elif jobs > there_are:
+        print(f"--jobs {jobs}: more than the {there_are} cores that this process may use, which gains nothing")
+    return jobs
+
+
 def one_or_more(text: str) -> int:
     return checked(text, int, lambda n: 1 <= n < 2**31, "a whole number from 1 on")
 

@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     tuned = open_tuned(options.folder, options.model, pick_device(options.device))
     if options.data:
         queries = ask_rows(written, tuned.question, *text_columns(table, reading, tuned.question, tuned.columns))
-        notes = reading.told()
+        notes = reading.report()
     else:
         queries = ask_texts(written, tuned.question)
         if options.texts != ["-"] and options.texts:

@@ -10,9 +10,11 @@ from pathlib import Path
 from minitune.commands.options import (
     above_zero,
     add_data,
+    add_jobs,
     add_shots,
     data_asked_for,
     is_own,
+    jobs_asked_for,
     list_of,
     model_asked_for,
     one_or_more,
@@ -42,6 +44,7 @@ def add(group) -> argparse.ArgumentParser:
     s.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, of each method that has it"
     )
+    add_jobs(s)
     s.add_argument("--json", type=Path, metavar="FILE", help="write the scores there too, as JSON")
     return s
 
@@ -72,7 +75,8 @@ def run(options: argparse.Namespace) -> None:
     question = asked_otherwise(question, options.template, options.label_words, base, needs_blank)
     if is_own(options) or KINDS[question.kind].is_turn:
         print("\n".join(describe(replace(data, question=question), base)))
-    found = sweep(dataset, base, question, methods, sorted(options.rates), shots, options.seeds)
+    jobs = jobs_asked_for(options, base)
+    found = sweep(dataset, base, question, methods, sorted(options.rates), shots, options.seeds, jobs)
     of = "" if is_own(options) else f", world {options.world}"
     score = f"{KINDS[question.kind].metric} on dev" + ", the test rows untouched" * is_own(options)
     model_told = base.kind if model == base.kind else f"{base.kind} {model}"

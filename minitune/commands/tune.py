@@ -59,6 +59,7 @@ def add(group) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    from minitune.experiments.control import control_of, told_of_one
     from minitune.experiments.curve import plot_curve
     from minitune.experiments.experiment import judge
     from minitune.methods.file_report import describe, words_asked
@@ -93,7 +94,11 @@ def run(options: argparse.Namespace) -> None:
     try:
         path = tuned.save(out)
     finally:  # what was measured is shown, whatever the disk says
-        parts = ["\n".join(tuned.question.found), tuning_report(tuned, len(data.test))]
+        control = control_of(data.question.kind, tuned.learned.train, data.test) if is_own(options) else None
+        parts = ["\n".join(tuned.question.found), tuning_report(tuned, len(data.test), control)]
+        if control:
+            score = next(iter(tuned.made["test"].values()))
+            parts.append("\n".join(told_of_one(control, method.name, score, data, base)))
         print("\n\n".join(filter(None, parts)))
     example = "a text || another text" if data.question.is_pair else "a text"
     example = "an instruction || its input" if kind.is_turn and data.question.is_pair else example

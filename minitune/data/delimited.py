@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from itertools import islice
 from typing import Any, NamedTuple
 
 from minitune.data.reading import SEPARATORS, BadRow, Layout, Reading
@@ -14,6 +15,7 @@ from minitune.errors import UserError
 DELIMITERS = {".csv": ",", ".tsv": "\t"}  # what usually separates the fields
 TRIED = 50  # lines that a separator is guessed from
 USUAL_NAMES = ("text", "label")
+EVEN = 0.9  # the share of lines with the same number of fields from which a file is taken for a table
 Lines = list[tuple[int, list[str]]]  # the fields of each line, with its number
 
 
@@ -36,7 +38,7 @@ def delimited(reading: Reading, text: str) -> Delimited:
     if len(full) < len(lines):
         reading.notes.append(f"empty rows that are skipped: {len(lines) - len(full)}")
     has_names = reading.layout.header
-    columns = names_of(full.pop(0)[1], full) if has_names else [str(place + 1) for place in range(len(full[0][1]))]
+    columns = names_of(full.pop(0)[1], full) if has_names else list(map(str, range(1, usual_width(full)[0] + 1)))
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise UserError(f"{reading.path} has the column {twice[0]!r} twice; give each column a name of its own")
@@ -48,11 +50,11 @@ def delimited(reading: Reading, text: str) -> Delimited:
 
     def named(fields: list[str]) -> dict[str, Any]:
         if len(fields) < len(columns) or any(fields[len(columns) :]):
-            first = f"names {len(columns)} columns ({', '.join(columns)})" if has_names else f"has {len(columns)}"
+            names = f"the first line names {len(columns)} columns ({', '.join(columns)})"
             raise BadRow(
-                f"{len(fields)} fields, and the first line {first}",
+                f"{len(fields)} fields, and {names if has_names else f'most lines have {len(columns)}'}",
                 f"put a text with a {delimiter!r} in it between double quotes",
-                "another number of fields than the first line has",
+                "another number of fields",
             )
         return dict(zip(columns, fields, strict=False))
 
@@ -84,7 +86,7 @@ def separator_of(reading: Reading, text: str) -> str:
 def find_separator(text: str, usual: str, layout: Layout) -> str:
     """The usual one, unless the file's first lines speak for another one: it parts them alike, and makes columns of the
     expected names, or without names a column of few values that come again and again, as labels do."""
-    lines = [line for line in text.splitlines()[:TRIED] if line.strip()]
+    lines = [line for line in islice(io.StringIO(text, newline=None), TRIED) if line.strip()]
     others = [mark for mark in SEPARATORS.values() if mark != usual and mark in lines[0]]
     if not others or (usual == "\t" and "\t" in lines[0]):  # few texts hold tabs
         return usual
@@ -105,12 +107,12 @@ def find_separator(text: str, usual: str, layout: Layout) -> str:
 
 def fields_of(reading: Reading, text: str, delimiter: str) -> Lines:
     """By the rules of quoting; between tabs without them, where they do not close or run over the ends of lines, and
-    the file is even without them: few programs that write tabs write quotes."""
+    most lines are alike without them: few programs that write tabs write quotes."""
     layout = reading.layout
     if not layout.quoting:
         return csv_lines(reading, text, delimiter, quoting=False)
     plain = csv_lines(reading, text, delimiter, quoting=False) if delimiter == "\t" and layout.quote in text else []
-    is_even = len({len(fields) for _, fields in plain if fields}) == 1
+    is_even = usual_width(plain)[1] > EVEN
     try:
         quoted = csv_lines(reading, text, delimiter, quoting=True)
     except UserError:
@@ -121,6 +123,13 @@ def fields_of(reading: Reading, text: str, delimiter: str) -> Lines:
             return quoted
     reading.notes.append("its quotes do not close, so a quote is read as a letter, as --no-quoting does")
     return plain
+
+
+def usual_width(lines: Lines) -> tuple[int, float]:
+    """How many fields most lines have, and the share of the lines that have so many."""
+    counts = Counter(len(fields) for _, fields in lines if fields)
+    width, many = counts.most_common(1)[0] if counts else (0, 0)
+    return width, many / max(1, counts.total())
 
 
 def csv_lines(reading: Reading, text: str, delimiter: str, quoting: bool) -> Lines:

@@ -122,7 +122,7 @@ class Reading:
             "out with --skip-bad"
         )
 
-    def told(self) -> list[str]:
+    def report(self) -> list[str]:
         """All that there is to say of the file: the notes, and how many rows were left out for which cause."""
         counts = Counter(why.cause for _, why in self.bad)
         causes = [f"{count} x {cause}" for cause, count in counts.most_common()]

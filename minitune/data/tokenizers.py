@@ -50,6 +50,10 @@ class Tokenizer:
         self.specials = tuple(library.id_to_token(i) for i in sorted(self.special_ids))
         self.is_byte_level = has_byte_level(library)
 
+    def __reduce__(self):
+        """A copy, and what another process is given, keeps special tokens out of texts too: the library forgets it."""
+        return Tokenizer, (self.library, self.kind)
+
     def __len__(self) -> int:
         return self.library.get_vocab_size()
 

@@ -1,16 +1,22 @@
-"""What needs no model: the rows that methods are measured by, one for each kind of question."""
+"""What needs no language model: the rows that methods are measured by, some for each kind of question."""
 
 from __future__ import annotations
 
 import statistics
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from minitune.data.examples import Dataset, draw
-from minitune.predictors.spans import span_f1
+from minitune.data.examples import Dataset, TestSet, TrainSet, draw
+from minitune.experiments.bag_of_words import fit_bag, measure_bag
+from minitune.experiments.experiment import shuffled
+from minitune.predictors.tagger import F1
 from minitune.predictors.writer import exact_match
 from minitune.report import interval
+
+LOPSIDED = 0.9  # a share of the answers that is worth a word
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,67 @@ def median(dataset: Dataset, shots: int | None, seeds: int) -> Row:
     return Row("median", shots, [0.0] * seeds, error=error)
 
 
-def known_words(dataset: Dataset, shots: int | None, seeds: int) -> Row:
+def known_words(dataset: Dataset, shots: int | None, seeds: int, metric: str = "span f1") -> Row:
     """The tag that a word has most often in the draw's training examples; a word that is not there is outside."""
-    scores = []
-    for seed in range(seeds):
-        tags: dict[str, Counter[int]] = defaultdict(Counter)
-        for example in draw(dataset, shots, seed)[0]:
-            for word, tag in zip(example.words, example.tags, strict=True):
-                tags[word.lower()][tag] += 1
-        commonest = {word: counts.most_common(1)[0][0] for word, counts in tags.items()}
-        given = [[commonest.get(word.lower(), 0) for word in example.words] for example in dataset.test]
-        scores.append(span_f1(given, [example.tags for example in dataset.test], dataset.labels))
-    return Row("known-words", shots, scores)
+    draws = (draw(dataset, shots, seed)[0] for seed in range(seeds))
+    return Row("known-words", shots, [score_known_words(train, dataset.test, metric) for train in draws])
+
+
+def score_known_words(train: TrainSet, test: TestSet, metric: str) -> float:
+    """The same on one draw.
+
+    Args:
+        metric: one of `F1`.
+    """
+    tags: dict[str, Counter[int]] = defaultdict(Counter)
+    for example in train:
+        for word, tag in zip(example.words, example.tags, strict=True):
+            tags[word.lower()][tag] += 1
+    commonest = {word: counts.most_common(1)[0][0] for word, counts in tags.items()}
+    given = [[commonest.get(word.lower(), 0) for word in example.words] for example in test]
+    return F1[metric](given, [example.tags for example in test], train.labels)
+
+
+def bag_of_words(dataset: Dataset, shots: int | None, seeds: int, shuffle: bool = False) -> Row:
+    """Which words the texts have, and how often: trained on each draw as a method is.
+
+    Args:
+        shuffle: deal the labels out anew, as for the methods beside it.
+    """
+    started = time.perf_counter()
+    draws = [draw(dataset, shots, seed)[0] for seed in range(seeds)]
+    bags = [fit_bag(shuffled(train, seed) if shuffle else train) for seed, train in enumerate(draws)]
+    seconds = (time.perf_counter() - started) / seeds
+    measured = [measure_bag(bag, dataset.test) for bag in bags]
+    answered: Counter[str] = Counter()
+    if statistics.fmean(its.get("largest share", 0.0) for its in measured) > LOPSIDED:
+        answered.update(dataset.labels[place] for bag in bags for place in bag.answers(dataset.test))
+    return Row(
+        "bag-of-words",
+        shots,
+        [next(iter(its.values())) for its in measured],
+        trainable=bags[-1].size,
+        seconds=seconds,
+        bytes=4 * bags[-1].size,
+        balanced=mean_of("balanced accuracy", measured),
+        lopsided=one_answer(answered),
+        error=mean_of("mean absolute error", measured),
+    )
+
+
+def mean_of(name: str, measured: Sequence[Mapping[str, float]]) -> float | None:
+    """The mean over draws, where it was measured."""
+    values = [its[name] for its in measured if name in its]
+    return statistics.fmean(values) if values else None
+
+
+def one_answer(answered: Counter) -> str:
+    """The class that takes more than 90% of the answers, if one does."""
+    if not answered:
+        return ""
+    answer, times = answered.most_common(1)[0]
+    share = times / answered.total()
+    return f"{share:.0%} {answer}" if share > LOPSIDED else ""
 
 
 def copied_input(dataset: Dataset, shots: int | None, seeds: int) -> Row:
@@ -88,7 +143,9 @@ BASELINES_OF: dict[str, tuple[Callable[[Dataset, int | None, int], Row], ...]] =
     "classes": (majority,),
     "words": (majority,),
     "number": (median,),
+    "tags": (partial(known_words, metric="f1"),),
     "spans": (known_words,),
     "reply": (copied_input, commonest_answer),
 }
-BASELINES = (*(one.__name__.replace("_", "-") for its in BASELINES_OF.values() for one in its), "random-weights")
+COUNTED = ("classes", "number")  # the kinds that a bag of words answers
+BASELINES = ("majority", "median", "known-words", "copied-input", "commonest-answer", "bag-of-words", "random-weights")

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from minitune.data.examples import Dataset, DevSet, Part, TestSet, TrainSet, as_part, draw
 from minitune.methods.fitting import fit, steps_for
@@ -19,6 +22,8 @@ from minitune.methods.method import Method
 from minitune.methods.searching import searched, taught
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
+from minitune.predictors.regressor import Regressor
+from minitune.predictors.tagger import Tagger
 from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.searches.search import Search
@@ -44,6 +49,7 @@ class Trial:
 
     learned: Learned
     test: dict[str, float]  # by name; the first is the score
+    answered: Counter[str] = field(default_factory=Counter)  # how often each class was the answer, if there are classes
 
     @property
     def score(self) -> float:
@@ -84,18 +90,47 @@ def learn(
     return Learned(predictor, question, history, train, dev, time.perf_counter() - started)
 
 
+class Readings:
+    """The test set as predictors read it, kept for the next ones that read it alike: tokenized once, and by a frozen
+    model run once, not for each draw."""
+
+    MOST = 8  # kept at a time: a search may find another template for each draw
+
+    def __init__(self, test: TestSet):
+        """Raises:
+        TypeError: these examples were trained on or chosen by.
+        """
+        self.test = as_part(TestSet, test)
+        self.kept: dict[Any, Sequence] = {}
+
+    def of(self, predictor: Predictor) -> Sequence:
+        """What `predictor.items` makes of the test set."""
+        if not isinstance(predictor, (Classifier, Regressor, Tagger)):
+            return predictor.items(self.test)
+        way = (id(predictor.tokenizer), predictor.reading())
+        items = self.kept.pop(way, None) or predictor.items(self.test)
+        self.kept[way] = items  # now the youngest
+        if len(self.kept) > self.MOST:
+            del self.kept[next(iter(self.kept))]
+        return items
+
+
 def judge(predictor: Predictor, test: TestSet) -> dict[str, float]:
     """What a finished predictor scores on the test set.
 
     Raises:
         TypeError: these examples were trained on or chosen by.
     """
-    return predictor.measure(predictor.items(as_part(TestSet, test)))
+    return predictor.measure(Readings(test).of(predictor))
 
 
-def trial(learned: Learned, test: TestSet) -> Trial:
+def trial(learned: Learned, test: TestSet | Readings) -> Trial:
     """Measure what was learned, on the test set."""
-    return Trial(learned, judge(learned.predictor, test))
+    items = (test if isinstance(test, Readings) else Readings(test)).of(learned.predictor)
+    if isinstance(learned.predictor, Classifier):
+        measured, places = learned.predictor.measure_and_answer(items)
+        return Trial(learned, measured, Counter(learned.predictor.labels[place] for place in places))
+    return Trial(learned, learned.predictor.measure(items))
 
 
 def shuffled(examples: Part, seed: int) -> Part:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-from tqdm import tqdm
+from typing import NamedTuple
 
 from minitune.data.examples import Dataset
 from minitune.errors import UserError
 from minitune.experiments.experiment import learn
+from minitune.experiments.jobs import compute, processes_for
 from minitune.methods.method import Method
 from minitune.questions.question import Question
 from minitune.report import table
@@ -34,6 +34,38 @@ class Swept:
         return statistics.fmean(self.scores)
 
 
+class Cell(NamedTuple):
+    """One method trained at one rate on one draw: the unit of work."""
+
+    method: str
+    rate: float
+    draw: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All that a cell needs besides its own three values."""
+
+    dataset: Dataset
+    checkpoint: Checkpoint
+    question: Question
+    methods: Mapping[str, Method]
+    shots: int | None
+
+    def __call__(self, cell: Cell) -> float:
+        """The score on dev; not a number where the training diverged."""
+        method = self.methods[cell.method]
+        at_rate = replace(method, changes={**method.changes, "lr": cell.rate})
+        try:
+            learned = learn(at_rate, self.checkpoint, self.question, self.dataset, self.shots, cell.draw)
+        except Diverged:
+            return math.nan
+        judged, predictor = (self.dataset.dev or learned.dev)[:DEV], learned.predictor
+        if not judged:
+            raise UserError(f"of {self.dataset.name} no examples are left to judge rates by: lower --shots")
+        return next(iter(predictor.measure(predictor.items(judged)).values()))
+
+
 def sweep(
     dataset: Dataset,
     checkpoint: Checkpoint,
@@ -42,9 +74,13 @@ def sweep(
     rates: Sequence[float] = RATES,
     shots: int | None = 16,
     seeds: int = 3,
+    jobs: int = 1,
 ) -> list[Swept]:
     """Train each method at each rate on the same draws. The weights that stay are those that did best on the draw's own
     small dev set, as in any use of the method; the score is of the task's whole dev set.
+
+    Args:
+        jobs: processes, of one thread each; the scores are the same whatever their number. On a GPU it is one.
 
     Raises:
         UserError: a method that trains nothing; whatever the method or the data find wrong.
@@ -52,26 +88,13 @@ def sweep(
     for method in methods:
         if not trainable(method.build(checkpoint, question, 0)):
             raise UserError(f"{method.name} has nothing to train, so no learning rate suits it better than another")
-    found = []
-    bar = tqdm(total=len(methods) * len(rates) * seeds, desc="sweeping", disable=None, leave=False)
-    for method in methods:
-        for rate in rates:
-            at_rate, scores = replace(method, changes={**method.changes, "lr": rate}), []
-            for seed in range(seeds):
-                bar.set_postfix(method=method.name, rate=rate)
-                try:
-                    learned = learn(at_rate, checkpoint, question, dataset, shots, seed)
-                except Diverged:
-                    scores.append(math.nan)
-                else:
-                    judged, predictor = (dataset.dev or learned.dev)[:DEV], learned.predictor
-                    if not judged:
-                        raise UserError(f"of {dataset.name} no examples are left to judge rates by: lower --shots")
-                    scores.append(next(iter(predictor.measure(predictor.items(judged)).values())))
-                bar.update()
-            found.append(Swept(method.name, rate, scores))
-    bar.close()
-    return found
+    cells = [Cell(method.name, rate, draw) for method in methods for rate in rates for draw in range(seeds)]
+    work = Sweep(dataset, checkpoint, question, {method.name: method for method in methods}, shots)
+    scores = compute(work, cells, processes_for(checkpoint, jobs), "sweeping")
+    return [
+        Swept(cells[start].method, cells[start].rate, scores[start : start + seeds])
+        for start in range(0, len(cells), seeds)
+    ]
 
 
 def best_rates(found: Sequence[Swept]) -> dict[str, float]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from minitune.data.examples import report_texts
 from minitune.methods.method import Method
 from minitune.prompting.template import Template
+from minitune.questions.about import SHOWN
 from minitune.questions.kinds import KINDS, writer
 from minitune.questions.question import Question
 from minitune.questions.task_data import TaskData
-from minitune.questions.told import SHOWN
 from minitune.training.checkpoint import Checkpoint
 
 # Of the words of the shipped models' own tasks at most 7% are split, of plain sentences in their words ("the food was
@@ -24,7 +24,7 @@ def describe(data: TaskData, checkpoint: Checkpoint) -> list[str]:
     dataset, kind = data.dataset, KINDS[data.question.kind]
     examples = [*dataset.pool, *dataset.dev, *dataset.test]
     rows = f"{dataset.name}: {len(examples)} {kind.called}"
-    lines = [f"{rows}, {len(dataset.test)} of them for the test; {kind.about(dataset)}", *data.notes]
+    lines = [f"{rows}, {len(dataset.test)} of them for the test; {kind.summary(dataset)}", *data.notes]
     texts = [kind.texts(example) for example in examples]
     report = report_texts(texts, checkpoint.tokenizer, checkpoint.model.config.context)
     lines.append(f"the {checkpoint.kind} tokenizer: {report}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minitune.methods.asked import ASKED
-from minitune.methods.method import Method
+from minitune.methods.method import NAMED, Method
 from minitune.methods.read import READ
 from minitune.methods.what import WHAT
 from minitune.report import table
@@ -14,6 +14,7 @@ from minitune.training.loop import TrainConfig
 from minitune.tuning.rates import RATES
 
 BY_CASE = ("steps=", "lr=", "evaluate_every=", "seed=")  # settings without one default; the seed is an option
+CALIBRATED = "0: after any of these, of classes: what it answers to a text that says nothing is taken off (lesson 8)"
 
 
 def method_help(name: str) -> str:
@@ -49,11 +50,12 @@ def methods_table() -> str:
     what = [[name, f"{row.lesson:02}", row.paper, formula(name)] for name, row in WHAT.items()]
     header = ["what may change", "lesson", "paper", "trains"]
     letters = "D width, L layers, I inner width, V vocabulary, P length of a prompt, k layers, r rank, C classes"
+    asked = [[name, its.template.__doc__.rstrip(".")] for name, its in ASKED.items()]
+    read = [[name, (its.search or its.readout).__doc__.rstrip(".")] for name, its in READ.items()]
+    read.append(["... +calibrated", CALIBRATED])
     others = [
-        table([question, ""], [[name, function.__doc__.rstrip(".")] for name, function in answers.items()])
-        for question, answers in (
-            ("how it is asked", {name: asked.template for name, asked in ASKED.items()}),
-            ("how the answer is read", {name: read.search or read.readout for name, read in READ.items()}),
-        )
+        table(["how it is asked", ""], asked),
+        table(["how the answer is read", ""], read),
+        table(["a name for a whole method", ""], [list(pair) for pair in NAMED.items()]),
     ]
     return "\n\n".join([table(header, what), f"({letters})", *others, rates_table(list(WHAT))])

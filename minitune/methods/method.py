@@ -14,6 +14,7 @@ import torch
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.files import machine_memory
+from minitune.given import text
 from minitune.methods.asked import ASKED, manual
 from minitune.methods.read import READ
 from minitune.methods.what import WHAT
@@ -61,6 +62,7 @@ class Method:
         Raises:
             UserError: a name that is not known, or not of this form; a setting that the method does not have.
         """
+        name = text("method", name, f"a method is written what@asked+read, as in {EXAMPLES}")
         match = re.fullmatch(
             r"([\w-]+)(?:@([\w-]+))?(?:\+(?!calibrated$)([\w-]+))?(\+calibrated)?", NAMED.get(name, name)
         )
@@ -73,7 +75,8 @@ class Method:
             if part not in known:
                 raise UserError(
                     f"{name!r} is no method: {part!r} is unknown. A method is what@asked+read, with what in "
-                    f"{sorted(WHAT)}, asked in {sorted(ASKED)}, read in {sorted(READ)}; or it is {' or '.join(NAMED)}"
+                    f"{sorted(WHAT)}, asked in {sorted(ASKED)}, read in {sorted(READ)}, with +calibrated after it if "
+                    f"wanted; or it is {' or '.join(NAMED)}"
                 )
         own = [answer.settings() if answer.settings else None for answer in (WHAT[what], ASKED[asked], READ[read])]
         own, training = apply_settings(name, settings, own, TrainConfig())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,6 +17,7 @@ from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Rendered, Template
 from minitune.readout.calibrated import CONTENT_FREE, Calibrated
 from minitune.readout.face import ReadOut
+from minitune.training.checkpoint import fingerprint
 from minitune.training.loop import Batch
 from minitune.tuning.doors import SoftPrompt, Tuned
 from minitune.tuning.freezing import Untied
@@ -95,6 +96,10 @@ class Classifier(nn.Module):
         """What batches are made of. A frozen model reads each example once, here, and never again in training."""
         return read_once(self, unread(self, examples))
 
+    def reading(self) -> Hashable:
+        """All that `items` depends on besides the examples and the tokenizer: with equal readings, equal items."""
+        return reading_of(self)
+
     def collate(self, items: Sequence[Item]) -> Batch:
         return collate_items(items, self.tokenizer)
 
@@ -109,19 +114,28 @@ class Classifier(nn.Module):
     def measure(self, items: Sequence[Item]) -> dict[str, float]:
         """Accuracy, mean loss, and the share of the commonest answer. Where a class has more items than another, the
         mean accuracy of the classes too: a constant answer may have an accuracy of 0.8, and has 1 / C there."""
+        return self.measure_and_answer(items)[0]
+
+    def measure_and_answer(self, items: Sequence[Item]) -> tuple[dict[str, float], list[int]]:
+        """What `measure` says, and the place of each item's class among the labels, of one run of the model."""
         scores, labels = over(self, items, self).float().cpu(), torch.tensor([item.label for item in items])
-        best, right = scores.argmax(dim=1), rightness(scores, labels)
-        measured = {"accuracy": right.mean().item(), "loss": self.readout.loss(scores, labels).item()}
-        measured["largest share"] = best.bincount().max().item() / len(items)
-        present, counts = labels.unique(return_counts=True)
-        if len(counts.unique()) > 1:
-            of_classes = torch.stack([right[labels == label].mean() for label in present])
-            measured["balanced accuracy"] = of_classes.mean().item()
-        return measured
+        measured = class_measures(scores, labels) | {"loss": self.readout.loss(scores, labels).item()}
+        return measured, scores.argmax(dim=1).tolist()
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
         """The name of each example's class."""
         return [self.labels[best] for best in self.scores(examples).argmax(dim=1).tolist()]
+
+
+def class_measures(scores: Tensor, labels: Tensor) -> dict[str, float]:
+    """What scores (N, C) of classes are worth, without their loss; see `Classifier.measure`."""
+    best, right = scores.argmax(dim=1), rightness(scores, labels)
+    measured = {"accuracy": right.mean().item(), "largest share": best.bincount().max().item() / len(labels)}
+    present, counts = labels.unique(return_counts=True)
+    if len(counts.unique()) > 1:
+        of_classes = torch.stack([right[labels == label].mean() for label in present])
+        measured["balanced accuracy"] = of_classes.mean().item()
+    return measured
 
 
 def rightness(scores: Tensor, labels: Tensor) -> Tensor:
@@ -166,6 +180,15 @@ def unread(predictor: nn.Module, examples: Sequence[Example]) -> list[Item]:
         )
         for example in examples
     ]
+
+
+def reading_of(predictor: nn.Module) -> Hashable:
+    """The template, its room and its fills; of a model that will not change also where it is read, and its weights."""
+    model, readout = predictor.model, predictor.readout
+    fills = tuple(map(tuple, readout.fills)) if readout.reads == "blanks" else ()
+    is_frozen = not any(parameter.requires_grad for parameter in model.parameters())
+    read = (readout.reads, fingerprint(model)) if is_frozen else None
+    return predictor.template, model.context, fills, read
 
 
 def read_once(predictor: nn.Module, items: Sequence[Item]) -> Sequence[Item]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from minitune.prompting.template import Rendered
+from minitune.seeds import stream
 from minitune.training.loop import Batch, Diverged, evaluation
 
 
@@ -54,7 +55,7 @@ class ExampleBatches:
 
     def batch(self, number: int) -> Batch:
         epoch, place = divmod(number, self.per_epoch)
-        order = torch.randperm(len(self.items), generator=torch.Generator().manual_seed(self.seed * 100_003 + epoch))
+        order = torch.randperm(len(self.items), generator=stream(self.seed, epoch))
         chosen = order[place * self.batch_size : (place + 1) * self.batch_size].tolist()
         return self.collate([self.items[i] for i in chosen])
 
@@ -88,12 +89,13 @@ def label_log_chance(logits: Tensor, label: Tensor) -> Tensor:
 
 def padded(rendered: Sequence[Rendered], pad_id: int) -> Batch:
     """`input_ids`, `attention_mask`, `token_type_ids`, each (B, T), padded on the right."""
-    width = max(len(r.ids) for r in rendered)
-    return {
-        "input_ids": torch.tensor([r.ids + [pad_id] * (width - len(r.ids)) for r in rendered]),
-        "attention_mask": torch.tensor([[1] * len(r.ids) + [0] * (width - len(r.ids)) for r in rendered]),
-        "token_type_ids": torch.tensor([r.types + [0] * (width - len(r.ids)) for r in rendered]),
-    }
+    lengths = torch.tensor([len(r.ids) for r in rendered])
+    real = torch.arange(int(lengths.max())) < lengths[:, None]  # (B, T)
+    ids = torch.full(real.shape, pad_id)
+    types = torch.zeros_like(ids)
+    ids[real] = torch.tensor([i for r in rendered for i in r.ids])
+    types[real] = torch.tensor([t for r in rendered for t in r.types])
+    return {"input_ids": ids, "attention_mask": real.long(), "token_type_ids": types}
 
 
 def inputs_of(batch: Batch, kind: str) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from minitune.data.examples import Example
 from minitune.data.tokenizers import Tokenizer
 from minitune.models.build import Model
-from minitune.predictors.classifier import Item, check_placeholders, collate_items, read_by, read_once, unread
+from minitune.predictors.classifier import (
+    Item,
+    check_placeholders,
+    collate_items,
+    read_by,
+    read_once,
+    reading_of,
+    unread,
+)
 from minitune.predictors.predictor import over
 from minitune.prompting.template import Rendered, Template
 from minitune.readout.head import FreeNumber
@@ -52,6 +60,10 @@ class Regressor(nn.Module):
         items = [item._replace(label=self.readout.distance(item.label)) for item in unread(self, examples)]
         return read_once(self, items)
 
+    def reading(self) -> Hashable:
+        """All that `items` depends on besides the examples and the tokenizer."""
+        return reading_of(self), self.readout.distance(0.0), self.readout.distance(1.0)
+
     def collate(self, items: Sequence[Item]) -> Batch:
         return collate_items(items, self.tokenizer)
 
@@ -63,15 +75,19 @@ class Regressor(nn.Module):
         read = torch.tensor(self.numbers(items), dtype=torch.float64)
         right = torch.tensor([self.readout.number(item.label) for item in items], dtype=torch.float64)
         distance = (read - right) / self.readout.spread.item()
-        return {
-            "rank correlation": rank_correlation(read, right),
-            "mean absolute error": (read - right).abs().mean().item(),
-            "loss": distance.square().mean().item(),
-        }
+        return number_measures(read, right) | {"loss": distance.square().mean().item()}
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
         """Each example's number, to six digits."""
         return [plain(number) for number in self.numbers(self.items(examples))]
+
+
+def number_measures(read: Tensor, right: Tensor) -> dict[str, float]:
+    """How well numbers that were read (N,) rank the texts, and how far they are off on average."""
+    return {
+        "rank correlation": rank_correlation(read, right),
+        "mean absolute error": (read - right).abs().mean().item(),
+    }
 
 
 def rank_correlation(one: Tensor, other: Tensor) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
@@ -115,6 +115,10 @@ class Tagger(nn.Module):
         return Item(
             rendered, labels, [count > 0 and start < kept for count, start in zip(counts, starts, strict=False)]
         )
+
+    def reading(self) -> Hashable:
+        """All that `items` depends on besides the examples and the tokenizer."""
+        return self.template, self.model.context
 
     def collate(self, items: Sequence[Item]) -> Batch:
         batch = padded([item.rendered for item in items], self.tokenizer.pad_id)

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
+from minitune.seeds import stream
 
 GRADIENT_COSTS = 3  # candidates: forward and backward take about three forward passes
 
@@ -191,7 +192,7 @@ def search_trigger(
     """
     trigger = torch.tensor(log.current)
     for number in range(len(log.rounds), config.rounds):
-        dice = torch.Generator().manual_seed(seed * 100_003 + number)
+        dice = stream(seed, number)
         position = int(torch.randint(len(trigger), (), generator=dice))
         rows, others = halves(loss.labels, config.batch, dice)
         words, predicted = propose(loss, trigger, position, rows, allowed, config.candidates, dice)

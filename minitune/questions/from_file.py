@@ -42,17 +42,17 @@ def file_data(
     rows = rows_of(kind, table, columns, reading)
     labels = kind.labels(rows, columns, reading)
     examples = examples_of(kind, rows, labels, reading)
-    test, told_of_test = None, []
+    test, notes_of_test = None, []
     if test_path:  # the same way, with what is known by now
         its = Reading(test_path, layout)
         its_table = read_table(its)
         its_columns = columns if its_table.has_names == table.has_names else find_columns(its_table, its)
         check_columns(its_table, its_columns, layout.kind)
         test = examples_of(kind, rows_of(kind, its_table, its_columns, its), labels, its)
-        told_of_test = [f"{test_path}: {note}" for note in its.told()]
+        notes_of_test = [f"{test_path}: {note}" for note in its.report()]
     dataset = kind.split(path, labels, examples, test, shots or 1, reading.notes)
     question = kind.question(dataset, columns)
-    notes = (*reading.told(), *told_of_test, *repeated(dataset))
+    notes = (*reading.report(), *notes_of_test, *repeated(dataset))
     return TaskData(dataset, question, notes, layout.skip_bad)
 
 

@@ -17,8 +17,8 @@ from minitune.predictors.regressor import Regressor
 from minitune.predictors.tagger import TaggedWords, Tagger
 from minitune.predictors.writer import Writer, Writing, exact_match
 from minitune.prompting.template import Template
-from minitune.questions import told
-from minitune.questions.names import all_words, names_as_words, room_of_the_longest
+from minitune.questions import about
+from minitune.questions.for_model import all_words, names_as_words, room_of_the_longest
 from minitune.questions.question import Question
 from minitune.questions.readable import Check, fits_the_context, has_tokens
 from minitune.readout.head import FreeNumber, TokenHead
@@ -52,7 +52,7 @@ class Kind:
         is_turn: question and answer can be a turn of a conversation; a second text may be empty.
         is_by_word: each word has an answer of its own.
         called: what the examples of a file are called.
-        about: a dataset in a few words.
+        summary: a dataset in a few words.
         texts: all that is read of an example.
     """
 
@@ -74,8 +74,8 @@ class Kind:
     is_turn: bool = False
     is_by_word: bool = False
     called: str = "rows"
-    about: Callable[[Dataset], str] = told.about_classes
-    texts: Callable[[Any], str] = told.texts_of
+    summary: Callable[[Dataset], str] = about.classes
+    texts: Callable[[Any], str] = about.texts_of
 
     def needs_blank(self, at_the_blank: bool) -> bool:
         """Whether a read-out that reads what the model made of a blank does so for such a question."""
@@ -161,8 +161,8 @@ KINDS: dict[str, Kind] = {
         read_by="head",
         is_by_word=True,
         called="sentences",
-        about=told.about_tags,
-        texts=told.words_of,
+        summary=about.tags,
+        texts=about.words_of,
     ),
     "spans": Kind(  # one for each word, and neighbours name a thing together
         join=span_tagger,
@@ -173,8 +173,8 @@ KINDS: dict[str, Kind] = {
         read_by="head",
         is_by_word=True,
         called="sentences",
-        about=told.about_tags,
-        texts=told.words_of,
+        summary=about.tags,
+        texts=about.words_of,
     ),
     "number": Kind(  # any number
         join=regressor,
@@ -185,7 +185,7 @@ KINDS: dict[str, Kind] = {
         without=("output",),
         read_by="number",
         measured=scaled,
-        about=told.about_numbers,
+        summary=about.numbers,
     ),
     "text": Kind(  # written freely
         join=writer,
@@ -209,6 +209,6 @@ KINDS: dict[str, Kind] = {
         check=fits_the_context,
         is_turn=True,
         called="records",
-        about=told.about_instructions,
+        summary=about.instructions,
     ),
 }

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from minitune.errors import UserError
+from minitune.given import text_or_none
 from minitune.prompting.slots import TEXT_SLOTS
 from minitune.prompting.template import Template
 from minitune.questions.kinds import KINDS
 from minitune.questions.question import Question
 from minitune.readout.phrases import word_reader
-from minitune.readout.verbalizer import parse_label_words
+from minitune.readout.verbalizer import label_words_of
 from minitune.training.checkpoint import Checkpoint
 
 
 def asked_otherwise(
     question: Question,
     template: str | None,
-    label_words: str | Mapping[str, Sequence[str]] | None,
+    label_words: str | Mapping[str, Any] | None,
     checkpoint: Checkpoint,
     needs_blank: bool = True,
 ) -> Question:
     """The question with a user's own template and label words in place of its own.
+
+    Args:
+        label_words: in one of the forms of `label_words_of`.
 
     Raises:
         UserError: a template that the model cannot be asked with or that leaves the text out, label words that cannot
             be read at its blanks, or where there are no classes.
     """
     kind = KINDS[question.kind]
+    template = text_or_none("template", template, 'a text was expected, as in "{text} it was {mask}"')
     if template is not None:
         asked = Template.parse(template)
         if not any(part.kind in ("text", "text_b")[: 1 + question.is_pair] for part in asked.parts):
@@ -43,9 +49,7 @@ def asked_otherwise(
     if label_words is not None:
         if not kind.has_label_words:
             raise UserError("label words stand for classes, and this task has none; leave them out")
-        given = parse_label_words(label_words) if isinstance(label_words, str) else label_words
-        words = {label: (w,) if isinstance(w, str) else tuple(w) for label, w in given.items()}
-        question = replace(question, label_words=words)
+        question = replace(question, label_words=label_words_of(label_words))
     if label_words is not None or (template is not None and question.label_words):  # refused before any training
         blanks = question.blanks if needs_blank else 1
         word_reader(question.label_words, question.labels, checkpoint.tokenizer, blanks)

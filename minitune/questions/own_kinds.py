@@ -55,10 +55,6 @@ def find_kind(table: Table, columns: Columns, reading: Reading) -> OwnKind:
     asked, raw = reading.layout.kind, [row.get(columns.label) for _, row in table.rows]
     labels = [label for label in map(label_text, raw) if label]
     names, comma = [label for label in labels if isinstance(label, str)], table.delimiter == ";"
-    if written := written_otherwise(raw):
-        reading.notes.append(
-            f"labels that are read without characters that are not seen, or in their usual form: {written}"
-        )
     if asked is None:
         asked = guess(columns, labels, names, comma)
         several = len(set(names))
@@ -71,6 +67,10 @@ def find_kind(table: Table, columns: Columns, reading: Reading) -> OwnKind:
             reading.notes.append(
                 f"the labels are numbers, and are taken as {several} classes; --kind number learns the number itself"
             )
+    if asked == "classes" and (written := written_otherwise(raw)):
+        reading.notes.append(
+            f"labels that are read without characters that are not seen, or in their usual form: {written}"
+        )
     if asked == "number" and comma and any("," in name for name in names):
         reading.notes.append("a comma in a label is read as the decimal point")
     return OWN_KINDS[asked]

@@ -60,7 +60,7 @@ def kept(dataset: Dataset, check: Check, skip_bad: bool) -> tuple[Dataset, list[
     Raises:
         UserError: there are some that cannot be read, and they are not to be left out; or no others.
     """
-    told: list[str] = []
+    notes: list[str] = []
 
     def of(part: Part) -> Part:
         if not part or not part[0].where:  # no file of a user's
@@ -68,7 +68,7 @@ def kept(dataset: Dataset, check: Check, skip_bad: bool) -> tuple[Dataset, list[
         path = part[0].where.rpartition(", ")[0]
         reading = Reading(Path(path), Layout(skip_bad=skip_bad))
         good = reading.each([(example.where.rpartition(", ")[2], example) for example in part], check)
-        told.extend(f"{path}: {note}" for note in reading.told())
+        notes.extend(f"{path}: {note}" for note in reading.report())
         return part if len(good) == len(part) else type(part)((example for _, example in good), part.labels)
 
-    return replace(dataset, pool=of(dataset.pool), dev=of(dataset.dev), test=of(dataset.test)), told
+    return replace(dataset, pool=of(dataset.pool), dev=of(dataset.dev), test=of(dataset.test)), notes

@@ -80,6 +80,6 @@ class TaskData:
                 an answer.
         """
         kind = KINDS[self.question.kind]
-        dataset, told = kept(self.dataset, kind.check(self.question, checkpoint), self.skip_bad)
+        dataset, notes = kept(self.dataset, kind.check(self.question, checkpoint), self.skip_bad)
         question = kind.for_model(self.question, dataset, checkpoint)
-        return replace(self, dataset=dataset, question=question, notes=(*self.notes, *told))
+        return replace(self, dataset=dataset, question=question, notes=(*self.notes, *notes))

@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from minitune.data.tokenizers import Tokenizer
 from minitune.errors import UserError
+from minitune.given import called, plain, several
 from minitune.models.build import Model
 from minitune.readout.losses import cross_entropy
 
+LIGHTEST, HEAVIEST = 1e-30, 1e30  # weights: beyond them a float32 or its sum is 0 or infinite
 Tokens = TypeVar("Tokens", int, tuple[int, ...])  # a word: its one token, or its several
 
 
@@ -109,7 +111,7 @@ def weighed(word: str) -> tuple[str, float]:
     """ "great:2" -> ("great", 2.0); a word without a number behind a colon weighs 1.
 
     Raises:
-        UserError: the weight is not above 0.
+        UserError: the weight is not above 0, or is beyond all measure.
     """
     bare, colon, number = word.rpartition(":")
     try:
@@ -118,11 +120,59 @@ def weighed(word: str) -> tuple[str, float]:
         return word, 1.0
     if not (colon and bare):
         return word, 1.0
-    if not 0 < weight < math.inf:
+    if not LIGHTEST <= weight <= HEAVIEST:
+        beyond = f" ({LIGHTEST:g} to {HEAVIEST:g})" if 0 < weight < math.inf else ""
         raise UserError(
-            f"the label word {word!r} has the weight {number}; a number above 0 was expected, as in {bare}:2"
+            f"the label word {word!r} has the weight {number}; a number above 0{beyond} was expected, as in {bare}:2"
         )
     return bare, weight
+
+
+def label_words_of(given: Any) -> dict[str, tuple[str, ...]]:
+    """Label words in any of the forms in which they may be given, all to the same:
+
+        "positive=great:2,good;negative=bad"                        as on the command line
+        {"positive": "great:2,good", "negative": "bad"}
+        {"positive": ["great:2", "good"], "negative": ["bad"]}      a word may hold a comma here
+        {"positive": {"great": 2, "good": 1}, "negative": ["bad"]}
+
+    Raises:
+        UserError: another form; whatever `parse_label_words` finds wrong.
+    """
+    label_words = plain(given)
+    if isinstance(label_words, str):
+        return parse_label_words(label_words)
+    if not isinstance(label_words, Mapping):
+        raise UserError(f'label_words is {called(given)}; words by label were expected, as in {{"good": ["great"]}}')
+    for label in label_words:
+        if not isinstance(label, str):
+            raise UserError(f"label_words has the key {called(label)}; a label is a text, as in {str(label)!r}")
+    return {label: words_of_label(label, words) for label, words in label_words.items()}
+
+
+def words_of_label(label: str, given: Any) -> tuple[str, ...]:
+    """The words that are given for one label, each with its weight behind it if it has one.
+
+    Raises:
+        UserError: no word, or something else than words.
+    """
+    name = f"label_words[{label!r}]"
+    expected = 'words were expected, as in ["great", "good:2"] or {"great": 1, "good": 2}'
+    if isinstance(given, str):
+        words = [word.strip() for word in given.split(",")]
+    elif isinstance(given, Mapping):
+        for word, weight in given.items():
+            if not isinstance(word, str) or type(weight) not in (int, float) or not LIGHTEST <= weight <= HEAVIEST:
+                raise UserError(f"{name} holds {called(word)}: {called(weight)}; {expected}")
+        words = [f"{word}:{weight!r}" if weight != 1 else word for word, weight in given.items() if word.strip()]
+    else:
+        words = [plain(word) for word in several(name, given, expected)]
+    if odd := [word for word in words if not isinstance(word, str)]:
+        raise UserError(f"{name} holds {called(odd[0])}; {expected}")
+    found = tuple(word.strip() for word in words if word.strip())
+    if not found:
+        raise UserError(f"the class {label!r} has no label word: {name} is {called(given)}; {expected}")
+    return found
 
 
 def parse_label_words(string: str) -> dict[str, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from minitune.errors import UserError
+from minitune.given import text
 
 Batch = dict[str, Tensor]
 
@@ -241,12 +242,13 @@ def mixed_precision(device: torch.device):
     return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-def pick_device(name: str) -> torch.device:
+def pick_device(name: str | torch.device) -> torch.device:
     """`auto` is the GPU if there is one.
 
     Raises:
         UserError: an unknown name, or a device that this machine lacks.
     """
+    name = str(name) if isinstance(name, torch.device) else text("device", name, "auto, cpu, cuda or mps was expected")
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from minitune.errors import UserError
-from minitune.files import at_home
+from minitune.files import at_home, is_there
+from minitune.given import called, plain
 from minitune.methods.method import Method
 from minitune.models.build import Model
 from minitune.predictors.predictor import Predictor
@@ -30,6 +31,11 @@ from minitune.tuning.doors import Tuned, fold
 from minitune.tuning.trained import trainable
 
 FILE = "tuned.pt"
+OTHERS = {  # by a file, what else a folder may hold, and what opens it
+    "model.pt": ("a model as it was pretrained", "minitune.load opens it, and --model takes it"),
+    "adapter_config.json": ("an adapter of peft", "minitune import makes a tuned method of it"),
+    "config.json": ("a model of transformers", "minitune import makes a model of it"),
+}
 
 
 @dataclass(frozen=True)
@@ -79,28 +85,29 @@ def save_tuned(
     Args:
         question: with what was searched for.
         base: the checkpoint that it was trained on; its weights are not written, its name is, to find it again.
-        made: how it was made and what it reached, for people to read.
+        made: how it was made and what it reached, for people to read; numbers and texts, in lists and dictionaries.
 
     Raises:
-        UserError: the folder cannot be written; what stood there is unharmed.
+        UserError: `made` holds something else; the folder cannot be written; what stood there is unharmed.
     """
+    made = plain(made)
+    check_is_plain(made, "made")
     if isinstance(predictor.model, Tuned):
         fold(predictor.model)
+    asked = Asked(
+        question.labels,
+        dict(question.label_words),
+        str(predictor.template),
+        question.is_pair,
+        question.kind,
+        question.demonstrations,
+        question.found,
+        question.room,
+    )
     content = {
         "method": method.name,
         "settings": [setting for config in method.configs for setting in settings_of(config)],
-        "question": asdict(
-            Asked(
-                question.labels,
-                dict(question.label_words),
-                str(predictor.template),
-                question.is_pair,
-                question.kind,
-                question.demonstrations,
-                question.found,
-                question.room,
-            )
-        ),
+        "question": plain(asdict(asked)),
         "base": asdict(Base(base.name, base.kind, identity(base))),
         "weights": {  # an adapter is called lora in every file, whatever it is called on a shelf
             re.sub(r"\.adapters\.[^.]+\.", ".adapters.lora.", name): tensor.detach().cpu().clone()
@@ -108,8 +115,24 @@ def save_tuned(
         },
         "made": made,
     }
-    write_tensors(folder / FILE, "tuned method", content)
-    return folder / FILE
+    path = at_home(folder) / FILE
+    write_tensors(path, "tuned method", content)
+    return path
+
+
+def check_is_plain(value: Any, name: str) -> None:
+    """Raises:
+    UserError: it holds what no file of ours is opened with.
+    """
+    if isinstance(value, dict):
+        for key, part in value.items():
+            check_is_plain(key, f"a key of {name}")
+            check_is_plain(part, f"{name}[{key!r}]")
+    elif isinstance(value, (list, tuple)):
+        for place, part in enumerate(value):
+            check_is_plain(part, f"{name}[{place}]")
+    elif value is not None and not isinstance(value, (bool, int, float, str)):
+        raise UserError(f"{name} is {called(value)}, which is not saved; numbers, texts and lists of them are")
 
 
 def learned_tensors(predictor: Predictor) -> dict[str, Tensor]:
@@ -150,7 +173,22 @@ def read_tuned(folder: Path) -> TunedFile:
     UserError: no such file, a damaged or foreign one.
     """
     path = at_home(folder) / FILE
+    check_holds_one(path)
     return plain_to(TunedFile, read_tensors(path, "tuned method"), str(path))
+
+
+def check_holds_one(path: Path) -> None:
+    """Raises:
+    UserError: there is something else, which is told with what opens it.
+    """
+    folder = path.parent
+    if is_there(path):
+        return
+    if folder.name == FILE and is_there(folder):
+        raise UserError(f"{folder} is the file of a tuned method; give its folder, {folder.parent}")
+    for name, (what, opens) in OTHERS.items():
+        if is_there(folder / name):
+            raise UserError(f"{folder} holds {what}, and no {FILE}: a tuned method was expected; {opens}")
 
 
 def check_is_free(folder: Path, force: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+from minitune import given
 from minitune.errors import UserError
 from minitune.predictors.predictor import Predictor
 from minitune.training.checkpoint import Checkpoint
@@ -23,15 +24,18 @@ class Shelf:
     """
 
     def __init__(self, base: Checkpoint):
+        given.model("base", base, Checkpoint)
         self.base, self.model = base, copy.deepcopy(base.model)
         self.kept: dict[str, Predictor] = {}
 
-    def add(self, name: str, folder: Path) -> None:
+    def add(self, name: str, folder: str | Path) -> None:
         """Put a saved method on the shelf.
 
         Raises:
             UserError: the name is taken, another base, or a method that changes the base's own weights.
         """
+        name = given.text("name", name, 'a name was expected, as in add("reviews", "runs/reviews")')
+        folder = Path(given.path("folder", folder, 'a folder was expected, as in add("reviews", "runs/reviews")'))
         if name in self.kept:
             raise UserError(f"there is something called {name!r} on the shelf already; take another name")
         content = read_tuned(folder)
@@ -54,7 +58,7 @@ class Shelf:
         Raises:
             UserError: there is none of that name.
         """
-        if name not in self.kept:
+        if given.text("name", name, "the name of one on the shelf was expected") not in self.kept:
             raise UserError(
                 f"there is nothing called {name!r} on the shelf; it holds {', '.join(self.kept) or 'nothing'}"
             )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from minitune.data.bags import bags_of, columns_of
 from minitune.world.task_rows import Row
 
 
@@ -16,16 +17,6 @@ def bags(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
     return words, [row["label"] for row in rows]
 
 
-def bag_of_words(texts: Sequence[Sequence[str]], columns: dict[str, int]) -> Tensor:
-    """How often each known word stands in each text: (texts, columns)."""
-    counts = torch.zeros(len(texts), len(columns))
-    for row, words in enumerate(texts):
-        for word in words:
-            if word in columns:
-                counts[row, columns[word]] += 1
-    return counts
-
-
 def logistic_regression(
     train: tuple[Sequence[Sequence[str]], Sequence[str]],
     test: tuple[Sequence[Sequence[str]], Sequence[str]],
@@ -33,8 +24,8 @@ def logistic_regression(
 ) -> float:
     """Accuracy on `test` of a logistic regression fitted to `train`; each is what `bags` returns."""
     labels = sorted(set(train[1]))
-    columns = {word: i for i, word in enumerate(sorted({word for words in train[0] for word in words}))}
-    x, y = bag_of_words(train[0], columns), torch.tensor([labels.index(label) for label in train[1]])
+    columns = columns_of(train[0])
+    x, y = bags_of(train[0], columns).to_dense(), torch.tensor([labels.index(label) for label in train[1]])
     weight = torch.zeros(len(columns), len(labels), requires_grad=True)
     bias = torch.zeros(len(labels), requires_grad=True)
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=60, line_search_fn="strong_wolfe")
@@ -47,5 +38,5 @@ def logistic_regression(
 
     optimizer.step(loss)
     with torch.no_grad():
-        guesses = (bag_of_words(test[0], columns) @ weight + bias).argmax(dim=1)
+        guesses = (bags_of(test[0], columns).to_dense() @ weight + bias).argmax(dim=1)
     return sum(labels[guess] == label for guess, label in zip(guesses.tolist(), test[1], strict=True)) / len(test[1])

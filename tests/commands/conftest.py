@@ -52,6 +52,12 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    """Processes take a second or two to start, and know nothing of what a test has put in the place of something."""
+    monkeypatch.setattr("minitune.experiments.jobs.cores", lambda: 1)
+
+
 @pytest.fixture
 def no_curve(monkeypatch):
     """A figure takes longer than all the rest of a small run."""

@@ -16,7 +16,12 @@ def test_compare_prints_a_table_and_writes_json_and_a_figure(capsys, models, her
     assert "24 rows" in out and "bad 12, good 12" in out, "it must say first what it read"
     result = json.loads((here / "rows.json").read_text())
     assert {"task", "model", "seeds", "metric", "rows", "set"} == set(result) and result["set"] == ["steps=2"]
-    assert [row["method"] for row in result["rows"]] == ["majority", *methods.split(","), "random-weights"]
+    assert [row["method"] for row in result["rows"]] == [
+        "majority",
+        "bag-of-words",
+        *methods.split(","),
+        "random-weights",
+    ]
     fields = {"method", "shots", "score", "low", "high", "draws", "trainable", "seconds", "bytes", "balanced", "error"}
     assert all(set(row) == fields and len(row["draws"]) == 1 for row in result["rows"])
     trainable = {row["method"]: row["trainable"] for row in result["rows"]}
@@ -29,6 +34,16 @@ def test_compare_leaves_out_verbalizers_without_words_and_says_why(capsys, model
     status, out, _ = compare_own(capsys, models, "--methods", "zero-shot,frozen+head", data="stars.csv")
     assert status == 0 and "--label-words" in out
     assert "zero-shot" not in out.partition("accuracy")[2] and "frozen+head" in out
+
+
+def test_where_counting_words_is_better_than_every_method_compare_says_so(capsys, models, here, no_curve, monkeypatch):
+    monkeypatch.setattr("minitune.experiments.compare_report.plot", lambda *_: None)
+    told = "\nbag-of-words, which knows no language model, is better than every method here\n"
+    status, out, err = compare_own(capsys, models, "--methods", "frozen+head", "--set", "lr=1e-9")
+    assert (status, err) == (0, "") and told in out and "Not clearly better than bag-of-words: frozen+head" in out
+    write(here / "odd.csv", [(text.replace("was", "qwvxz"), label) for text, label in REVIEWS])
+    out = compare_own(capsys, models, "--methods", "frozen+head", "--set", "lr=1e-9", data="odd.csv")[1]
+    assert told in out and "minitune pretrain bert --text FILE --out runs/my-bert, and then add --model" in out
 
 
 @pytest.mark.lesson12
@@ -55,7 +70,7 @@ def test_without_shots_those_that_the_file_has_rows_for_are_compared(capsys, mod
 def test_the_same_command_gives_the_same_scores(capsys, models, here, no_curve):
     for name in ("a.json", "b.json"):
         compare_own(capsys, models, "--methods", "full+head", "--json", name, steps="steps=9")
-    first, second = (json.loads((here / name).read_text())["rows"][1]["draws"] for name in ("a.json", "b.json"))
+    first, second = (json.loads((here / name).read_text())["rows"][2]["draws"] for name in ("a.json", "b.json"))
     assert first == second
 
 

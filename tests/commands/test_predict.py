@@ -127,8 +127,10 @@ def test_numbers_and_tagged_words_of_ones_own(capsys, models, here, no_curve):
     (here / "w.conll").write_text("the O\nplot B-X\n\nso O\n")
     status, out, _ = run(capsys, "predict", "w", "--data", "w.conll", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
-    assert [(row["tokens"], len(row["answer"])) for row in rows] == [(["the", "plot"], 2), (["so"], 1)]
-    assert "no column 'text', only 'tokens', 'tags'" in run(capsys, "predict", "t", "--data", "w.conll")[2]
+    assert [(row["1"], len(row["answer"])) for row in rows] == [(["the", "plot"], 2), (["so"], 1)]
+    (here / "w.conll").write_text("the\nplot\n\nso\n")
+    assert run(capsys, "predict", "w", "--data", "w.conll", "--json")[0] == 0, "words need no tags to be asked for them"
+    assert "the column '1' holds a list, and a text was" in run(capsys, "predict", "t", "--data", "w.conll")[2]
 
 
 def test_what_was_cut_is_said(capsys, tuned):

@@ -78,6 +78,16 @@ def test_methods_lists_them_all_and_help_lists_a_methods_settings(capsys, here):
         assert run(capsys, command, "--help")[0] == 0
 
 
+def test_on_a_file_of_ones_own_the_test_score_has_that_of_a_bag_of_words_beside_it(capsys, models, here, no_curve):
+    status, out, err = tune(capsys, models, "frozen+head", "--set", "lr=1e-9")
+    assert (status, err) == (0, "") and "accuracy on test, bag-of-words" in out
+    own, bag = (float(line.split()[-1]) for line in out.splitlines() if line.startswith("accuracy on test"))
+    better = f"bag-of-words, which knows no language model, is better on the test: {bag:.3f}, and frozen+head {own:.3f}"
+    assert own < bag and better in out, "nothing was learned, and the user is not told that counting words is better"
+    status, out, _ = tune(capsys, models, "frozen+head", "--task", "sentiment", data=None)
+    assert status == 0 and "bag-of-words" not in out
+
+
 def test_a_tune_that_fails_leaves_the_last_one_whole(capsys, models, here, no_curve):
     tune(capsys, models, "frozen+head")
     before = (here / "t" / "tuned.pt").read_bytes()

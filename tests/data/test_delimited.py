@@ -58,4 +58,14 @@ def test_a_line_with_a_field_too_many_is_one_row_that_cannot_be_used(write):
         table_of(path)
     reading = Reading(path, Layout(skip_bad=True))
     assert [place for place, _ in read_table(reading).rows] == ["line 2", "line 5"]
-    assert reading.told() == ["rows that are left out: 2 (2 x another number of fields than the first line has)"]
+    assert reading.report() == ["rows that are left out: 2 (2 x another number of fields)"]
+
+
+def test_one_odd_line_hides_neither_that_quotes_are_letters_nor_how_many_columns_there_are(write):
+    lines = [f"spam\t{text}" for text in ("a", '"go now', "b", "c", "d", 'e"', "f", "g", "h", "i", "j")]
+    path = write("\n".join(["ham  without a tab", *lines]) + "\n", "a.tsv")
+    with pytest.raises(UserError, match=r"line 1: 1 fields, and most lines have 2; "):
+        table_of(path, header=False)
+    reading = Reading(path, Layout(header=False, skip_bad=True))
+    assert [row["2"] for _, row in read_table(reading).rows][1:6:4] == ['"go now', 'e"']
+    assert any("quotes do not close" in note for note in reading.report())

@@ -18,7 +18,7 @@ def even(number):
 def test_good_rows_keep_their_places(tmp_path):
     reading = Reading(tmp_path)
     assert reading.each(ROWS[::2], even) == [("line 2", 1), ("line 4", 2), ("line 6", 3), ("line 8", 4), ("line 10", 5)]
-    assert reading.told() == []
+    assert reading.report() == []
 
 
 def test_one_bad_row_is_told_with_how_to_mend_it(tmp_path):
@@ -45,7 +45,7 @@ def test_rows_that_are_left_out_are_counted_by_cause(tmp_path):
         return number
 
     assert len(reading.each(ROWS, small)) == 3
-    assert reading.told() == ["rows that are left out: 12 (7 x too large; 5 x an odd number)"], (
+    assert reading.report() == ["rows that are left out: 12 (7 x too large; 5 x an odd number)"], (
         "counted by what was found, and not by its cause"
     )
 

@@ -64,4 +64,4 @@ def test_fields_of_a_record_that_are_not_used_are_said(write):
     ]
     reading = Reading(write(json.dumps(records), "a.json"))
     find_columns(read_table(reading), reading)
-    assert reading.told() == ["columns that are not used: system, history"]
+    assert reading.report() == ["columns that are not used: system, history"]

@@ -1,5 +1,7 @@
 """Lesson 01, tokenizers: nothing is lost, and nothing that a user writes becomes a special token."""
 
+import copy
+import pickle
 import random
 
 import pytest
@@ -167,6 +169,14 @@ def test_special_symbols_in_a_text_stay_text_also_after_save_and_load(tokenizer,
             special = set(one.encode(text)) & set(range(len(one.specials))) - {one.unk_id}
             message = f"{text!r} became {one.tokens(special)}: the switch is not in the file, set it at every load"
             assert not special, message
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda its: pickle.loads(pickle.dumps(its))], ids=["copied", "sent"])
+def test_special_symbols_stay_text_in_a_copy_and_in_another_process(tokenizer, again):
+    other = again(tokenizer)
+    for text in SPOKEN:
+        assert other.encode(text) == tokenizer.encode(text), f"{text!r} became a special token: the library forgets it"
+    assert vars(other).keys() == vars(tokenizer).keys() and other.special_ids == tokenizer.special_ids
 
 
 def test_loaded_equals_saved(tokenizer, tmp_path):

@@ -1,13 +1,18 @@
 """Lesson 6: methods by name, fair draws, and the figures of the table."""
 
+import pickle
+from collections import Counter
+
 import pytest
 import torch
 
-from minitune.data.examples import Dataset, Example
+from minitune.data.examples import Dataset, Example, draw
 from minitune.errors import UserError
-from minitune.experiments.baselines import Row, known_words, majority, median
-from minitune.experiments.compare import compare
+from minitune.experiments.baselines import Row, commonest_answer, copied_input, known_words, majority, median
+from minitune.experiments.compare import Cell, Comparison, Measured, compare, row_of
 from minitune.experiments.compare_report import compare_json, compare_table, plot, spaced
+from minitune.experiments.experiment import Readings
+from minitune.experiments.jobs import processes_for
 from minitune.methods import method as methods
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
@@ -15,10 +20,13 @@ from minitune.methods.several import all_methods, parse_all
 from minitune.methods.what import What
 from minitune.models.build import KINDS, random_model
 from minitune.predictors.tagger import TaggedWords
+from minitune.predictors.writer import Writing
 from minitune.questions.kinds import KINDS as QUESTIONS
 from minitune.questions.question import Question
 from minitune.training.checkpoint import Checkpoint, fingerprint, random_twin
 from minitune.tuning.rates import RATES
+from minitune.tuning.trained import count, trainable
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson06
 
@@ -118,7 +126,15 @@ def test_random_weights_are_other_weights_of_the_same_shape(checkpoint):
 def test_majority_is_the_commonest_class_of_the_pool():
     data = Dataset("toy", ("bad", "good"), (*GOOD, *BAD[:2]), tuple(BAD[:3] + GOOD[:1]))
     row = majority(data, 4, seeds=2)
-    assert row.score == 0.25 and row.balanced == 0.5, "of uneven classes a constant answer has half of the balanced"
+    expect(row.score, 0.25, {"the commonest class of the test: it was looked at": 0.75})
+    assert row.balanced == 0.5, "of uneven classes a constant answer has half of the balanced"
+
+
+def test_majority_looks_at_no_test():
+    uneven = Dataset("toy", ("bad", "fair", "good"), (*GOOD, *BAD), (*BAD[:2], Example("so", None, 2)))
+    row = majority(uneven, 4, seeds=1)  # "fair" is the commonest of the pool, and no test example is
+    expect(row.score, 0.0, {"the commonest class of the test: it was looked at": 2 / 3})
+    expect(row.balanced, 0.0, {"a constant answer has no share of a class that it never gives": 1 / 2, "1 / C": 1 / 3})
 
 
 def test_the_median_is_off_by_least_and_ranks_nothing():
@@ -132,6 +148,66 @@ def test_known_words_have_the_tag_that_they_had_most_often():
     test = TaggedWords(("rose", "met", "basil"), (1, 0, 1))
     row = known_words(Dataset("toy", ("O", "PER"), (train,), (test,), by_class=False), 1, 2)
     assert row.draws == [pytest.approx(2 * 1 / (1 + 2))] * 2, "one of two names is known"
+
+
+def one_draw(dataset, seed):
+    """The words of the one training example."""
+    return draw(dataset, 1, seed)[0][0].words
+
+
+def test_known_words_are_those_of_each_draw():
+    pool = tuple(TaggedWords(("rose", word), (1, 0)) for word in ("met", "saw", "has", "is"))
+    pool = (*pool, *(TaggedWords(("Basil", word), (1, 0)) for word in ("met", "saw", "has", "is")))
+    test = (TaggedWords(("basil", "met", "rose"), (1, 0, 1)),)
+    data = Dataset("toy", ("O", "PER"), pool, test, by_class=False)
+    row = known_words(data, 1, 6)
+    expect(row.draws, [2 / 3] * 6, {
+        "the words of the whole pool are known, and not those of the draw": [1.0] * 6,
+        "a word in capitals is another word": [2 / 3 if "rose" in one_draw(data, seed) else 0.0 for seed in range(6)],
+    })  # fmt: skip
+
+
+def test_answers_without_a_model_by_hand():
+    def written(answer, group, text_b=""):
+        return Writing("so", answer, text_b=text_b, group=group)
+
+    pool = (written("a", "one"), written("b", "two"), written("b", "two"), written("b", "two"), written("a", "one"))
+    test = (written("a", "one", "a"), written("b", "two", "so"), written("b", "three", "b"), written("c", "two"))
+    data = Dataset("toy", (), pool, test, by_class=False)
+    expect(commonest_answer(data, 2, 2).draws, [3 / 4] * 2, {
+        "the commonest answer of all is given to every kind of instruction": [1 / 2] * 2,
+    })  # fmt: skip
+    assert copied_input(data, 2, 1).draws == [2 / 4], "two of the inputs are the answer"
+
+
+# a row, from the trials of all draws
+
+
+def test_a_row_is_made_of_all_its_draws():
+    cells = []
+    for seed, (seconds, balanced, share) in enumerate(((1.0, 0.2, 1.0), (2.0, 0.4, 1.0), (6.0, 0.9, 0.8))):
+        test = {"accuracy": 0.1 * seed, "balanced accuracy": balanced, "largest share": share}
+        answered = Counter(good=round(20 * share), bad=round(20 - 20 * share))
+        cells.append(Measured(test | {"mean absolute error": seconds}, answered, 700, 288, seconds))
+    row = row_of("p-tuning", 4, cells)
+    assert (row.method, row.shots, row.trainable, row.bytes) == ("p-tuning", 4, 700, 288)
+    expect(row.draws, [0.0, 0.1, 0.2])
+    expect(row.seconds, 3.0, {"of all draws together": 9.0, "of the last draw": 6.0})
+    expect(row.balanced, 0.5, {"of the last draw": 0.9, "the accuracy": 0.1})
+    expect(row.error, 3.0, {"of the last draw": 6.0})
+    expect(row.lopsided, "93% good", {"of the last draw alone, where it is 80%": "", "of the first": "100% good"})
+    assert row_of("p-tuning", 4, cells[2:]).lopsided == "", "80% is not nearly all"
+
+
+def test_what_is_trained_and_what_is_stored_of_a_prompt_that_a_network_wrote(checkpoint):
+    method, asked = Method.parse("p-tuning", ["length=3", "steps=1"]), question(checkpoint.kind)
+    whole = count(trainable(method.build(checkpoint, asked, 0)))
+    work = Comparison(DATA, asked, {"p-tuning": (method, checkpoint)}, Readings(DATA.test))
+    cell = work(Cell("p-tuning", 2, 0))
+    expect(cell.trainable, whole, {"counted after the network that wrote the prompt was folded into it": 3 * 24})
+    expect(cell.bytes, 4 * 3 * 24, {
+        "the network that wrote the prompt is not stored": 4 * whole, "numbers, and not bytes": 3 * 24,
+    })  # fmt: skip
 
 
 def test_an_unknown_control_is_refused(checkpoint):
@@ -166,7 +242,21 @@ def test_a_constant_answer_on_uneven_classes_is_seen_for_what_it_is(checkpoint):
 def test_the_difference_is_paired_by_draw():
     first, second = Row("a", 4, [0.5, 0.7]), Row("b", 4, [0.7, 0.7])  # 0.2 and 0 better: half of 0.2 on either side
     low, high = 0.1 - 12.71 * 0.1, 0.1 + 12.71 * 0.1
-    assert f"+0.100 [{low:+.3f}, {high:+.3f}]" in compare_table([first, second])
+    table = compare_table([first, second])
+    assert "-0.100 [" not in table, "the sign is turned: better than the first is above 0"
+    assert f"+0.100 [{low:+.3f}, {high:+.3f}]" in table, "the interval is not that of the differences, draw by draw"
+
+
+def test_a_small_gain_on_every_draw_is_clear():
+    """The draws differ by much, and one method from the other always by the same: only pairs show it."""
+    draws = [0.3, 0.5, 0.7]
+    table = compare_table([Row("majority", 4, draws), Row("a", 4, [score + 0.05 for score in draws])])
+    assert "Not clearly better" not in table, "intervals of two means are compared, and not the pairs of each draw"
+
+
+def test_a_baseline_is_that_of_the_same_number_of_examples():
+    rows = [Row("known-words", 4, [0.5]), Row("known-words", 8, [0.8]), Row("a", 4, [0.7]), Row("a", 8, [0.7])]
+    assert "known-words: a at 8\n" in compare_table(rows), "compared with the baseline at another number of examples"
 
 
 def test_a_single_draw_has_no_interval():
@@ -226,7 +316,7 @@ def test_a_setting_goes_to_each_method_that_has_it(checkpoint):
     with pytest.raises(UserError, match=r"no method here has a setting 'rang'; among them they have .*rank"):
         parse_all(["lora+head", "frozen+head"], ["rang=2"])
     rows = compare(DATA, checkpoint, question(checkpoint.kind), ["lora+head"], [1], 1, settings={"rank": 1, "steps": 2})
-    assert rows[1].trainable == 2 * 2 * 2 * 24 + 2 * 24 + 2, "two layers, query and value, A and B of rank 1, a head"
+    assert rows[2].trainable == 2 * 2 * 2 * 24 + 2 * 24 + 2, "two layers, query and value, A and B of rank 1, a head"
 
 
 SEVERAL = [
@@ -252,8 +342,32 @@ def test_rows_come_for_each_number_of_examples(checkpoint):
     asked, settings = question(checkpoint.kind), {"steps": 2}
     rows = compare(DATA, checkpoint, asked, ["frozen+head"], [1, 2], seeds=2, settings=settings)
     assert [(row.method, row.shots) for row in rows] == [
-        (name, shots) for name in ("majority", "frozen+head", "random-weights") for shots in (1, 2)
+        (name, shots) for name in ("majority", "bag-of-words", "frozen+head", "random-weights") for shots in (1, 2)
     ]
+
+
+def through_pickle(work, cells, jobs, bar):
+    """What several processes come to: each has its own copy of the work, and gives a copy of each result."""
+    copies = [pickle.loads(pickle.dumps(work)) for _ in range(jobs)]
+    return [pickle.loads(pickle.dumps(copies[i % jobs](cell))) for i, cell in enumerate(cells)]
+
+
+def plain(rows):
+    return [(row.method, row.shots, row.draws, row.trainable, row.bytes, row.balanced, row.lopsided) for row in rows]
+
+
+def test_the_rows_are_the_same_however_many_processes_compute_them(checkpoint, monkeypatch):
+    methods = ["zero-shot", "frozen+head", "full+head", "prefix-tuning"]
+    given = (DATA, checkpoint, question(checkpoint.kind), methods, [1, 2], 2, "shuffled-labels", {"steps": 2})
+    alone = compare(*given)
+    monkeypatch.setattr("minitune.experiments.jobs.in_processes", through_pickle)
+    assert plain(compare(*given, jobs=3)) == plain(alone)
+
+
+def test_a_gpu_is_used_by_one_process(checkpoint):
+    assert processes_for(checkpoint, 4) == 4
+    checkpoint.model.to("meta")
+    assert processes_for(checkpoint, 4) == 1
 
 
 def test_the_curves_are_drawn_and_their_names_do_not_cover_each_other(tmp_path):

@@ -1,12 +1,16 @@
 """The gain over random weights, on a labelled file of one's own."""
 
 import csv
+from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
 from minitune.errors import UserError
 from minitune.experiments import gain as module
 from minitune.experiments.gain import gain, probe_data
+from minitune.training.checkpoint import fingerprint, random_twin
+from tests.naming import expect
 from tests.tiny import checkpoint
 
 WORDS = {"good": ("great", "good", "clever"), "bad": ("awful", "dull", "sad")}
@@ -48,6 +52,25 @@ def test_the_model_and_its_twin_are_trained_on_the_same_examples(kind, file, mon
     assert len({train for _, _, seed, train in seen if seed == 1}) == 1, "each sees another draw"
     models = [start for name, start, seed, _ in seen if (name, seed) == ("full+head", 0)]
     assert models[0] is base and models[1] is not base
+    weights = [fingerprint(its.model) for its in (models[1], random_twin(base, 5), random_twin(base), base)]
+    assert weights[0] != weights[3], "the twin has the pretrained weights"
+    assert weights[0] == weights[1], "the twin is not what the model itself started from" + (
+        ", but that of seed 0" * (weights[0] == weights[2])
+    )
+
+
+def test_the_rarest_class_says_how_many_examples_there_are(file, monkeypatch):
+    """Twelve of one class and three of the other, to draw from: all draws need as many of each."""
+    path, shots = file(9), []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(lines[:1] + lines[1:19] + lines[19:25]) + "\n", encoding="utf-8")
+    monkeypatch.setattr(module, "learn", lambda *its: shots.append(its[4]))
+    monkeypatch.setattr(module, "trial", lambda learned, test: SimpleNamespace(score=0.5))
+    data = probe_data(path)
+    gain(checkpoint("gpt"), data)
+    counts = Counter(example.label for example in data.dataset.pool)
+    assert max(counts.values()) > min(counts.values()) and len(shots) == 12
+    expect(shots[0], min(counts.values()), {"as many as are asked for elsewhere, which a class lacks": module.SHOTS})
 
 
 def test_the_test_part_is_cut_down_and_keeps_all_classes(file, monkeypatch):

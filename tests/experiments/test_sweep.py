@@ -11,6 +11,7 @@ from minitune.experiments.sweep import Swept, best_rates, sweep, sweep_table
 from minitune.methods.fitting import fit
 from minitune.methods.method import Method
 from tests import tiny
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson04
 POOL = tuple(Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread")
@@ -53,13 +54,15 @@ FOUND = [
 
 def test_the_best_rate_has_the_highest_mean_and_never_blew_up():
     assert FOUND[1].mean == pytest.approx(0.7)
-    assert best_rates(FOUND)["a"] == 0.01, "a rate that blew up in one draw is no good rate"
-    assert "c" not in best_rates(FOUND)
+    expect(best_rates(FOUND)["a"], 0.01, {
+        "a rate that blew up in one draw is no good rate": 0.001, "the first rate, whatever its scores": 0.1,
+    })  # fmt: skip
+    assert "c" not in best_rates(FOUND), "a method that blew up at every rate has a best one"
 
 
 def test_of_equal_rates_the_lowest():
     for order in (FOUND, FOUND[::-1]):
-        assert best_rates(order)["b"] == 0.01, "rates are given in any order"
+        expect(best_rates(order)["b"], 0.01, {"of equals the highest rate: the next step up may blow up": 0.1})
 
 
 def test_the_table_marks_the_best():
@@ -77,7 +80,8 @@ def test_every_rate_and_method_sees_the_same_draws_and_the_rate_is_the_one_in_th
     def spy(method, predictor, train_set, dev, seed, steps):
         seen.append((method.name, method.changes["lr"], seed, tuple(train_set), tuple(dev)))
         config = method.training(predictor, 100, seed)
-        assert config.lr == method.changes["lr"] and config.steps == 3
+        expect(config.lr, method.changes["lr"])
+        expect(config.steps, 3, {"the other settings of the method are lost beside the rate": 100})
         return fit(method, predictor, train_set, dev, seed)
 
     monkeypatch.setattr(experiment, "fit", spy)
@@ -103,6 +107,7 @@ def test_the_score_is_of_the_tasks_dev_set_and_not_of_the_draws(monkeypatch):
 
     monkeypatch.setattr(Method, "build", build)
     run(rates=(0.1,), seeds=1)
+    assert not set(judged[-1]) & set(POOL), "the draw's small dev set judges, which has chosen the weights already"
     assert judged[-1] == DEV
     judged.clear()
     run(rates=(0.1,), seeds=1, dataset=Dataset("toy", tiny.LABELS, POOL, ()))

@@ -6,6 +6,7 @@ import pytest
 
 from minitune.errors import UserError
 from minitune.experiments.worth import worth
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson07
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -37,14 +38,63 @@ def test_a_straight_curve_by_hand():
     other = {n: [math.log(n / 3)] * 2 for n in (1, 3, 27)}
     found = worth(first, other, FEW)
     assert found.height == pytest.approx((0.0, math.log(9))), "the common height is where both curves are"
-    assert found.times == pytest.approx(3, rel=1e-9)
-    assert found.examples == pytest.approx((3 - 1) * (9 - 1) / math.log(9), rel=1e-5)  # integral of 2 e^a / log 9
+    expect(found.times, 3.0, {"the other way round": 1 / 3})
+    right = (3 - 1) * (9 - 1) / math.log(9)  # the integral of 2 e^a, over log 9
+    expect(found.examples, right, {
+        "the other way round": -right,
+        "not over the height": 16.0,
+        "the curves lie straight over n, and not over log n": (3 + 27) / 2 - (1 + 9) / 2,
+    }, tolerance=1e-5)  # fmt: skip
+
+
+def straight_over_n():
+    """Between (1, 0) and (9, log 9), and from (1, 0) by (9, log 3) to (81, log 9): areas of triangles and strips."""
+    return ((1 + 9) / 2 * math.log(3) + (9 + 81) / 2 * math.log(3)) / math.log(9) - (1 + 9) / 2
+
+
+def test_a_curve_whose_distance_grows_by_hand():
+    """n(a) = e^a and m(a) = e^2a, for a from 0 to log 9: three times as many in the mean, in logarithms."""
+    top = math.log(9)
+    found = worth({n: [math.log(n)] * 2 for n in (1, 9)}, {n: [math.log(n) / 2] * 2 for n in (1, 9, 81)})
+    expect(found.times, 3.0, {
+        "the mean of m / n, not exp of the mean of log m - log n": 8 / top,
+        "the ratio of two means, not the mean of ratios": 40 / 8,
+        "the other way round": 1 / 3,
+    }, tolerance=1e-5)  # fmt: skip
+    expect(found.examples, (40 - 8) / top, {
+        "the other way round": (8 - 40) / top,
+        "the curves lie straight over n, and not over log n": straight_over_n(),
+    }, tolerance=1e-5)  # fmt: skip
+
+
+def test_a_draw_that_dips_is_in_the_mean_before_the_curve_is_made_to_rise():
+    """Single draws fall, and their mean at first rises and then dips: the mean alone never falls."""
+    dipping = {1: [0.3, 0.3], 2: [0.6, 0.4], 4: [0.5, 0.7], 8: [0.2, 0.8], 16: [0.8, 0.9]}  # 0.3, 0.5, 0.6, 0.5, 0.85
+    other = {size: [mean] * 2 for size, mean in ((1, 0.3), (4, 0.5), (64, 0.85))}
+
+    def worth_of(*means):
+        found = worth({size: [mean] * 2 for size, mean in zip(dipping, means, strict=True)}, other)
+        return [found.examples, found.times]
+
+    found = worth(dipping, other)
+    expect([found.examples, found.times], worth_of(0.3, 0.5, 0.6, 0.6, 0.85), {
+        "each draw was made to rise before the mean was taken": worth_of(0.3, 0.5, 0.65, 0.70, 0.85),
+    })  # fmt: skip
 
 
 def test_identical_curves_are_worth_nothing():
     found = worth(curve(RISING, noise=0.003), curve(RISING, noise=0.003))
     assert (found.examples, found.times) == (0.0, 1.0)
-    assert found.examples_interval == (0.0, 0.0), "the draws are paired, and are resampled apart"
+    expect(found.examples_interval, (0.0, 0.0))
+
+
+def test_the_draws_are_resampled_in_pairs():
+    """A lucky draw is lucky for both: four times as many are four times as many in each of them."""
+    noise = [-0.2, -0.1, 0.0, 0.1, 0.2]
+    first = {size: [mean + its for its in noise] for size, mean in RISING.items()}
+    other = {size * 4: draws for size, draws in first.items()}
+    low, high = worth(first, other).times_interval
+    assert high - low < 1e-6, f"{low:.1f} to {high:.1f}: draws that belong together are resampled apart"
 
 
 def test_what_was_reached_stays_reached():

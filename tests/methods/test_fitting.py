@@ -4,12 +4,16 @@ import pytest
 import torch
 
 from minitune.errors import UserError
+from minitune.methods import fitting
 from minitune.methods.fitting import BATCH_SIZE, fit, steps_for
 from minitune.methods.method import Method
+from minitune.methods.read import READ
 from minitune.methods.what import WHAT
 from minitune.training import loop
+from minitune.tuning.rates import default_rate
 from minitune.tuning.trained import trainable
 from tests import tiny
+from tests.naming import expect
 from tests.tiny import EXAMPLES
 
 pytestmark = [pytest.mark.lesson04, pytest.mark.lesson05]
@@ -90,6 +94,51 @@ def test_layerwise_rates_belong_to_the_parameters_of_what_is_trained(monkeypatch
         assert {r for name, r in seen["rates"].items() if name.startswith(f"model.{part}")} == {rate}, part
     assert "readout.linear.weight" not in seen["rates"], "the head learns at the whole rate"
     assert rates_of(monkeypatch, "full+head")["rates"] == {}
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_a_read_out_with_a_rate_of_its_own_has_it_whatever_the_methods_rate(kind, monkeypatch):
+    """The loop is given parts of the method's rate: 3e-3 is three times the 1e-3 of full tuning of a BERT."""
+    seen = {}
+    monkeypatch.setattr(
+        "minitune.methods.fitting.train", lambda module, batch_at, config, **rest: seen.update(rest) or loop.History()
+    )
+    method, predictor = build("full+probe", "steps=8", kind=kind)
+    fit(method, predictor, EXAMPLES, [], seed=0)
+    own, whole = READ["probe"].rate[kind], method.rate(predictor)
+    assert own != whole
+    for name, part in seen["rates"].items():
+        assert name.startswith("readout.")
+        expect(part * whole, own, {
+            "the rate itself is given, and taken as a part of the method's": own * whole,
+            "the read-out learns at the method's rate": whole,
+        })  # fmt: skip
+    assert len(seen["rates"]) == 2
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_the_rate_is_the_read_outs_where_nothing_else_trains_and_else_the_methods(kind):
+    for read in ("soft", "probe", "prototypes"):
+        row = READ[read]
+        for what in ("frozen", "full", "lora"):
+            method, predictor = build(f"{what}+{read}", kind=kind)
+            of_method = default_rate(what, kind, predictor.reads_words)
+            alone = (row.alone or row.rate)[kind]
+            right = alone if what == "frozen" else of_method
+            wrong = {"the read-out's own": alone, "the method's": of_method}
+            wrong = {cause: value for cause, value in wrong.items() if value != right}
+            expect(method.rate(predictor), right, wrong)
+
+
+def test_the_dev_set_is_what_the_weights_are_chosen_by_and_the_seed_what_the_batches_follow(monkeypatch):
+    method, predictor = build("frozen+head", "steps=10")
+    looked, batches = [], []
+    monkeypatch.setattr(predictor, "measure", lambda items: looked.append(len(items)) or {"accuracy": 0.0, "loss": 1.0})
+    real = fitting.ExampleBatches
+    monkeypatch.setattr(fitting, "ExampleBatches", lambda *its: batches.append(its[2:]) or real(*its))
+    fit(method, predictor, EXAMPLES, EXAMPLES[:2], seed=8)
+    expect(looked[0], 2, {"the weights are chosen by the examples that they were trained on": 6})
+    expect(batches[0], (BATCH_SIZE, 8), {"all draws have the batches of seed 0": (BATCH_SIZE, 0)})
 
 
 def test_a_layer_of_half_the_rate_moves_half_as_far():

@@ -3,8 +3,10 @@
 import pytest
 
 from minitune.errors import UserError
+from minitune.methods.asked import ASKED
 from minitune.methods.help import formula, method_help, methods_table, rates_table
-from minitune.methods.method import Method
+from minitune.methods.method import NAMED, Method
+from minitune.methods.read import READ
 from minitune.methods.what import WHAT
 from minitune.tuning.rates import RATES
 
@@ -35,5 +37,7 @@ def test_every_method_has_a_line_with_its_formula():
     for what in WHAT:
         assert formula(what) and "\n" not in formula(what)
         assert any(line.startswith(f"{what} ") and formula(what) in line for line in text.splitlines()), what
+    for name in (*ASKED, *READ, *NAMED, "... +calibrated"):
+        assert any(line.startswith(f"{name} ") for line in text.splitlines()), f"{name} is an answer, and is not listed"
     with pytest.raises(UserError, match="'lorra' is unknown"):
         method_help("lorra")

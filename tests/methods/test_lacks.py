@@ -105,7 +105,7 @@ def test_compare_on_such_a_base_measures_it_by_the_same_base_with_random_weights
     rows = compare(
         DATA, lacking("MLM head", "pooler"), tiny.question("bert"), ["full+head"], (1,), 1, settings={"steps": 2}
     )
-    assert [row.method for row in rows] == ["majority", "full+head", "random-weights"]
+    assert [row.method for row in rows] == ["majority", "bag-of-words", "full+head", "random-weights"]
 
 
 @pytest.mark.parametrize(("lacks", "method"), [(NO_WORDS, "lora+head"), (NO_POOLER, "top+head"), (NO_POOLER, "lora")])

@@ -9,15 +9,18 @@ from torch.nn import functional as F
 from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.models.build import random_model
-from minitune.predictors.classifier import Classifier, collate, rightness
-from minitune.predictors.predictor import ExampleBatches
-from minitune.prompting.template import Template
+from minitune.predictors.classifier import Classifier, collate, collate_variations, content_free, rightness
+from minitune.predictors.predictor import ExampleBatches, label_log_chance
+from minitune.prompting.template import Rendered, Template
+from minitune.readout.calibrated import Calibrated, prior
 from minitune.readout.head import Head
+from minitune.readout.prototypes import Prototypes
 from minitune.readout.verbalizer import verbalizer
 from minitune.training.loop import TrainConfig, train
 from minitune.tuning.all_or_nothing import freeze
 from minitune.tuning.prompt_tuning import PromptConfig, add_prompt
 from tests.conftest import make_bert, make_gpt
+from tests.naming import expect
 
 pytestmark = [pytest.mark.lesson04, pytest.mark.lesson06]
 EXACT = {"rtol": 0, "atol": 1e-6}
@@ -280,3 +283,115 @@ def test_measure_and_answers_by_hand(classifier, monkeypatch):
     wanted = {"accuracy": right, "loss": expected, "largest share": share}
     assert {name: found[name] for name in wanted} == pytest.approx(wanted, abs=1e-5)
     assert classifier.answers(EXAMPLES) == [("bad", "good")[best] for best in scores.argmax(dim=1).tolist()]
+
+
+def test_of_uneven_classes_every_measure_by_hand(classifier, monkeypatch):
+    """Four of one class, three of the other; the first is said six times, twice of them wrongly."""
+    scores = torch.tensor([[0.0, 1], [1, 0], [1, 0], [1, 0], [1, 0], [1, 0], [1, 0]])
+    monkeypatch.setattr("minitune.predictors.classifier.over", lambda predictor, items, function: scores)
+    labels = [1, 0, 0, 0, 0, 1, 1]
+    items = [item._replace(label=label) for item, label in zip(classifier.items(EXAMPLES), labels, strict=True)]
+    found = classifier.measure(items)
+    expect(found["accuracy"], 5 / 7)
+    expect(found["balanced accuracy"], (4 / 4 + 1 / 3) / 2, {
+        "the mean over the classes that are said: precision, and not recall": (1 + 4 / 6) / 2,
+        "the accuracy": 5 / 7,
+    })  # fmt: skip
+    expect(found["largest share"], 6 / 7, {"the share of the commonest label, not of the commonest answer": 4 / 7})
+
+
+# the chance of an answer
+
+
+def test_the_log_chance_is_that_of_each_ones_own_label(classifier):
+    scores = classifier.scores(EXAMPLES).double()
+    labels = torch.tensor([e.label for e in EXAMPLES])
+    items = classifier.items(EXAMPLES)
+    with torch.no_grad():
+        found = classifier.log_chance(classifier.collate(items))
+    own = labels[:, None]
+    expect(found, scores.log_softmax(dim=1).gather(1, own)[:, 0], {
+        "the score itself, which is no logarithm of a probability": scores.gather(1, own)[:, 0],
+        "of the likeliest class, and not of the example's own": scores.log_softmax(dim=1).amax(dim=1),
+        "the softmax runs over the batch": scores.log_softmax(dim=0).gather(1, own)[:, 0],
+        "the probability, and not its logarithm": scores.softmax(dim=1).gather(1, own)[:, 0],
+    }, tolerance=1e-5)  # fmt: skip
+
+
+def test_the_log_chance_of_several_labels_is_of_all_together():
+    logits = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    label = torch.tensor([[2, -100, 0, 1], [-100, 1, -100, -100]])
+    logs = logits.log_softmax(dim=-1)
+    first, second = logs[0, 0, 2] + logs[0, 2, 0] + logs[0, 3, 1], logs[1, 1, 1]
+    padding = torch.stack([logs[0, 1, 0], logs[1, 0, 0] + logs[1, 2, 0] + logs[1, 3, 0]])
+    right = torch.stack([first, second])
+    expect(label_log_chance(logits, label), right, {
+        "a mean over all places, padding among them": right / 4,
+        "a mean over the places that count": right / torch.tensor([3.0, 1.0]),
+        "places without a label count as if it were the first": right + padding,
+    })  # fmt: skip
+
+
+# calibration
+
+
+def test_a_question_about_nothing_is_asked_three_times_and_of_both_texts(tokenizer):
+    classifier = build(tokenizer, "head", "{text} {sep} {text_b}")
+    classifier.readout = Calibrated(classifier.readout, 2)
+    both = [Example(text, text) for text in ("N/A", "[MASK]", "")]
+
+    def prior_of(examples):
+        hidden = torch.cat([classifier.read(classifier.collate(classifier.items([example]))) for example in examples])
+        return prior(classifier.readout.readout, hidden, classifier.model).log().detach()
+
+    classifier.calibrate()
+    wrong = {
+        "only the first of the three texts is asked": prior_of(both[:1]),
+        "the empty text is left out": prior_of(both[:2]),
+        "the second text of a pair is left empty": prior_of([Example(e.text, "") for e in both]),
+    }
+    expect(classifier.readout.log_prior, prior_of(both), wrong, tolerance=1e-6)
+
+
+def test_nothing_can_be_asked_of_a_gpt_that_would_read_no_token(tokenizer):
+    texts = [example.text for example in content_free(Template.parse("{text}"), tokenizer)]
+    assert texts == ["N/A", "[MASK]"] + [""] * (tokenizer.kind == "bert")
+    assert len(content_free(Template.parse("{text} so {mask}"), tokenizer)) == 3
+
+
+# joints with read-outs
+
+
+def test_what_a_read_out_learns_between_examples_is_in_the_loss(tokenizer):
+    """ProtoVerb's two losses: without the second the prototypes alone are learned, and no space."""
+    classifier = build(tokenizer)
+    torch.manual_seed(1)
+    classifier.readout = Prototypes(24, 2).double()
+    for readout in (classifier.readout, Calibrated(classifier.readout, 2)):
+        classifier.readout = readout
+        batch = classifier.collate(classifier.items(EXAMPLES))
+        hidden = classifier.read(batch)
+        plain = F.cross_entropy(classifier(batch), batch["label"])
+        between = readout.between(hidden, batch["label"])
+        assert between > 0.01
+        wrong = {"the loss between examples is left out": plain, "the loss of the classes is left out": between}
+        expect(classifier.loss(batch), plain + between, wrong, tolerance=1e-6)
+
+
+def test_where_a_variation_has_fewer_blanks_its_last_stands_for_the_rest(bert_tokenizer):
+    def row(*blanks):
+        return Rendered(ids=[5] * 8, types=[0] * 8, blanks=list(blanks), origin=["mask"] * 8)
+
+    batch = collate_variations([[row(2), row(3, 4, 6)], [row(1, 5), row(7)]], [0, 1], bert_tokenizer)
+    expect(batch["blanks"], torch.tensor([[[2, 2, 2], [3, 4, 6]], [[1, 5, 5], [7, 7, 7]]]), {
+        "the first blank stands for the rest": torch.tensor([[[2, 2, 2], [3, 4, 6]], [[1, 5, 1], [7, 7, 7]]]),
+        "variations and examples are mixed": torch.tensor([[[2, 2, 2], [1, 5, 5]], [[3, 4, 6], [7, 7, 7]]]),
+    })  # fmt: skip
+
+
+def test_a_model_of_which_a_part_is_trained_is_read_anew(classifier):
+    """Features of a model that changes are out of date after one step, even if only its last bias changes."""
+    freeze(classifier.model)
+    assert all(item.hidden is not None for item in classifier.items(EXAMPLES))
+    classifier.model.blocks[-1].mlp.down.bias.requires_grad_(True)
+    assert all(item.hidden is None for item in classifier.items(EXAMPLES)), "only a model that is frozen whole stays"

@@ -9,6 +9,7 @@ from minitune.models.generate import generate
 from minitune.predictors.conversation import Conversation
 from minitune.predictors.speaker import Sampling
 from minitune.predictors.writer import Writing
+from tests.naming import expect
 from tests.predictors.replies import EXAMPLES, WHATS, slowly, writer
 
 pytestmark = pytest.mark.lesson21
@@ -58,9 +59,15 @@ def test_the_second_turn_stands_behind_the_first_and_its_end():
     t = conversation.writer.tokenizer
     assert [say(conversation, example) for example in ASKED[:2]] == ["good .", "sad"]
     first, second = t.encode("so great soup :"), t.encode("so the hero was dull . :")
-    message = "question, answer, end, question: one after the other"
-    expected = [*first, *t.encode("good ."), t.end_id, *second]
-    assert conversation.speaker.asked == [first, expected], message
+    said = [*first, *t.encode("good ."), t.end_id]
+    expect(conversation.speaker.asked[0], first)
+    expect(conversation.speaker.asked[1], [*said, *second], {
+        "an earlier answer has no end: the next question goes on with it": [*said[:-1], *second],
+        "what was said stands behind the question": [*second, *said],
+        "the earlier question is left out": [*said[len(first) :], *second],
+        "the earlier answer is left out": [*first, *second],
+        "nothing is remembered": second,
+    })  # fmt: skip
     assert conversation.turns == [replace(ASKED[0], answer="good ."), replace(ASKED[1], answer="sad")]
 
 
@@ -98,10 +105,21 @@ def test_the_oldest_turn_is_forgotten_first_and_counted():
         left = list(before)  # by hand: one after the other, until the answer has its room too
         while sum(len(tokens_of(writer.tokenizer, turn)) for turn in left) + len(question) + 9 > 61:
             left.pop(0)
-        assert conversation.turns == left and asked.forgotten == len(before) - len(left), (
-            "not the oldest, or miscounted"
-        )
-        assert asked.ids == [i for turn in left for i in tokens_of(writer.tokenizer, turn)] + question
+
+        def read(turns, question=question):
+            return [i for turn in turns for i in tokens_of(writer.tokenizer, turn)] + question
+
+        wrong = {
+            "the newest turns are forgotten, and not the oldest": before[: len(left)],
+            "what no longer fits is kept: the list grows for ever": before,
+        }
+        expect(conversation.turns, left, {cause: turns for cause, turns in wrong.items() if turns != left})
+        expect(asked.forgotten, len(before) - len(left))
+        wrong = {
+            "the turns are read from the newest to the oldest": read(left[::-1]),
+            "the oldest turns are read, and the newest left out": read(before[: len(left)]),
+        }
+        expect(asked.ids, read(left), {cause: ids for cause, ids in wrong.items() if ids != read(left)})
         list(conversation.answer(asked))
         seen.append(asked.forgotten)
     assert 0 in seen[1:] and max(seen) >= 2, f"forgotten were {seen}: this test shows nothing"

@@ -8,6 +8,7 @@ from minitune.models import BERTConfig, GPTConfig
 from minitune.models.build import random_model
 from minitune.predictors.probes import commonest_object, news_loss, recall
 from minitune.training.checkpoint import Checkpoint
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson03
 ROWS = [
@@ -40,7 +41,11 @@ def test_recall_counts_the_likeliest_of_all_words(kind):
 
 
 def test_the_commonest_object_is_counted_by_relation():
-    assert commonest_object(ROWS) == 0.75  # alden twice of three, harp once of one
+    expect(commonest_object(ROWS), 0.75, {  # alden twice of three, harp once of one
+        "one object for all relations": 2 / 4,
+        "the commonest pair of all is counted for each relation": 4 / 4,
+        "a mean over relations, and not over rows": (2 / 3 + 1) / 2,
+    })  # fmt: skip
 
 
 def test_news_loss_is_the_mean_over_every_token_of_the_reports_and_their_end():

@@ -11,6 +11,7 @@ from minitune.questions.kinds import KINDS, scaled
 from minitune.questions.question import Question
 from minitune.readout.head import FreeNumber
 from tests import tiny
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson04
 EXAMPLES = [Example(example.text, None, 1e5 + 3e4 * example.label) for example in tiny.EXAMPLES]
@@ -30,7 +31,11 @@ def build(kind, name="frozen+number", question=QUESTION):
 
 
 def test_equal_numbers_share_their_rank():
-    assert ranks(torch.tensor([3.0, 1.0, 3.0, -2.0])).tolist() == [3.5, 2.0, 3.5, 1.0]
+    expect(ranks(torch.tensor([3.0, 1.0, 3.0, -2.0])), [3.5, 2.0, 3.5, 1.0], {
+        "of equal numbers the first is lower: their order decides": [3.0, 2.0, 4.0, 1.0],
+        "from 0 on": [2.5, 1.0, 2.5, 0.0],
+        "equal numbers have the higher rank": [4.0, 2.0, 4.0, 1.0],
+    })  # fmt: skip
     one, other = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([10.0, 30.0, 20.0, 1e9])
     assert rank_correlation(one, other) == pytest.approx(1 - 6 * 2 / (4 * 15)), "1 - 6 sum d^2 / n (n^2 - 1)"
     assert rank_correlation(one, -one.exp()) == pytest.approx(-1), "how much higher does not count"
@@ -58,7 +63,11 @@ def test_what_is_measured_is_in_the_users_numbers(kind, monkeypatch):
     assert measured["rank correlation"] == pytest.approx(1) and measured["mean absolute error"] == pytest.approx(
         500, abs=1
     )
-    assert measured["loss"] == pytest.approx((500 / regressor.readout.spread.item()) ** 2, rel=1e-2)
+    spread = regressor.readout.spread.item()
+    expect(measured["loss"], (500 / spread) ** 2, {
+        "in the numbers' own unit, where training has it in spreads": 500.0**2,
+        "the mean of distances, and not of their squares": 500 / spread,
+    }, tolerance=1e-5)  # fmt: skip
 
 
 # invariants

@@ -13,6 +13,7 @@ from minitune.prompting.template import Template
 from minitune.questions.question import Question
 from minitune.training.checkpoint import random_twin
 from tests import tiny
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson17
 EXAMPLES = [
@@ -49,9 +50,17 @@ def test_the_answer_and_its_end_are_the_only_labels():
         question, answer = [*t.encode(example.text), t.word_id("so")], [*t.encode(example.answer), t.end_id]
         asked, given = len(question), len(answer)
         whole = batch["input_ids"][row, : asked + given].tolist()
-        assert whole == question + answer, "question, answer, end of text: one after the other"
+        expect(whole, question + answer, {
+            "no end of text stands behind the answer: it is never learned": [*question, *answer[:-1], t.pad_id],
+            "or so, in the longest row": [*question, *answer[:-1]],
+            "the question stands behind the answer": answer + question,
+        })  # fmt: skip
         expected = [-100] * (asked - 1) + answer
-        assert batch["label"][row, : asked + given - 1].tolist() == expected, "each place's label is the next token"
+        expect(batch["label"][row, : asked + given].tolist(), [*expected, -100], {
+            "each place's label is its own token, and not the next one": [-100, *expected],
+            "the end is not learned: it never stops": [*expected[:-1], -100, -100],
+            "the question is learned too": [*question[1:], *answer, -100],
+        })  # fmt: skip
         assert (batch["label"][row, asked + given - 1 :] == -100).all(), (
             "the padding, or what follows the end, is learned"
         )
@@ -69,7 +78,16 @@ def test_the_loss_is_that_of_the_answers_tokens_worked_out_one_by_one():
             losses.append(F.cross_entropy(logits, torch.tensor(token)))
             ids = [*ids, token]
     loss = writer.loss(writer.collate(writer.items(EXAMPLES)))
-    torch.testing.assert_close(loss, torch.stack(losses).mean(), rtol=1e-5, atol=1e-5)
+    right = torch.stack(losses)
+    counts = [len(t.encode(example.answer)) + 1 for example in EXAMPLES]
+    ends = torch.tensor(counts).cumsum(0) - 1
+    of_each = [part.mean() for part in right.split(counts)]
+    expect(loss, right.mean(), {
+        "a mean of the answers' means: short answers weigh more": torch.stack(of_each).mean(),
+        "the sum": right.sum(),
+        "the end of text is not learned": right[[i for i in range(len(right)) if i not in ends.tolist()]].mean(),
+        "only the first token of each answer": right[[0, *(ends[:-1] + 1).tolist()]].mean(),
+    }, tolerance=1e-5)  # fmt: skip
 
 
 @pytest.mark.parametrize("what", SOFT)
@@ -104,7 +122,10 @@ def test_question_and_answer_fit_into_the_context_together(what, taken):
     written = item.rendered.ids[item.start :]
     assert written == [*t.encode(answer), t.end_id], "the answer or its end is cut, and it learns never to stop"
     assert writer.loss(writer.collate([item])).isfinite()
-    assert len(writer.question(item.example).ids) == context - ANSWER_ROOM
+    expect(len(writer.question(item.example).ids), context - ANSWER_ROOM, {
+        "the question takes all of the context: nothing is left for the answer": context - 1,
+        "the question is cut as beside the answer that it has in training": item.start,
+    })  # fmt: skip
     assert len(writer.write([item.example])) == 1, "writing has less room than training"
 
 
@@ -140,6 +161,45 @@ def test_writing_does_not_depend_on_the_batch():
     _, writer = build("prefix-tuning")
     together = writer.write(EXAMPLES)
     assert together == [writer.write([example])[0] for example in EXAMPLES] == writer.write(EXAMPLES, batch_size=2)
+
+
+def test_answers_come_back_in_the_order_of_their_questions(monkeypatch):
+    """Questions that leave an answer less room are written apart from the others."""
+    _, writer = build(template="{text:whole} so")
+    t = writer.tokenizer
+    questions = [
+        Writing(f"{'great ' * many}{word}") for many, word in ((50, "soup"), (1, "bed"), (45, "film"), (2, "hero"))
+    ]
+    words = [t.word_id(example.text.split()[-1]) for example in questions]
+    rooms = []
+
+    def echo(model, prompts, room, **rest):
+        rooms.append(room)
+        return [[prompt[-2]] for prompt in prompts]
+
+    monkeypatch.setattr("minitune.predictors.writer.generate", echo)
+    found = writer.tokens(questions)
+    assert len(set(rooms)) == 3, f"{rooms}: all have the same room, and this shows nothing"
+    expect(found, [[word] for word in words], {
+        "in the order in which they were written, by room": [[words[row]] for row in (0, 2, 1, 3)],
+    })  # fmt: skip
+
+
+def test_token_accuracy_counts_the_answers_tokens_alone():
+    _, writer = build(template="{text} so")
+    items = writer.items(EXAMPLES)
+    hits = tokens = everywhere = places = 0
+    for item in items:
+        ids = torch.tensor([item.rendered.ids])
+        with torch.no_grad():
+            likeliest = writer.model.logits(writer.model(ids).hidden)[0].argmax(dim=-1).tolist()
+        for place in range(len(item.rendered.ids) - 1):
+            is_hit = likeliest[place] == item.rendered.ids[place + 1]
+            everywhere, places = everywhere + is_hit, places + 1
+            if place + 1 >= item.start:
+                hits, tokens = hits + is_hit, tokens + 1
+    counts = writer.token_hits(writer.collate(items)).sum(dim=0).tolist()
+    expect(counts, [hits, tokens], {"the question's tokens count too": [everywhere, places]})
 
 
 def test_answers_are_not_read_while_writing():

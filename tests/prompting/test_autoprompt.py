@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from minitune.data.tokenizers import train_tokenizer
 from minitune.errors import UserError
 from minitune.prompting.autoprompt import (
     GRADIENT_COSTS,
@@ -23,6 +24,7 @@ from minitune.prompting.autoprompt import (
 )
 from minitune.prompting.trigger_loss import ModelTriggerLoss
 from tests.conftest import make_bert, make_gpt
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson09
 V, D, P, N = 57, 6, 3, 14
@@ -91,33 +93,189 @@ def test_each_half_has_its_share_of_every_class(seed):
 
 def test_the_score_is_the_change_along_the_gradient():
     embedding = torch.tensor([[1.0, 0.0], [3.0, 1.0], [0.0, -2.0]])
-    change = first_order(embedding, 0, torch.tensor([10.0, 1.0]))
-    assert change.tolist() == [0.0, 21.0, -12.0], "31, 31 and -2 less 10 would be E.g without what stands there now"
+    wrong = {
+        "E.g without what stands there now": [10.0, 31.0, -2.0],
+        "the sign is flipped": [0.0, -21.0, 12.0],
+    }
+    expect(first_order(embedding, 0, torch.tensor([10.0, 1.0])), [0.0, 21.0, -12.0], wrong)
 
 
 def test_the_candidates_promise_most_and_are_allowed():
-    world = LinearWorld()
-    ids, predicted = by_gradient(world, torch.tensor([50, 51, 52]), 1, torch.arange(3), ALLOWED, 4, None)
-    slow = sorted(ALLOWED.tolist(), key=lambda w: float((world.embedding[w] - world.embedding[51]) @ world.slopes[1]))
-    assert ids.tolist() == slow[:4], "the candidates raise the loss where the sign is flipped"
-    assert all(p <= 0 for p in predicted[:1]) and list(predicted) == sorted(predicted)
+    world, trigger = LinearWorld(), torch.tensor([50, 51, 52])
+
+    def by(place, sign=1, among=ALLOWED):
+        change = sign * (world.embedding[among] - world.embedding[51]) @ world.slopes[place]
+        return [among[i].item() for i in change.argsort()[:4]]
+
+    ids, predicted = by_gradient(world, trigger, 1, torch.arange(3), ALLOWED, 4, None)
+    wrong = {
+        "the sign is flipped: the candidates raise the loss": by(1, sign=-1),
+        "the gradient of the first place, not of the one that is tried": by(0),
+        "the gradient of the last place, not of the one that is tried": by(2),
+        "places among the allowed words are taken for ids": [word - 7 for word in by(1)],
+        "words that are not allowed are candidates": by(1, among=torch.arange(V)),
+    }
+    expect(ids, by(1), {cause: value for cause, value in wrong.items() if value != by(1)})
+    assert list(predicted) == sorted(predicted) and predicted[0] <= 0
 
 
 def test_chance_tries_more_words_for_the_gradient_that_it_does_not_take():
     dice = torch.Generator().manual_seed(1)
     ids, predicted = by_chance(LinearWorld(), torch.tensor([1, 2, 3]), 0, torch.arange(3), ALLOWED, 4, dice)
-    assert len(set(ids.tolist())) == 4 + GRADIENT_COSTS and predicted is None
+    expect(
+        len(set(ids.tolist())), 4 + GRADIENT_COSTS, {"no words for the gradient: the control has a smaller budget": 4}
+    )
+    assert predicted is None
     assert set(ids.tolist()) <= set(ALLOWED.tolist())
 
 
 # ---- invariants of the search ----
 
 
+class UnevenWorld(LinearWorld):
+    """Each example has slopes of its own: what the gradient promises on some of them is not what others then say."""
+
+    def __init__(self, seed=0):
+        super().__init__(seed)
+        draw = torch.Generator().manual_seed(seed + 1)
+        self.slopes = torch.randn(N, P, D, dtype=torch.float64, generator=draw)
+        self.tried = []
+
+    def loss_of(self, triggers, rows):
+        self.loss_rows.append(rows)
+        self.tried.append(triggers.clone())
+        return self.value(triggers, rows)
+
+    def value(self, triggers, rows):
+        return (self.embedding[triggers] * self.slopes[rows].mean(dim=0)).sum(dim=(1, 2)) + self.offsets[rows].mean()
+
+    def gradient_of(self, trigger, rows):
+        self.gradient_rows.append(rows)
+        return self.slopes[rows].mean(dim=0)
+
+
+def on_dev(trigger):
+    """A score that has nothing to do with the loss: the best trigger on dev is rarely the last."""
+    return float((trigger * torch.tensor([7, 11, 13])).sum() % 17)
+
+
+@pytest.fixture(scope="module")
+def told():
+    """A world, and for each round of a search what it told and the triggers before and after it."""
+    world = UnevenWorld()
+    log = run(world, dev=on_dev)
+    rounds, trigger = [], log.start
+    for its in log.rounds:
+        tried = (*trigger[: its.position], its.token, *trigger[its.position + 1 :])
+        rounds.append((its, torch.tensor(trigger), torch.tensor(tried)))
+        trigger = tried if its.accepted else trigger
+    return world, rounds
+
+
+def test_every_place_is_tried_and_each_round_draws_anew(told):
+    world, rounds = told
+    assert len({tuple(rows.tolist()) for rows in world.gradient_rows}) > 20, "each round draws the same examples"
+    assert {its.position for its, *_ in rounds} == {0, 1, 2}, "a place of the trigger is never tried"
+    accepted = sum(its.accepted for its, *_ in rounds)
+    assert 0 < accepted < len(rounds), "the fixture does not tell an accepted candidate from one that is not"
+
+
+def test_each_round_goes_on_with_what_was_accepted(told):
+    world, rounds = told
+    first = torch.stack([triggers[0] for triggers in world.tried])
+    right = torch.stack([now for _, now, _ in rounds])
+    start = torch.tensor([50, 51, 52]).expand_as(right)
+    wrong = {
+        "every round starts from the first trigger: what was accepted is not gone on with": start,
+        "what stands there now is not among those that are tried": torch.stack([its[1] for its in world.tried]),
+    }
+    expect(first, right, wrong)
+    for triggers in world.tried:
+        assert (triggers != triggers[0]).sum(dim=1).max() == 1, "a candidate changes more than one place"
+
+
+def test_what_a_round_tells_is_what_the_other_examples_say(told):
+    world, rounds = told
+
+    def values(rows):
+        return [
+            [world.value(trigger[None], its).item() for trigger in (now, tried)]
+            for (_, now, tried), its in zip(rounds, rows, strict=True)
+        ]
+
+    others, of_gradient = values(world.loss_rows), values(world.gradient_rows)
+    wrong = {
+        "the sign is flipped": [old - new for old, new in others],
+        "it is the change on the gradient's own examples": [new - old for old, new in of_gradient],
+    }
+    expect([its.true for its, *_ in rounds], [new - old for old, new in others], wrong)
+    wrong = {
+        "of the trigger that was tried, and not of the one that is kept": [new for _, new in others],
+        "of the trigger before": [old for old, _ in others],
+        "of the gradient's own examples": list(map(min, of_gradient)),
+    }
+    expect([its.loss for its, *_ in rounds], list(map(min, others)), wrong)
+    wrong = {
+        "what is no better is accepted, too": [True] * len(rounds),
+        "it is accepted by the gradient's own examples": [new < old for old, new in of_gradient],
+    }
+    expect([its.accepted for its, *_ in rounds], [new < old for old, new in others], wrong)
+    for (_, new), rows, triggers in zip(others, world.loss_rows, world.tried, strict=True):
+        best = world.value(triggers[1:], rows).min().item()
+        assert new == pytest.approx(best), "another candidate is better on the other examples"
+
+
+def test_what_was_predicted_is_that_of_the_candidate_that_was_chosen(told):
+    world, rounds = told
+    chosen, first = [], []
+    for (its, now, _), rows, triggers in zip(rounds, world.gradient_rows, world.tried, strict=True):
+        slopes = world.slopes[rows].mean(dim=0)[its.position]
+        here = world.embedding[now[its.position]]
+        chosen.append(((world.embedding[its.token] - here) @ slopes).item())
+        first.append(((world.embedding[triggers[1, its.position]] - here) @ slopes).item())
+    predicted = [its.predicted for its, *_ in rounds]
+    expect(predicted, chosen, {"the prediction is the first candidate's, not the chosen one's": first})
+
+
+def test_dev_scores_the_trigger_that_was_accepted(told):
+    right = [on_dev(tried) if its.accepted else None for its, _, tried in told[1]]
+    wrong = {
+        "the trigger before was scored": [on_dev(now) if its.accepted else None for its, now, _ in told[1]],
+        "a trigger is scored that was not accepted": [on_dev(tried) for *_, tried in told[1]],
+    }
+    expect([its.dev for its, *_ in told[1]], right, wrong)
+
+
+def test_neighbouring_seeds_share_no_draws():
+    """With `seed + round` the second round of one search would draw what the first of the next draws."""
+    drawn = []
+    for seed in (SEED, SEED + 1):
+        world = UnevenWorld()
+        for _ in search_trigger(world, on_dev, Log((50, 51, 52), 0.0), ALLOWED, CONFIG, seed, by_gradient):
+            pass
+        drawn.append([tuple(rows.tolist()) for rows in world.gradient_rows])
+    shared = sum(one == other for one, other in zip(drawn[0][1:], drawn[1][:-1], strict=True))
+    assert shared < 3, "a round's draws are those of the next seed's round before: seeds are not independent"
+    assert drawn[0] != drawn[1], "the seed is not used"
+
+
+@pytest.mark.parametrize("stop", [4, 11])
+def test_an_interrupted_search_goes_on_from_the_current_trigger_and_not_from_the_best_on_dev(stop):
+    whole = run(UnevenWorld(), dev=on_dev)
+    part = run(UnevenWorld(), dev=on_dev, config=replace(CONFIG, rounds=stop))
+    assert part.current != part.best[0], "the fixture does not tell where the search goes on"
+    again = UnevenWorld()
+    run(again, dev=on_dev, log=part)
+    wrong = {"it goes on from the best on dev": part.best[0], "it starts anew": part.start}
+    expect(again.tried[0][0], part.current, wrong)
+    assert run(UnevenWorld(), dev=on_dev, log=part) == whole, "a round draws otherwise after an interruption"
+
+
 def test_a_planted_trigger_is_found():
     world = LinearWorld()
-    assert run(world).current == world.best_trigger(ALLOWED), (
-        "the best word of each slot is not found: is the sign of the score flipped, so that candidates raise the loss?"
-    )
+    worst = tuple(ALLOWED[(world.embedding[ALLOWED] @ world.slopes.T).argmax(dim=0)].tolist())
+    wrong = {"the candidates raise the loss: a sign is flipped": worst, "nothing was accepted": (50, 51, 52)}
+    expect(run(world).current, world.best_trigger(ALLOWED), wrong)
 
 
 def test_chance_needs_longer():
@@ -197,6 +355,15 @@ def test_label_words_special_tokens_and_pieces_stay_out(tokenizer):
     assert not tokenizer.special_ids & set(every.tolist())
 
 
+def test_words_in_capitals_stay_out_unless_all_tokens_may_stand_there():
+    cased = train_tokenizer("gpt", ["The Hero was Great , and the Soup was great ."] * 9)
+    names = {word for word in cased.words() if word != word.lower()}
+    assert names, "the fixture has no word in capitals"
+    ids = {cased.word_id(word) for word in names}
+    assert not ids & set(allowed_tokens(cased, [], words_only=True).tolist()), "a name is searched for"
+    assert ids <= set(allowed_tokens(cased, [], words_only=False).tolist())
+
+
 def test_a_search_without_words_is_refused(tokenizer):
     with pytest.raises(UserError, match="all of them are label words; set words_only=false"):
         allowed_tokens(tokenizer, tokenizer.ordinary_ids(), words_only=True)
@@ -264,10 +431,13 @@ TRIED = torch.tensor([[20, 21, 22], [33, 21, 22], [20, 56, 22], [12, 13, 14], [2
 ROWS = torch.tensor([4, 1, 0, 5])
 
 
-def slow_loss(loss, trigger, rows, model=None, embeds_of=None):
-    """One text at a time, without padding, without anything shared."""
-    model, losses = model or loss.model, []
-    for row in rows.tolist():
+def slow_losses(loss, trigger, rows, labels=None, embeds_of=None, further=0, gap=""):
+    """Of one text at a time, without padding, without anything shared: (B,). The mistakes: other rows' `labels`; read
+    so many places `further`; what pads the shared beginning of a short text, its `gap`, "counted" as positions or
+    "read"."""
+    model, losses = loss.model, []
+    start = int(loss.slots[rows, 0].max())  # so many places are shared
+    for row, label in zip(rows.tolist(), (rows if labels is None else labels).tolist(), strict=True):
         length = int(loss.inputs["attention_mask"][row].sum())
         ids = loss.inputs["input_ids"][row, :length].tolist()
         slots = [i for i, token in enumerate(ids) if token == TRIGGER]
@@ -279,20 +449,60 @@ def slow_loss(loss, trigger, rows, model=None, embeds_of=None):
         embeds = loss.embedding[torch.tensor([ids])].clone()
         if embeds_of is not None:
             embeds[0, slots] = embeds_of
-        hidden = model(inputs_embeds=embeds, **extra).hidden[0, loss.place[row, 0]]
-        losses.append(Scores.loss(loss.readout(hidden[None], model), loss.label[row : row + 1]))
-    return torch.stack(losses).mean()
+        places, first = torch.arange(length), slots[0]
+        if gap == "counted":
+            extra["position_ids"] = (places + (start - first) * (places >= first))[None]
+        if gap == "read":
+            whole = loss.embedding[loss.inputs["input_ids"][row]]
+            embeds = torch.cat([whole[:start], embeds[0, first:]])[None]
+            extra["position_ids"] = torch.cat([torch.arange(start), places[first:]])[None]
+        moved = start - first if gap == "read" else further
+        hidden = model(inputs_embeds=embeds, **extra).hidden[0, loss.place[row, 0] + moved]
+        losses.append(Scores.loss(loss.readout(hidden[None], model), loss.label[label : label + 1]))
+    return torch.stack(losses)
+
+
+def slow_loss(loss, trigger, rows, **mistakes):
+    return slow_losses(loss, trigger, rows, **mistakes).mean()
+
+
+def mixed(loss, by_length):
+    """As if text t of the N B texts had been given the trigger t mod N."""
+    each = torch.stack([slow_losses(loss, trigger, by_length) for trigger in TRIED])  # (N, B)
+    n, b = each.shape
+    return torch.stack([torch.stack([each[(i * b + j) % n, j] for j in range(b)]).mean() for i in range(n)])
 
 
 def test_the_batched_losses_are_those_of_a_slow_loop(loss):
-    slow = torch.stack([slow_loss(loss, trigger, ROWS) for trigger in TRIED])
-    torch.testing.assert_close(loss.loss_of(TRIED, ROWS), slow, rtol=1e-10, atol=1e-10)
+    by_length = ROWS[loss.lengths[ROWS].argsort(stable=True)]
+
+    def slow(**mistakes):
+        return lambda: torch.stack([slow_loss(loss, trigger, **({"rows": ROWS} | mistakes)) for trigger in TRIED])
+
+    wrong = {
+        "texts were sorted by length, and their labels were not": slow(rows=by_length, labels=ROWS),
+        "an example was given another's trigger": lambda: mixed(loss, by_length),
+        "the trigger is written backwards": lambda: torch.stack([slow_loss(loss, t.flip(0), ROWS) for t in TRIED]),
+        "read one place too early": slow(further=-1),
+        "summed over the examples": lambda: slow()() * len(ROWS),
+    }
+    if loss.model.kind == "gpt":
+        wrong["positions after the shared beginning are counted with its padding"] = slow(gap="counted")
+        wrong["placeholders that pad the shared beginning are read"] = slow(gap="read")
+    expect(loss.loss_of(TRIED, ROWS), slow()(), wrong)
 
 
 def test_small_and_large_groups_give_the_same(loss, monkeypatch):
-    whole = loss.loss_of(TRIED, ROWS)
-    monkeypatch.setattr("minitune.prompting.trigger_loss.AT_ONCE", 7)
-    torch.testing.assert_close(loss.loss_of(TRIED, ROWS), whole, rtol=1e-12, atol=1e-12)
+    rows = torch.tensor([4, 1, 0, 5, 2])
+    whole = loss.loss_of(TRIED, rows)
+    monkeypatch.setattr("minitune.prompting.trigger_loss.AT_ONCE", 10)  # two examples at a time: groups of 2, 2 and 1
+    by_length = rows[loss.lengths[rows].argsort(stable=True)]
+
+    def of_groups():
+        each = torch.stack([slow_losses(loss, trigger, by_length) for trigger in TRIED])
+        return torch.stack([part.mean(dim=1) for part in each.split(2, dim=1)]).mean(dim=0)
+
+    expect(loss.loss_of(TRIED, rows), whole, {"the mean of the groups' means: a small group counts more": of_groups})
 
 
 def test_another_trigger_gives_another_loss(loss):
@@ -301,32 +511,55 @@ def test_another_trigger_gives_another_loss(loss):
     assert again == pytest.approx(first, abs=1e-12)
 
 
-def test_the_gradient_is_that_of_finite_differences(loss):
-    trigger, step = TRIED[3], 1e-6
-    gradient = loss.gradient_of(trigger, ROWS)
-    assert gradient.shape == (3, 24) and gradient.dtype == torch.float64
-    for p, d in [(0, 0), (1, 5), (2, 23), (0, 11)]:
+def finite_differences(loss, trigger, rows, places):
+    slopes, step = [], 1e-6
+    for p, d in places:
         moved = []
         for sign in (1, -1):
             e = loss.embedding[trigger].clone()
             e[p, d] += sign * step
-            moved.append(slow_loss(loss, trigger, ROWS, embeds_of=e))
-        slope = (moved[0] - moved[1]) / (2 * step)
-        assert gradient[p, d].item() == pytest.approx(slope.item(), rel=1e-5, abs=1e-8), (
-            "not the gradient at the input: that of the embedding's weight has a share of the tied output"
-        )
+            moved.append(slow_loss(loss, trigger, rows, embeds_of=e))
+        slopes.append((moved[0] - moved[1]) / (2 * step))
+    return torch.stack(slopes)
+
+
+def of_the_table(loss, trigger, rows):
+    """The gradient of the embedding's weight at the trigger's words: (P, D). It is the output layer, too."""
+    model = copy.deepcopy(loss.model).requires_grad_(True)
+    ids = loss.inputs["input_ids"].scatter(1, loss.slots, trigger.expand(len(loss.place), -1))[rows]
+    inputs = {name: tensor[rows] for name, tensor in loss.inputs.items()} | {"input_ids": ids}
+    hidden = model(**inputs).hidden[torch.arange(len(ids)), loss.place[rows, 0]]
+    whole = Scores.loss(loss.readout(hidden, model), loss.label[rows])
+    return torch.autograd.grad(whole, model.token_embedding.weight)[0][trigger]
+
+
+def test_the_gradient_is_that_of_finite_differences(loss):
+    trigger = torch.tensor([Scores.words[0], 13, 14])  # a label word has a share of the output as well
+    gradient = loss.gradient_of(trigger, ROWS)
+    assert gradient.shape == (3, 24) and gradient.dtype == torch.float64
+    places = [(0, 0), (1, 5), (2, 23), (0, 11)]
+    p, d = torch.tensor(places).T
+    right = finite_differences(loss, trigger, ROWS, places)
+    wrong = {
+        "summed over the examples": right * len(ROWS),
+        "the sign is flipped": -right,
+        "of the embedding's weight, which has a share of the tied output": (
+            lambda: of_the_table(loss, trigger, ROWS)[p, d]
+        ),
+        "of the trigger written backwards": lambda: finite_differences(loss, trigger.flip(0), ROWS, places),
+        "of the first example alone": lambda: finite_differences(loss, trigger, ROWS[:1], places),
+        "of all examples, not of the rows that were chosen": (
+            lambda: finite_differences(loss, trigger, torch.arange(6), places)
+        ),
+    }
+    expect(gradient[p, d], right, wrong, tolerance=2e-6)
 
 
 def test_the_gradient_of_the_table_would_be_another(loss):
-    """What makes the test above worth its name: a trigger word that is a label word has a share of the output."""
+    """What makes the test above worth its name."""
     trigger = torch.tensor([Scores.words[0], 13, 14])
-    model = copy.deepcopy(loss.model).requires_grad_(True)
-    table = model.token_embedding.weight
-    own = ModelTriggerLoss(model, loss.readout, loss.inputs, loss.place, loss.label, TRIGGER)
-    ids = own.inputs["input_ids"].scatter(1, own.slots, trigger.expand(len(own.place), -1))
-    hidden = model(**(own.inputs | {"input_ids": ids})).hidden[torch.arange(len(ids)), own.place[:, 0]]
-    contaminated = torch.autograd.grad(Scores.loss(own.readout(hidden, model), own.label), table)[0][trigger[0]]
-    assert not torch.allclose(own.gradient_of(trigger, torch.arange(len(ids)))[0], contaminated, atol=1e-3)
+    ours = loss.gradient_of(trigger, torch.arange(6))
+    assert not torch.allclose(ours[0], of_the_table(loss, trigger, torch.arange(6))[0], atol=1e-3)
 
 
 def test_searching_changes_neither_the_model_nor_the_examples(loss):

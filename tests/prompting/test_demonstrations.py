@@ -16,6 +16,7 @@ from minitune.prompting.demonstrations import (
     with_random_labels,
 )
 from minitune.prompting.template import Demonstration
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson08
 POOL = [Example(f"text {i}", f"more {i}" if i % 2 else None, label=(0, 0, 0, 1, 2)[i % 5]) for i in range(20)]
@@ -42,7 +43,10 @@ def test_as_many_as_asked_for_none_of_them_twice(count, balanced):
 @pytest.mark.parametrize(("count", "expected"), [(3, [1, 1, 1]), (4, [1, 1, 2]), (6, [2, 2, 2]), (14, [4, 4, 6])])
 def test_balanced_means_each_class_as_often_while_there_are_enough(count, expected):
     for seed in range(5):  # of the pool's 20, twelve are of one class
-        assert counts(choose(POOL, count, seed)) == expected
+        found = choose(POOL, count, seed)
+        drawn = counts(choose(POOL, count, seed, balanced=False))
+        wrong = {"the examples are drawn as they come, not as often of each class": drawn} if drawn != expected else {}
+        expect(counts(found), expected, wrong)
 
 
 def test_unbalanced_follows_the_pool():
@@ -64,21 +68,28 @@ def test_there_are_24_orders_of_four():
 
 def test_answers_stand_with_their_own_texts():
     chosen = [POOL[4], POOL[3], POOL[0]]
-    assert as_demonstrations(chosen, ["zero", "one", "two"]) == (
-        Demonstration("text 4", None, "two"),
-        Demonstration("text 3", "more 3", "one"),
-        Demonstration("text 0", None, "zero"),
-    ), "the answers are in the order of the classes and not of the texts (P49)"
+
+    def shown(*answers, second=("more 3",)):
+        texts = [("text 4", None), ("text 3", *second), ("text 0", None)]
+        return tuple(Demonstration(a, b, answer) for (a, b), answer in zip(texts, answers, strict=True))
+
+    wrong = {
+        "the answers are in the order of the classes and not of the texts (P49)": shown("zero", "one", "two"),
+        "the second text is lost": shown("two", "one", "zero", second=(None,)),
+    }
+    expect(as_demonstrations(chosen, ["zero", "one", "two"]), shown("two", "one", "zero"), wrong)
 
 
 # invariants
 
 
 def test_the_same_seed_gives_the_same_and_the_order_is_a_seed_of_its_own():
-    assert choose(POOL, 6, seed=1) == choose(POOL, 6, seed=1) != choose(POOL, 6, seed=2)
+    assert choose(POOL, 6, seed=1) == choose(POOL, 6, seed=1)
+    assert set(choose(POOL, 6, seed=1)) != set(choose(POOL, 6, seed=2)), "another seed chooses the same examples"
     chosen = choose(POOL, 6, seed=1)
     orders = {tuple(ordered(chosen, seed)) for seed in range(8)}
-    assert len(orders) > 4 and all(set(order) == set(chosen) for order in orders)
+    assert len(orders) > 4, "the order does not depend on its seed"
+    assert all(set(order) == set(chosen) for order in orders)
 
 
 def test_nothing_depends_on_what_was_drawn_before():
@@ -96,7 +107,8 @@ def test_balanced_examples_are_not_sorted_by_class():
 
 def test_random_labels_leave_the_texts_and_say_nothing_of_the_class():
     dealt = [e for seed in range(30) for e in with_random_labels(POOL, 3, seed)]
-    assert [e.text for e in dealt[:20]] == [e.text for e in POOL]
+    texts = {"the second text is lost": [(e.text, None) for e in POOL]}
+    expect([(e.text, e.text_b) for e in dealt[:20]], [(e.text, e.text_b) for e in POOL], texts)
     right = sum(e.label == POOL[i % 20].label for i, e in enumerate(dealt)) / len(dealt)
     assert right == pytest.approx(1 / 3, abs=0.06), "random labels must be right as often as chance is"
 

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from minitune.prompting.pet import distillation, ensemble, pattern_weights, soft_labels
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson07
 
@@ -46,8 +47,56 @@ def test_scores_may_be_float32(scores):
 
 
 def test_weights_are_accuracies_that_sum_to_one():
-    expected = torch.tensor([2 / 7, 0, 1 / 7, 4 / 7], dtype=torch.float64)
-    torch.testing.assert_close(WEIGHTS, expected, rtol=1e-12, atol=0)
+    accuracies = doubles([0.5, 0.0, 0.25, 1.0])
+    wrong = {
+        "the weights are not brought to the sum 1": accuracies,
+        "a softmax of the accuracies: a pattern that is always wrong is heard": accuracies.softmax(dim=0),
+        "all patterns count alike": doubles([0.25] * 4),
+    }
+    expect(pattern_weights(accuracies.tolist()), doubles([2 / 7, 0, 1 / 7, 4 / 7]), wrong)
+
+
+def test_the_ensemble_is_the_weighted_mean_of_scores(scores):
+    right = (2 * scores[0] + scores[2] + 4 * scores[3]) / 7
+    p = scores.softmax(dim=-1)
+    wrong = {
+        "the patterns' weights are not used": scores.mean(dim=0),
+        "probabilities are averaged, not scores": (2 * p[0] + p[2] + 4 * p[3]) / 7,
+        "the weighted sum is divided by the number of patterns as well": right / 4,
+        "the first pattern alone is heard": scores[0],
+    }
+    expect(ensemble(scores, WEIGHTS), right, wrong)
+
+
+@pytest.mark.parametrize("temperature", [1.5, 2.0])
+def test_soft_labels_are_a_softmax_over_the_classes_at_a_temperature(scores, temperature):
+    softened = (scores[0] / temperature).exp()
+    wrong = {
+        "the labels are not softened": scores[0].softmax(dim=1),
+        "scores are multiplied by the temperature, not divided": (scores[0] * temperature).softmax(dim=1),
+        "the softmax runs over the texts": (scores[0] / temperature).softmax(dim=0),
+    }
+    expect(soft_labels(scores[0], temperature), softened / softened.sum(dim=1, keepdim=True), wrong)
+
+
+@pytest.mark.parametrize("temperature", [1.5, 3.0])
+def test_the_loss_is_the_divergence_times_the_square_of_the_temperature(scores, temperature):
+    target = soft_labels(scores[0], temperature)
+    p = (scores[1] / temperature).softmax(dim=1)
+    each = (target * (target / p).log()).sum(dim=1)  # (N,)
+    right = temperature**2 * each.mean()
+    sharp = scores[1].softmax(dim=1)
+    surprise = -(target * p.log()).sum(dim=1).mean()
+    wrong = {
+        "T^2 is missing": each.mean(),
+        "the loss is multiplied by T, not by its square": temperature * each.mean(),
+        "the temperature is on the labels' side only": temperature**2 * (target * (target / sharp).log()).sum(1).mean(),
+        "the divergence is taken the wrong way round": temperature**2 * (p * (p / target).log()).sum(dim=1).mean(),
+        "cross-entropy: the labels' own entropy is not taken off": temperature**2 * surprise,
+        "summed over the texts, not averaged": 5 * right,
+        "averaged over the classes as well": right / 3,
+    }
+    expect(distillation(scores[1], target, temperature), right, wrong)
 
 
 def test_where_no_pattern_was_right_all_count_alike():
@@ -122,20 +171,11 @@ def test_saying_the_same_costs_nothing(scores):
 def test_a_certain_label_is_no_trouble(scores):
     certain = F.one_hot(scores[0].argmax(dim=1), 3).double()
     loss = distillation(scores[0], certain, 1.0)
-    assert loss.isfinite(), "0 log 0 is taken for no number"
+    assert loss.isfinite(), "0 log 0 is taken for no number: it is 0"
     torch.testing.assert_close(loss, F.cross_entropy(scores[0], scores[0].argmax(dim=1)))
 
 
 # parity with slow loops
-
-
-def test_the_ensemble_by_slow_loops(scores):
-    accuracies = [0.5, 0.0, 0.25, 1.0]
-    together = ensemble(scores, pattern_weights(accuracies))
-    for n in range(5):
-        for c in range(3):
-            total = sum(accuracies[p] * scores[p, n, c].item() for p in range(4))
-            assert together[n, c].item() == pytest.approx(total / sum(accuracies), rel=1e-12)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 3.5])

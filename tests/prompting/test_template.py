@@ -9,6 +9,7 @@ from minitune.data.examples import Example
 from minitune.errors import UserError
 from minitune.prompting.slots import Part
 from minitune.prompting.template import Demonstration, Template, shorten, with_stop
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson06
 PAIR = Example("the soup was great", "it was good !", label=1)
@@ -41,6 +42,18 @@ def test_parsing():
     assert (template.blanks, template.count("soft"), template.count("trigger")) == (1, 4, 2)
     assert Template.parse(str(template)) == template
     assert str(template) == "{text} it was {mask} , {soft:3} {trigger:2} so . {soft:1} {text_b} {sep}"
+
+
+@pytest.mark.parametrize(
+    "slot",
+    ["{text}", "{text:start}", "{text:whole}", "{text_b:whole}", "{soft:3}", "{tokens:9,4,9}", "{demonstrations}"],
+)
+def test_a_slot_is_written_as_it_was_read(slot):
+    """Searches write a template back to text, and it is saved so."""
+    written, name = str(Template.parse(f"{slot} so {{text}} {{mask}}")), slot.strip("{}").partition(":")[0]
+    wrong = {"where the text is cut is lost": f"{{{name}}} so {{text}} {{mask}}"} if ":" in slot else {}
+    wrong |= {"the order of the tokens is lost": "{tokens:4,9,9} so {text} {mask}"}
+    expect(written, f"{slot} so {{text}} {{mask}}", wrong)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +93,12 @@ def test_bert_token_by_token(bert_tokenizer):
     rendered = template.render(PAIR, bert_tokenizer, 40)
     expected = "[CLS] the soup was great [SOFT] [SOFT] it was [MASK] . [TRIGGER] [SEP] it was good ! [SEP]"
     assert names(rendered, bert_tokenizer) == expected
-    assert rendered.types == [0] * 13 + [1] * 5, "what follows {sep} has token type 1, the separator itself has 0"
+    wrong = {
+        "the separator itself has token type 1, and it ends the first part": [0] * 12 + [1] * 6,
+        "the last [SEP] has token type 0, and it belongs to the second part": [0] * 13 + [1] * 4 + [0],
+        "what follows {sep} has token type 0": [0] * 18,
+    }
+    expect(rendered.types, [0] * 13 + [1] * 5, wrong)
     assert rendered.blanks == [9] and rendered.cut == 0
     origin = ["special", *["text"] * 4, "soft", "soft", "words", "words", "mask", "words", "trigger", "sep"]
     assert rendered.origin == [*origin, *["text_b"] * 4, "special"]
@@ -150,7 +168,8 @@ def test_the_label_changes_nothing(tokenizer):
 def test_rendering_twice_gives_the_same_and_changes_nothing(tokenizer):
     template = Template.parse("{text} {sep} {text_b} {mask}")
     short, long = template.render(PAIR, tokenizer, 7), template.render(PAIR, tokenizer, 60)
-    assert short.cut > 0 == long.cut
+    assert short.cut > 0, "it is not told that a text was cut"
+    assert long.cut == 0
     assert template.render(PAIR, tokenizer, 7) == short and template.render(PAIR, tokenizer, 60) == long
 
 
@@ -194,14 +213,30 @@ def test_only_texts_are_cut_the_longest_first_at_the_end(tokenizer):
 def test_shortening_by_hand():
     texts = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10], [11]]
     assert shorten(texts, room=7) == 4
-    assert texts == [[1, 2, 3], [7, 8, 9], [11]]
+    wrong = {
+        "the first text is cut, not the longest": [[1, 2], [7, 8, 9, 10], [11]],
+        "the start of a text is cut": [[4, 5, 6], [8, 9, 10], [11]],
+        "the last text is cut, not the longest": [[1, 2, 3, 4, 5, 6], [7], []],
+    }
+    expect(texts, [[1, 2, 3], [7, 8, 9], [11]], wrong)
     assert shorten(texts, room=7) == 0
     assert shorten([], room=3) == 0
 
 
+def test_shortening_where_the_slots_say():
+    texts = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10], [11, 12, 13]]
+    assert shorten(texts, room=10, cuts=["whole", "start", "end"]) == 3
+    wrong = {
+        "a text is cut that may not be": [[1, 2, 3], [7, 8, 9, 10], [11, 12, 13]],
+        "the end is cut where the start is named": [[1, 2, 3, 4, 5, 6], [7, 8], [11, 12]],
+    }
+    expect(texts, [[1, 2, 3, 4, 5, 6], [9, 10], [11, 12]], wrong)
+
+
 def test_with_stop_lets_bert_see_the_end():
     assert with_stop("{text} it was {mask}", "bert") == "{text} it was {mask} ."
-    assert with_stop("{text} it was {mask}", "gpt") == "{text} it was {mask}"
+    unsaid = "for GPT the blank is the next word: nothing may follow it"
+    expect(with_stop("{text} it was {mask}", "gpt"), "{text} it was {mask}", {unsaid: "{text} it was {mask} ."})
     assert with_stop("{mask} : {text}", "bert") == "{mask} : {text}"
 
 
@@ -267,30 +302,107 @@ def test_tokens_by_id_survive_being_written_out(bert_tokenizer):
     assert again == template and template.count("trigger") == 0
     rendered = again.render(Example("fine"), bert_tokenizer, 40)
     tokens = [i for i, part in zip(rendered.ids, rendered.origin, strict=True) if part == "tokens"]
-    assert tokens == [piece, 40, piece], "a piece written as text is another token"
+    wrong = {"every trigger slot begins with the first id": [piece, piece, 40]}
+    wrong |= {"a piece is written as text, which is another token": bert_tokenizer.encode("##a 40 ##a")}
+    expect(tokens, [piece, 40, piece], wrong)
     with pytest.raises(ValueError, match="2 ids are given for the 3 triggers"):
         Template.parse("{text} {trigger:3} {mask}").with_triggers([1, 2])
     with pytest.raises(UserError, match=r"\{tokens:99999\} names the token 99999, and the tokenizer has"):
         Template.parse("{text} {tokens:99999} {mask}").render(Example("fine"), bert_tokenizer, 40)
 
 
+SHOWN = (Demonstration("the {mask} food was [MASK] .", "so", "so bad"), Demonstration("a great cast", "yes", "good"))
+
+
+def of_part(rendered, *parts):
+    return [i for i, part in zip(rendered.ids, rendered.origin, strict=True) if part in parts]
+
+
 @pytest.mark.parametrize("place", ["", "{text_b} {demonstrations} "])
-def test_demonstrations_are_the_template_filled_in(place, bert_tokenizer, gpt_tokenizer):
-    shown = (Demonstration("the {mask} food was [MASK] .", "so", "bad"), Demonstration("a great cast", "yes", "good"))
-    for tokenizer in (bert_tokenizer, gpt_tokenizer):
-        template = Template.parse(f"{place}{{text}} {{soft:2}} it was {{mask}}")
-        rendered = replace(template, demonstrations=shown).render(PAIR, tokenizer, 100)
-        parted = list(zip(rendered.ids, rendered.origin, strict=True))
-        of_shown = [i for i, part in parted if part == "demonstrations"]
-        before = ["so ", "yes "] if place else ["", ""]
-        told = f"{before[0]}the {{mask}} food was [MASK] . it was bad . {before[1]}a great cast it was good ."
-        assert of_shown == tokenizer.encode(told)
-        assert rendered.ids.count(tokenizer.soft_id) == 2, "a soft prompt stands once, not in each demonstration"
-        assert len(rendered.blanks) == 1 and rendered.cut == 0
-        plain = template.render(PAIR, tokenizer, 100)
-        assert [
-            i for i, part in zip(rendered.ids, rendered.origin, strict=True) if part != "demonstrations"
-        ] == plain.ids
+def test_demonstrations_are_the_template_filled_in(place, tokenizer):
+    template = Template.parse(f"{place}{{text}} {{soft:2}} it {{trigger:1}} was {{mask}}")
+    rendered = replace(template, demonstrations=SHOWN).render(PAIR, tokenizer, 100)
+    encode, soft, trigger = tokenizer.encode, [tokenizer.soft_id] * 2, [tokenizer.trigger_id]
+
+    def shown(answers=("so bad", "good"), stop=" .", placeholders=False, second=("so", "yes"), texts=None):
+        ids = []
+        for one, answer, b in zip(SHOWN, answers, second, strict=True):
+            ids += encode(b) if place else []
+            ids += encode(texts or one.text) + (soft if placeholders else []) + encode("it")
+            ids += (trigger if placeholders else []) + encode(f"was {answer}{stop}")
+        return ids
+
+    wrong = {
+        "a soft prompt and triggers are in each demonstration: they are for the question alone": shown(
+            placeholders=True
+        ),
+        "there is no full stop between demonstrations": shown(stop=""),
+        "the answers went to other texts": shown(answers=("good", "so bad")),
+        "the first token of an answer alone is shown": shown(answers=("so", "good")),
+        "the question's own text is in its demonstrations": shown(texts=PAIR.text, second=(PAIR.text_b,) * 2),
+    }
+    if place:
+        wrong["the first text is written in place of the second"] = shown(second=[one.text for one in SHOWN])
+        wrong["demonstrations are shown twice, before everything and in their place"] = shown() * 2
+    expect(of_part(rendered, "demonstrations"), shown(), wrong)
+    assert len(rendered.blanks) == 1 and rendered.cut == 0
+    plain = template.render(PAIR, tokenizer, 100)
+    assert [i for i, part in zip(rendered.ids, rendered.origin, strict=True) if part != "demonstrations"] == plain.ids
+
+
+def test_demonstrations_stand_between_cls_and_the_question(bert_tokenizer):
+    shown = (Demonstration("a great cast", None, "good"),)
+    rendered = replace(Template.parse("{text} it was {mask} ."), demonstrations=shown).render(PAIR, bert_tokenizer, 60)
+    told, asked = (" ".join(bert_tokenizer.tokens(bert_tokenizer.encode(text))) for text in (
+        "a great cast it was good .", "the soup was great it was"))  # fmt: skip
+    wrong = {
+        "demonstrations stand before [CLS], where a head reads": f"{told} [CLS] {asked} [MASK] . [SEP]",
+        "the template's own full stop is doubled in a demonstration": f"[CLS] {told} . {asked} [MASK] . [SEP]",
+        "demonstrations stand behind the question": f"[CLS] {asked} [MASK] . {told} [SEP]",
+    }
+    expect(names(rendered, bert_tokenizer), f"[CLS] {told} {asked} [MASK] . [SEP]", wrong)
+
+
+def test_a_demonstration_of_this_very_example_is_left_out_and_no_other(tokenizer):
+    """Two pairs share their first text: one of them is the question, the other is shown."""
+    asked = PAIR
+    shown = (
+        Demonstration(asked.text, asked.text_b, "good"),
+        Demonstration(asked.text, "no , it was bad", "bad"),
+        Demonstration("a dull film", asked.text_b, "sad"),
+    )
+    template = Template.parse("{text} {text_b} it was {mask}")
+    rendered = replace(template, demonstrations=shown).render(asked, tokenizer, 100)
+    each = [tokenizer.encode(f"{one.text} {one.text_b} it was {one.answer} .") for one in shown]
+    wrong = {
+        "the example is among its own demonstrations: its answer is given away": each[0] + each[1] + each[2],
+        "a pair is left out for its first text alone": each[2],
+        "a pair is left out for its second text alone": each[1],
+    }
+    expect(of_part(rendered, "demonstrations"), each[1] + each[2], wrong)
+
+
+def test_room_is_left_for_the_demonstrations(tokenizer):
+    template = Template.parse("{text} it was {mask}")
+    long = Example("the soup was great " * 9)
+    for context in (30, 31):
+        rendered = replace(template, demonstrations=SHOWN[1:]).render(long, tokenizer, context)
+        lost = len(template.render(long, tokenizer, 200).ids) + 7 - context  # the demonstration has 7 tokens
+        taken = len(tokenizer.encode("a great cast it was good ."))
+        wrong = {"demonstrations are not counted in the room": context + taken, "one token too many": context + 1}
+        expect(len(rendered.ids), context, wrong)
+        expect(rendered.cut, lost - 7 + taken, {"what was cut is not told": 0})
+
+
+def test_triggers_are_filled_in_and_the_demonstrations_stay():
+    template = replace(Template.parse("{trigger:2} {text} {trigger:1} {mask}"), demonstrations=SHOWN)
+    filled = template.with_triggers([7, 8, 9])
+    wrong = {
+        "every trigger slot begins with the first id": "{tokens:7,8} {text} {tokens:7} {mask}",
+        "the ids are written backwards": "{tokens:9,8} {text} {tokens:7} {mask}",
+    }
+    expect(str(filled), "{tokens:7,8} {text} {tokens:9} {mask}", wrong)
+    assert filled.demonstrations == SHOWN, "the demonstrations are lost where triggers are filled in"
 
 
 def test_more_demonstrations_than_fit_are_refused(gpt_tokenizer):
@@ -305,7 +417,9 @@ def test_a_blank_holds_a_word_of_several_tokens(count, bert_tokenizer, gpt_token
     for tokenizer, fill in ((bert_tokenizer, [bert_tokenizer.mask_id] * count), (gpt_tokenizer, [50] * (count - 1))):
         plain, rendered = (template.render(PAIR, tokenizer, 40, blank) for blank in (None, fill))
         first = plain.blanks[0]
-        assert rendered.blanks == list(range(first, first + count)), "each token of the word is read at its own place"
+        wrong = {"each of GPT's tokens is read one place too far": [i + 1 for i in range(first, first + count)]}
+        wrong |= {"all but the first of the word's places are lost": [first]} if count > 1 else {}
+        expect(rendered.blanks, list(range(first, first + count)), wrong)
         assert len(rendered.ids) == len(plain.ids) + count - 1
 
 

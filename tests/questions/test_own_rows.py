@@ -60,7 +60,7 @@ def test_a_very_long_text_is_read_whole(write):
 def notes_of(path, *columns, **how):
     reading = Reading(path, Layout(*columns, **how))
     find_columns(read_table(reading), reading)
-    return " / ".join(reading.told())
+    return " / ".join(reading.report())
 
 
 # files as people have them

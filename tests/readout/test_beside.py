@@ -10,6 +10,7 @@ from torch import nn
 from minitune.readout.beside import BesideHead
 from minitune.readout.head import Head
 from minitune.readout.losses import cross_entropy
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson15
 
@@ -36,7 +37,8 @@ def head():
 def test_a_score_for_each_class_and_as_many_parameters_as_told(hidden, model, length):
     made = BesideHead(24, 3, length=length).double()
     assert made(hidden, model).shape == (5, 3) and made(hidden[:1], model).shape == (1, 3)
-    assert sum(p.numel() for p in made.parameters()) == length + 3 * (length + 24) + 3
+    whole = length + 3 * (length + 24) + 3
+    expect(sum(p.numel() for p in made.parameters()), whole, {"the prompt is not learned": whole - length})
     assert made.reads == "text" and made.bias().shape == (3,)
 
 
@@ -50,7 +52,9 @@ def test_numbers_by_hand(gpt):
         made.linear.weight.copy_(torch.tensor([[0.5, 3.0, -1.0]]))  # the prompt's first, then the text's
         made.linear.bias.fill_(0.25)
     scores = made(torch.tensor([[2.0, 4.0]], dtype=torch.float64), gpt)
-    assert scores.item() == 0.5 * 10 + 3 * 2 - 4 + 0.25 and made.bias().item() == 5.25
+    wrong = {"the text is read before the prompt": 0.5 * 2 + 3 * 4 - 10 + 0.25, "the prompt is left out": 2.25}
+    expect(scores, [[0.5 * 10 + 3 * 2 - 4 + 0.25]], {cause: [[value]] for cause, value in wrong.items()})
+    expect(made.bias(), [5.25], {"the layer's own bias is left out": [5.0], "the prompt's share is left out": [0.25]})
 
 
 # invariants
@@ -80,7 +84,8 @@ def test_it_equals_a_plain_head_with_another_bias(head, hidden, model):
     with torch.no_grad():
         plain.linear.weight.copy_(head.linear.weight[:, 4:])
         plain.linear.bias.copy_(head.bias())
-    torch.testing.assert_close(head(hidden, model), plain(hidden, model), rtol=0, atol=1e-10)
+    unpooled = {"the hidden state is read without BERT's pooler": lambda: plain.linear(hidden)}
+    expect(head(hidden, model), plain(hidden, model), unpooled)
 
 
 # gradients

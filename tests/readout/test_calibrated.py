@@ -9,11 +9,14 @@ from torch import nn
 from minitune.data.examples import Example
 from minitune.predictors.classifier import Classifier
 from minitune.prompting.template import Demonstration, Template
-from minitune.readout.calibrated import CONTENT_FREE, Calibrated
+from minitune.readout.calibrated import CONTENT_FREE, Calibrated, prior
 from minitune.readout.head import Head
+from minitune.readout.losses import cross_entropy, focal
+from minitune.readout.prototypes import Prototypes
 from minitune.readout.verbalizer import Verbalizer, verbalizer
 from tests import tiny
 from tests.conftest import make_gpt
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson08
 WORDS = [[3, 7], [5], [11, 2, 8]]  # three classes of unequal word counts
@@ -32,8 +35,8 @@ def logits(rows, seed=0, spread=2.0, shift=0.0):
     return spread * drawn + shift
 
 
-def calibrated(free, readout=None):
-    readout = Calibrated(readout or Verbalizer(WORDS), 3).double()
+def calibrated(free, readout=None, classes=3):
+    readout = Calibrated(readout or Verbalizer(WORDS), classes).double()
     readout.calibrate(free, Scores())
     return readout
 
@@ -52,28 +55,63 @@ def test_shapes_and_what_is_saved(texts):
 # numbers worked by hand
 
 
-def test_a_uniform_answer_to_nothing_changes_nothing_and_a_lopsided_one_turns_the_answer_round():
-    # two classes, words 0 and 1; of nothing the model says word 0 with 0.6, word 1 with 0.2: q = (3/4, 1/4)
-    free = torch.tensor([[0.6, 0.2, 0.2]], dtype=torch.float64).log()
-    readout = Calibrated(Verbalizer([[0], [1]]), 2).double()
-    asked = torch.tensor([[0.5, 0.3, 0.2]], dtype=torch.float64).log()
-    assert readout(asked, Scores()).argmax().item() == 0
-    readout.calibrate(free, Scores())
-    # 0.5 / 0.75 = 2/3 against 0.3 / 0.25 = 6/5, brought to the sum 1
-    expected = torch.tensor([[(2 / 3) / (2 / 3 + 6 / 5), (6 / 5) / (2 / 3 + 6 / 5)]], dtype=torch.float64)
-    torch.testing.assert_close(readout(asked, Scores()).softmax(dim=-1), expected, rtol=1e-12, atol=0)
+FREE = [[0.60, 0.20, 0.20], [0.30, 0.02, 0.68], [0.01, 0.09, 0.90]]  # the chances of three words, of three texts
+ASKED = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], dtype=torch.float64)
 
 
-def test_probabilities_are_averaged_first_and_then_brought_to_the_sum_1():
-    # the first text gives the classes 0.90 and 0.02, the second 0.01 and 0.03: q = (0.91, 0.05) / 0.96
-    free = torch.tensor([[0.90, 0.02, 0.08], [0.01, 0.03, 0.96]], dtype=torch.float64).log()
-    readout = Calibrated(Verbalizer([[0], [1]]), 2).double()
-    readout.calibrate(free, Scores())
-    expected = torch.tensor([0.91 / 0.96, 0.05 / 0.96], dtype=torch.float64)
-    torch.testing.assert_close(
-        readout.log_prior.exp(), expected, rtol=1e-12, atol=0,
-        msg="each text was brought to the sum 1 before the mean: that gives (0.61, 0.39)",
-    )  # fmt: skip
+def test_the_prior_is_the_mean_of_the_words_chances_brought_to_the_sum_1():
+    free = torch.tensor(FREE, dtype=torch.float64)
+    p = free[:, :2]  # the classes' words are 0 and 1
+    mean, own = p.mean(dim=0), p / p.sum(dim=1, keepdim=True)
+    wrong = {
+        "each text was brought to the sum 1 before the mean": own.mean(dim=0),
+        "the mean of logarithms, not of chances": p.log().mean(dim=0).softmax(dim=0),
+        "the mean was not brought to the sum 1": mean,
+        "the first text alone was read": own[0],
+        "the softmax runs over the batch": (p / p.sum(dim=0)).mean(dim=0),
+    }
+    expect(calibrated(free.log(), Verbalizer([[0], [1]]), 2).log_prior.exp(), mean / mean.sum(), wrong)
+
+
+class Plain(nn.Module):
+    """A read-out such as a head, which reads no words: the hidden state is the scores."""
+
+    reads, reads_words = "text", False
+    loss = staticmethod(cross_entropy)
+
+    def forward(self, hidden, model):
+        return hidden
+
+
+def test_the_prior_of_a_head_is_the_mean_of_its_softmax_over_the_classes():
+    free = logits(3, spread=1.5)[:, :4]
+    p = free.softmax(dim=1)
+    wrong = {
+        "the softmax runs over the batch: every class has the same prior, and calibration does nothing": (
+            torch.full((4,), 0.25)
+        ),
+        "the mean of scores, not of chances": free.mean(dim=0).softmax(dim=0),
+        "the mean of logarithms, not of chances": p.log().mean(dim=0).softmax(dim=0),
+        "the first text alone was read": p[0],
+    }
+    expect(prior(Plain(), free, Scores()), p.mean(dim=0), wrong)
+
+
+def test_the_logarithm_of_the_prior_is_taken_off_the_scores():
+    """Two classes: word 0 is favoured, so that what was the answer may turn round."""
+    free = torch.tensor(FREE[:1], dtype=torch.float64)
+    q = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    readout = calibrated(free.log(), Verbalizer([[0], [1]]), 2)
+    raw = ASKED[:, :2].log()
+    wrong = {
+        "the prior was added": (raw + q.log()).softmax(dim=1),
+        "scores were divided by the prior, and not probabilities": (raw / q).softmax(dim=1),
+        "nothing was taken off": raw.softmax(dim=1),
+        "the prior was subtracted from scores without its logarithm": (raw - q).softmax(dim=1),
+    }
+    divided = raw.exp() / q
+    expect(readout(ASKED.log(), Scores()).softmax(dim=1), divided / divided.sum(dim=1, keepdim=True), wrong)
+    assert raw[0].argmax() == 0 != readout(ASKED.log(), Scores())[0].argmax(), "a lopsided prior turns an answer round"
 
 
 # invariants
@@ -130,7 +168,8 @@ def slow(asked, free, words):
 def test_a_slow_loop_says_the_same(shift):
     asked, free = logits(6, seed=5, shift=shift), logits(3, seed=6, shift=shift)
     answer = calibrated(free)(asked, Scores()).softmax(dim=-1)
-    torch.testing.assert_close(answer, slow(asked, free, WORDS), rtol=1e-10, atol=0)
+    plain = Verbalizer(WORDS)(asked, Scores()).softmax(dim=-1)
+    expect(answer, slow(asked, free, WORDS), {"nothing was taken off": plain})
 
 
 def classifier(kind, demonstrations):
@@ -165,7 +204,21 @@ def test_the_prior_is_of_content_free_texts_in_this_very_context(kind):
 def test_calibrating_again_forgets_the_first_prior():
     readout = calibrated(logits(3, seed=1))
     readout.calibrate(logits(3, seed=2), Scores())
-    torch.testing.assert_close(readout.log_prior, calibrated(logits(3, seed=2)).log_prior)
+    once, first = (calibrated(logits(3, seed=seed)).log_prior for seed in (2, 1))
+    wrong = {"the first prior was kept": first, "the second was measured on top of the first": lambda: once - first}
+    expect(readout.log_prior, once, wrong)
+
+
+def test_what_another_read_out_has_beside_is_kept():
+    """Its own loss, and what it says between examples: a calibrated ProtoVerb would else train another method."""
+    made = Prototypes(24, 3)
+    readout, drawn = Calibrated(made, 3), logits(4).float()
+    label = torch.tensor([0, 1, 1, 0])
+    assert hasattr(readout, "between"), "the term between examples is lost: what is calibrated is trained otherwise"
+    assert torch.equal(readout.between(drawn, label), made.between(drawn, label))
+    other = Head(24, 3, loss=focal)
+    scores = other(drawn, make_gpt())
+    assert torch.equal(Calibrated(other, 3).loss(scores, label), focal(scores, label)), "another loss is trained"
 
 
 # gradients

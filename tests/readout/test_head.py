@@ -1,11 +1,14 @@
 """Lesson 04, the classifier head: one linear layer on what the model made of the whole text."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from minitune.readout.head import Head, NumberHead, TokenHead
+from minitune.readout.head import FreeNumber, Head, NumberHead, TokenHead
 from minitune.readout.losses import cross_entropy, focal
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson04
 
@@ -35,10 +38,9 @@ def test_numbers_by_hand(gpt, bert):
         head.linear.bias.fill_(0.5)
     assert head(torch.tensor([[2.0, 4.0]], dtype=torch.float64), gpt).item() == 2.5
     bert.pool = torch.tanh  # BERT's pretrained pooler stands between
-    expected = 3 * torch.tensor(2.0).tanh() - torch.tensor(4.0).tanh() + 0.5
-    assert head(torch.tensor([[2.0, 4.0]], dtype=torch.float64), bert).item() == pytest.approx(
-        expected.item(), rel=1e-6
-    )
+    right = 3 * math.tanh(2.0) - math.tanh(4.0) + 0.5
+    found = head(torch.tensor([[2.0, 4.0]], dtype=torch.float64), bert)
+    expect(found, [[right]], {"the pooler is left out": [[2.5]]})
 
 
 def test_the_same_seed_gives_the_same_head_and_disturbs_nobody():
@@ -47,21 +49,39 @@ def test_the_same_seed_gives_the_same_head_and_disturbs_nobody():
     torch.manual_seed(1)
     two = Head(24, 3, seed=4)
     assert torch.equal(one.linear.weight, two.linear.weight) and (one.linear.bias == 0).all()
-    assert not torch.equal(one.linear.weight, Head(24, 3, seed=5).linear.weight)
-    assert one.linear.weight.std().item() == pytest.approx(0.02, rel=0.3) and drawn.shape == (2,)
+    assert not torch.equal(one.linear.weight, Head(24, 3, seed=5).linear.weight), "the seed is not used"
+    spread = one.linear.weight.std().item()
+    assert spread == pytest.approx(0.02, rel=0.3), f"weights are drawn with a spread of {spread:.2f}, not of 0.02"
+    assert drawn.shape == (2,)
 
 
-def test_dropout_is_there_in_training_alone(hidden, gpt):
-    head = Head(24, 3, dropout=0.5).double()
-    assert not torch.equal(head(hidden, gpt), head(hidden, gpt))
-    head.eval()
-    assert torch.equal(head(hidden, gpt), head(hidden, gpt))
+def test_dropout_is_of_what_the_layer_reads_and_in_training_alone(head, hidden, bert):
+    head.dropout.p = 0.5
+
+    def again(formula):
+        torch.manual_seed(5)
+        return formula(lambda x: nn.functional.dropout(x, 0.5))
+
+    wrong = {
+        "the scores are dropped, not what they are made of": again(lambda drop: drop(head.linear(bert.pool(hidden)))),
+        "the hidden state is dropped, before the pooler": again(lambda drop: head.linear(bert.pool(drop(hidden)))),
+        "nothing is dropped in training": head.linear(bert.pool(hidden)),
+        "the pooler is left out": again(lambda drop: head.linear(drop(hidden))),
+    }
+    expect(again(lambda _: head(hidden, bert)), again(lambda drop: head.linear(drop(bert.pool(hidden)))), wrong)
+    expect(head.eval()(hidden, bert), wrong["nothing is dropped in training"])
+    assert Head(24, 3, dropout=0.25).dropout.p == 0.25, "the share that is dropped is not the one that was asked for"
 
 
 def test_equals_a_plain_linear_layer(head, hidden, bert):
     pooled = torch.tanh(hidden @ bert.pooler.weight.T + bert.pooler.bias)
-    expected = pooled @ head.linear.weight.T + head.linear.bias
-    torch.testing.assert_close(head(hidden, bert), expected, rtol=1e-12, atol=1e-12)
+    weight, bias = head.linear.weight, head.linear.bias
+    wrong = {
+        "the pooler is left out": hidden @ weight.T + bias,
+        "the pooler's tanh is left out": (hidden @ bert.pooler.weight.T + bert.pooler.bias) @ weight.T + bias,
+        "the bias is left out": pooled @ weight.T,
+    }
+    expect(head(hidden, bert), pooled @ weight.T + bias, wrong, tolerance=1e-12)
 
 
 def test_gradients_reach_head_pooler_and_state(head, hidden, bert):
@@ -120,15 +140,24 @@ def test_the_score_is_minus_the_squared_distance(gpt):
         made.linear.bias.fill_(0.5)
     state = torch.tensor([[2.0, 1.0], [0.0, 1.0]], dtype=torch.float64)  # the numbers 3 and 1
     assert made.number(state, gpt).tolist() == [3.0, 1.0]
-    assert made(state, gpt).tolist() == [[-4.0, -1.0, -1.0], [0.0, -1.0, -9.0]]
-    loss = made.loss(made(state, gpt), torch.tensor([2, 1]))
-    assert loss.item() == 1.0, (
-        "the mean of (3 - 4)^2 and (1 - 2)^2: the number that the label stands for, not its index"
-    )
+    wrong = {
+        "the distance is not squared": [[-2.0, -1.0, -1.0], [0.0, -1.0, -3.0]],
+        "the sign: the farthest class has the highest score": [[4.0, 1.0, 1.0], [0.0, 1.0, 9.0]],
+        "the index of a class is taken for its number": [[-9.0, -4.0, -1.0], [-1.0, 0.0, -1.0]],
+    }
+    expect(made(state, gpt), [[-4.0, -1.0, -1.0], [0.0, -1.0, -9.0]], wrong)
+    loss = made.loss(made(state, gpt), torch.tensor([0, 1]))  # (3 - 1)^2 and (1 - 2)^2
+    wrong = {
+        "the distance to the nearest class counts, not to the right one": 0.5,
+        "the sign: the loss is lowest far from the right number": -2.5,
+        "summed over the batch": 5.0,
+        "the index of a class is taken for its number": 4.5,
+    }
+    expect(loss, 2.5, wrong)
 
 
 def test_a_number_starts_from_the_middle_and_the_nearest_class_wins(number_head, hidden, model):
-    assert NumberHead(24, [1, 2, 6]).linear.bias.item() == 3.0
+    expect(NumberHead(24, [1, 2, 6]).linear.bias, [3.0], {"the number starts from 0, not from the middle": [0.0]})
     numbers = number_head.number(hidden, model)
     nearest = (numbers[:, None] - torch.tensor([1.0, 2.0, 4.0])).abs().argmin(dim=1)
     assert torch.equal(number_head(hidden, model).argmax(dim=1), nearest)
@@ -151,6 +180,20 @@ def test_learns_numbers(hidden, gpt):
         optimizer.step()
     assert loss.item() < 1e-3 and torch.equal(made(hidden, gpt).argmax(dim=1), labels)
     assert made.linear.weight.grad.abs().sum() > 0
+
+
+def test_a_free_number_is_so_many_spreads_from_the_mean():
+    made = FreeNumber(24, mean=100.0, spread=20.0)
+    wrong = {
+        "the mean is not taken off": 7.0,
+        "the distance is not in spreads": 40.0,
+        "the spread multiplies": 800.0,
+    }
+    expect(made.distance(140.0), 2.0, wrong)
+    expect(made.number(2.0), 140.0, {"the distance is not in spreads": 102.0, "the mean is not added": 40.0})
+    assert set(made.state_dict()) == {"mean", "spread", "linear.weight", "linear.bias"}, (
+        "what was measured of the numbers is not saved: an opened model would answer around 0"
+    )
 
 
 # ---- every token ----

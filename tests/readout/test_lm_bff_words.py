@@ -15,6 +15,7 @@ from minitune.readout.lm_bff_words import (
     lm_bff_words,
     words_within,
 )
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson12
 CLASSES = ("bad", "fair", "good")
@@ -55,30 +56,62 @@ def test_one_word_for_each_class_and_all_that_was_tried(logits, dev_logits):
     )
     assert len(found.words) == 3 and all(isinstance(word, int) for word in found.words)
     assert found.per_class == 5 and found.on_train.words.shape[1] == 3 and len(found.on_train.words) <= 5**3
-    assert len(found.on_dev.words) == 7 and found.words == tuple(found.on_dev.words[0].tolist())
+    judged = {"the dev set judges all combinations, not the best of training": len(found.on_train.words)}
+    expect(len(found.on_dev.words), 7, judged)
+    wrong = {"what training holds best is taken, and the dev set is not asked": lambda: found.on_train.words[0]}
+    expect(found.words, found.on_dev.words[0], wrong)
 
 
 # numbers worked by hand
 
 
 def test_all_combinations_but_those_that_give_a_word_twice():
-    assert combinations(torch.tensor([[1, 2], [2, 3]])).tolist() == [[1, 2], [1, 3], [2, 3]]
+    wrong = {"a word stands for two classes": [[1, 2], [1, 3], [2, 2], [2, 3]]}
+    expect(combinations(torch.tensor([[1, 2], [2, 3]])), [[1, 2], [1, 3], [2, 3]], wrong)
+
+
+def test_no_word_stands_for_the_first_class_and_for_the_last():
+    every = torch.tensor([[1, 5], [2, 6], [1, 7]])
+    right = [its for its in itertools.product((1, 5), (2, 6), (1, 7)) if its[0] != its[2]]
+    neighbours = list(itertools.product((1, 5), (2, 6), (1, 7)))
+    expect(combinations(every), right, {"only neighbouring classes are compared": neighbours})
 
 
 @pytest.mark.parametrize(
     ("most", "classes", "words"), [(10_000, 2, 100), (10_000, 5, 6), (10_000, 7, 3), (7, 3, 1), (125, 3, 5)]
 )
 def test_how_many_words_a_class_keep_within_the_bound(most, classes, words):
-    assert words_within(most, classes) == words
+    expect(words_within(most, classes), words, {"one word too few: k^C may be the bound itself": words - 1})
 
 
 def test_accuracy_loss_and_order_worked_by_hand():
     logits = torch.tensor([[2.0, 0.0, 1.0, 1.0], [0.0, 2.0, 1.0, 1.0]])
     judged = judge(torch.tensor([[2, 3], [1, 0], [0, 1], [2, 1], [0, 2]]), logits, torch.tensor([0, 1]))
-    assert judged.words.tolist() == [[0, 1], [2, 1], [0, 2], [2, 3], [1, 0]]
-    assert judged.accuracy.tolist() == [1.0, 1.0, 1.0, 0.5, 0.0]
+    wrong = {
+        "among equally accurate ones the least sure comes first": [[2, 1], [0, 2], [0, 1], [2, 3], [1, 0]],
+        "the least accurate comes first": [[1, 0], [2, 3], [0, 1], [2, 1], [0, 2]],
+        "equals are not in the order in which they were tried": [[0, 1], [0, 2], [2, 1], [2, 3], [1, 0]],
+    }
+    expect(judged.words, [[0, 1], [2, 1], [0, 2], [2, 3], [1, 0]], wrong)
+    wrong = {
+        "a tie counts as right": [1.0, 1.0, 1.0, 1.0, 0.0],
+        "a tie counts as wrong": [1.0, 1.0, 1.0, 0.0, 0.0],
+    }
+    expect(judged.accuracy, [1.0, 1.0, 1.0, 0.5, 0.0], wrong)
     low, high = math.log(1 + math.exp(-2)), math.log(1 + math.exp(-1))
-    assert judged.loss[:3].tolist() == pytest.approx([low, high, high]) and judged.tied == 3
+    every = math.log(sum(math.exp(x - 2.0) for x in logits[0].tolist()))
+    wrong = {"the loss is over all words, not over the classes'": [every, every + 0.5, every + 0.5]}
+    expect(judged.loss[:3], [low, high, high], wrong, tolerance=1e-7)
+    expect(judged.tied, 3, {"all that were tried are counted": 5, "the best alone is counted": 1})
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_accuracy_goes_before_loss(sure):
+    """Words 0 and 1 answer two of three right and are very sure; words 2 and 3 are right of all, and hardly sure."""
+    logits = torch.tensor([[9.0, 0.0, 0.2, 0.0], [9.0, 0.0, 0.2, 0.0], [0.1, 0.0, 0.0, 0.2]])
+    order = [[0, 1], [2, 3]] if sure else [[2, 3], [0, 1]]
+    best = judge(torch.tensor(order), logits, torch.tensor([0, 0, 1])).words[0]
+    expect(best, [2, 3], {"combinations are ordered by their loss alone, not by accuracy first": [0, 1]})
 
 
 # invariants
@@ -95,12 +128,20 @@ def test_words_that_all_tie_are_at_chance(classes):
 
 def test_each_class_s_words_are_likely_in_its_own_examples(logits):
     """The examples stand in no order: a mean over the wrong ones would mix the classes."""
-    expected = []
-    for label in range(3):
-        rows = [row for row, y in zip(logits.tolist(), LABELS.tolist(), strict=True) if y == label]
-        means = [sum(row[word] for row in rows) / len(rows) for word in range(14)]
-        expected.append(sorted(range(14), key=lambda word: -means[word])[:4])
-    assert likeliest_words(logits, LABELS, 3, range(14), 4).tolist() == expected, "means are taken over other examples"
+    allowed = [i for i in range(14) if i not in (0, 3, 5)]
+
+    def likely(of_rows):
+        chosen = [of_rows(logits[label == LABELS]) for label in range(3)]
+        return [sorted(allowed, key=lambda word: -scores[word].item())[:4] for scores in chosen]
+
+    right = likely(lambda rows: rows.mean(dim=0))
+    wrong = {
+        "means are taken over all examples, not over the class's": likely(lambda rows: logits.mean(dim=0)),
+        "the highest logit counts, not the mean": likely(lambda rows: rows.amax(dim=0)),
+        "the least likely words are taken": likely(lambda rows: -rows.mean(dim=0)),
+        "places among the allowed words are taken for ids": [[allowed.index(word) for word in its] for its in right],
+    }
+    expect(likeliest_words(logits, LABELS, 3, allowed, 4), right, wrong)
 
 
 def test_the_order_of_the_examples_does_not_matter(logits, dev_logits):
@@ -140,8 +181,22 @@ def test_equals_a_loop_over_all_combinations(logits, dev_logits):
     found = lm_bff_words(
         logits, LABELS, dev_logits, DEV_LABELS, CLASSES, range(14), LMBFFWordsConfig(likeliest=5, judged=6)
     )
-    assert found.words == best
-    assert [tuple(words) for words in found.on_train.words[:6].tolist()] == kept
+    again = min(
+        every, key=lambda words: (-slow(words, dev_logits, DEV_LABELS)[0], slow(words, dev_logits, DEV_LABELS)[1])
+    )
+    unsure = max(
+        kept, key=lambda words: (slow(words, dev_logits, DEV_LABELS)[0], slow(words, dev_logits, DEV_LABELS)[1])
+    )
+    wrong = {
+        "the dev set is not looked at": kept[0],
+        "the dev set judges all combinations, not the best of training": again,
+        "among equals on dev the least sure is taken": unsure,
+        "the loss on dev decides, not the accuracy": min(kept, key=lambda its: slow(its, dev_logits, DEV_LABELS)[1]),
+    }
+    expect(found.words, best, {cause: value for cause, value in wrong.items() if value != best})
+    assert len({kept[0], again, best}) == 3, "the fixture does not tell what judges"
+    by_loss = sorted(every, key=lambda words: slow(words, logits, LABELS)[1])[:6]
+    expect(found.on_train.words[:6], kept, {"training orders by the loss alone": by_loss})
     for words, accuracy, loss in zip(*(part.tolist() for part in vars(found.on_train).values()), strict=True):
         torch.testing.assert_close((accuracy, loss), slow(words, logits, LABELS), rtol=1e-12, atol=1e-12)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from minitune.readout.losses import cross_entropy, focal
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson04
 
@@ -27,7 +28,7 @@ def label():
 def test_one_number_for_a_batch_the_mean_over_its_rows(loss, scores, label):
     rows = [loss(scores[i : i + 1], label[i : i + 1]) for i in range(6)]
     assert loss(scores, label).shape == ()
-    torch.testing.assert_close(loss(scores, label), torch.stack(rows).mean(), rtol=1e-12, atol=0)
+    expect(loss(scores, label), torch.stack(rows).mean(), {"summed over the batch": torch.stack(rows).sum()})
 
 
 # numbers worked by hand
@@ -39,20 +40,35 @@ def test_cross_entropy_is_the_log_of_the_right_class():
     assert cross_entropy(scores, torch.tensor([1, 2])).item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_focal_by_hand():
+@pytest.mark.parametrize("gamma", [2.0, 0.5])
+def test_focal_by_hand(gamma):
     scores = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]], dtype=torch.float64).log() + 7.0
-    expected = -(0.7**2 * math.log(0.3) + 0.2**2 * math.log(0.8)) / 2
-    message = "the factor is (1 - p)^gamma, of the right class alone, and gamma is 2"
-    assert focal(scores, torch.tensor([1, 2])).item() == pytest.approx(expected, rel=1e-12), message
-    expected = -(0.7**0.5 * math.log(0.3) + 0.2**0.5 * math.log(0.8)) / 2
-    assert focal(scores, torch.tensor([1, 2]), gamma=0.5).item() == pytest.approx(expected, rel=1e-12)
+
+    def by(factor, share=0.5):
+        return -share * sum(factor(p) * math.log(p) for p in (0.3, 0.8))
+
+    wrong = {
+        "the factor is p^gamma: what is sure already counts most": by(lambda p: p**gamma),
+        "the factor is a power of 1 - log p, not of 1 - p": by(lambda p: (1 - math.log(p)) ** gamma),
+        "there is no factor: that is cross-entropy": by(lambda p: 1.0),
+        "summed over the batch": by(lambda p: (1 - p) ** gamma, share=1.0),
+        "gamma multiplies, and is no power": by(lambda p: gamma * (1 - p)),
+    }
+    if gamma != 2.0:
+        wrong["gamma is 2 whatever was asked for"] = by(lambda p: (1 - p) ** 2)
+    expect(focal(scores, torch.tensor([1, 2]), gamma), by(lambda p: (1 - p) ** gamma), wrong)
+    assert focal(scores, torch.tensor([1, 2])) == focal(scores, torch.tensor([1, 2]), gamma=2.0), "gamma is 2 by itself"
 
 
 def test_cross_entropy_leaves_out_what_has_no_label(scores, label):
     hidden = torch.tensor([0, -100, 1, -100, 2, 0])
     chosen = torch.tensor([0, 2, 4, 5])
     expected = cross_entropy(scores[chosen], label[chosen])
-    torch.testing.assert_close(cross_entropy(scores, hidden), expected, rtol=1e-12, atol=0)
+    try:
+        found = cross_entropy(scores, hidden)
+    except IndexError:
+        pytest.fail("a label of -100 is taken for a class: it is to be left out")
+    expect(found, expected, {"the mean is over the rows without a label too": expected * 4 / 6})
 
 
 # invariants

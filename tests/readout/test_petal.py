@@ -7,6 +7,7 @@ import torch
 
 from minitune.errors import UserError
 from minitune.readout.petal import PetalConfig, likeliest, likelihood_ratio, log_odds, petal_words
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson12
 CLASSES = ("bad", "fair", "good")
@@ -20,7 +21,7 @@ def ids_of(words):
 @pytest.fixture
 def log_p():
     """(N, V) = (9, 23)"""
-    logits = 3 * torch.randn(9, 23, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    logits = 3 * torch.randn(9, 23, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
     return logits.log_softmax(dim=1)
 
 
@@ -49,16 +50,42 @@ def test_so_many_words_for_each_class(log_p, words):
 # numbers worked by hand
 
 
-def test_the_odds_of_one_half_are_even():
-    odds = log_odds(torch.tensor([0.5, 0.8, 0.2], dtype=torch.float64).log())
-    torch.testing.assert_close(odds, torch.tensor([0, math.log(4), -math.log(4)], dtype=torch.float64))
+def test_the_log_odds_by_hand():
+    p = torch.tensor([0.5, 0.8, 0.2], dtype=torch.float64)
+    wrong = {"log p, and not log p/(1 - p)": p.log(), "the odds without their logarithm": p / (1 - p)}
+    expect(log_odds(p.log()), [0.0, math.log(4), -math.log(4)], wrong, tolerance=1e-6)
 
 
-def test_a_ratio_worked_by_hand():
-    log_p = torch.tensor([[0.8], [0.5], [0.2], [0.5]], dtype=torch.float64).log()
-    is_positive = torch.tensor([True, True, False, False])
-    ratio = likelihood_ratio(log_p, is_positive).item()  # (ln 4 + 0)/2 - (-ln 4 + 0)/2
-    assert ratio == pytest.approx(math.log(4), rel=1e-12)
+@pytest.mark.parametrize("label", [0, 2])
+def test_a_ratio_is_the_mean_log_odds_less_that_of_the_rest(log_p, label):
+    own, rest = label == LABELS, label != LABELS
+    odds = (log_p.exp() / (1 - log_p.exp())).log()
+    right = odds[own].mean(dim=0) - odds[rest].mean(dim=0)
+    others = [odds[other == LABELS].mean(dim=0) for other in range(3) if other != label]
+    wrong = {
+        "the sums are not balanced by the numbers of examples": odds[own].sum(dim=0) - odds[rest].sum(dim=0),
+        "log p was taken for log odds": log_p[own].mean(dim=0) - log_p[rest].mean(dim=0),
+        "nothing was taken off for the other classes": odds[own].mean(dim=0),
+        "the class's own examples are among the rest": odds[own].mean(dim=0) - odds.mean(dim=0),
+        "the sign is flipped: words of the other classes win": -right,
+        "the factor is upside down, N_y / N_r": (own.sum() / rest.sum() * odds[own].sum(dim=0) - odds[rest].sum(dim=0))
+        / rest.sum(),
+        "the mean over the rest is one of classes, not of examples": odds[own].mean(0) - sum(others) / 2,
+    }
+    expect(likelihood_ratio(log_p, own), right, wrong)
+
+
+def test_the_odds_of_a_sure_word_are_taken_in_float64():
+    """1 - p of a p that is close to 1 has one digit left in float32: the surest words would all tie."""
+    log_p = torch.tensor([-1e-6, -3e-7, -1e-7, -2e-8])
+    right = -((-torch.expm1(log_p.double())).log()) + log_p.double()
+    wrong = {"p was rounded to float32 before 1 - p was taken": lambda: cast_odds(log_p)}
+    expect(log_odds(log_p), right, wrong, tolerance=1e-6)
+
+
+def cast_odds(log_p):
+    p = log_p.exp().clamp(1e-12, 1 - 1e-12)
+    return p.log() - (-p).log1p()
 
 
 def test_a_class_of_one_weighs_as_much_as_a_class_of_three():
@@ -107,40 +134,37 @@ def test_no_word_stands_for_two_classes_and_none_is_found_that_is_not_allowed(lo
     assert len(set(flat)) == len(flat) == 9 and set(flat) <= set(allowed)
 
 
-def test_an_example_said_thrice_counts_for_its_own_class_alone(log_p):
-    """The mean over the rest is a mean over examples, of whatever class they are."""
-    ratio = likelihood_ratio(log_p, LABELS == 1)
-    odds = log_odds(log_p)
-    by_class = odds[LABELS == 1].mean(0) - (odds[LABELS == 0].mean(0) + odds[LABELS == 2].mean(0)) / 2
-    assert (ratio - by_class).abs().max() > 1e-3, "the fixture cannot tell a mean of examples from a mean of classes"
-    rest = torch.cat([odds[LABELS == 0], odds[LABELS == 2]])
-    torch.testing.assert_close(ratio, odds[LABELS == 1].mean(0) - rest.mean(0))
-
-
 # parity with an independent computation
 
 
-@pytest.mark.parametrize("label", [0, 1, 2])
-def test_equals_the_formula_in_a_loop(log_p, label):
-    words = [2, 5, 7, 11, 19]
-    ratio = likelihood_ratio(log_p[:, words], label == LABELS)
-    torch.testing.assert_close(ratio.tolist(), list(slow_ratios(log_p, label, words).values()), rtol=1e-10, atol=1e-10)
+def found_in_a_loop(log_p, allowed, likely_of, count):
+    """The words of each class as a loop finds them among the `count` that `likely_of(rows, word)` puts first."""
+    wanted = []
+    for label in range(3):
+        likely = sorted(allowed, key=lambda word: -likely_of(log_p[label == LABELS], word))[:count]
+        wanted += [(ratio, label, word) for word, ratio in slow_ratios(log_p, label, likely).items()]
+    found, taken = [[], [], []], set()
+    for _, label, word in sorted(wanted, key=lambda entry: -entry[0]):
+        if word not in taken and len(found[label]) < 2:
+            found[label].append(word)
+            taken.add(word)
+    return found
 
 
 def test_the_words_are_those_that_a_loop_finds(log_p):
-    allowed, candidates = [i for i in range(23) if i not in (0, 6, 13)], 8
-    wanted = []
-    for label in range(3):
-        of_class = log_p[label == LABELS]
-        likely = sorted(allowed, key=lambda word: -of_class[:, word].sum().item())[:candidates]
-        ratios = slow_ratios(log_p, label, likely)
-        wanted += [(ratio, label, word) for word, ratio in ratios.items()]
-    expected, taken = [[], [], []], set()
-    for _, label, word in sorted(wanted, key=lambda entry: -entry[0]):
-        if word not in taken and len(expected[label]) < 2:
-            expected[label].append(word)
-            taken.add(word)
-    assert ids_of(petal_words(log_p, LABELS, CLASSES, allowed, PetalConfig(2, candidates))) == expected
+    allowed = [i for i in range(23) if i not in (0, 6, 13)]
+
+    def by(likely_of, count=8):
+        return found_in_a_loop(log_p, allowed, likely_of, count)
+
+    wrong = {
+        "the likeliest words are those of all examples, not of the class's": by(lambda _, word: log_p[:, word].sum()),
+        "words are likely by the sum of p, not of log p": by(lambda rows, word: rows[:, word].exp().sum()),
+        "the least likely words are ranked": by(lambda rows, word: -rows[:, word].sum()),
+        "every word is ranked, also those that are hardly ever said": by(lambda rows, word: 0.0, count=20),
+    }
+    found = ids_of(petal_words(log_p, LABELS, CLASSES, allowed, PetalConfig(2, 8)))
+    expect(found, by(lambda rows, word: rows[:, word].sum()), wrong)
 
 
 def test_only_the_likeliest_words_of_the_class_are_ranked():
@@ -149,7 +173,8 @@ def test_only_the_likeliest_words_of_the_class_are_ranked():
     labels = torch.tensor([0, 1])
     every = petal_words(p.log(), labels, ("a", "b"), range(4), PetalConfig(1, ranked=4))
     likely = petal_words(p.log(), labels, ("a", "b"), range(4), PetalConfig(1, ranked=2))
-    assert ids_of(every) == [[3], [1]] and ids_of(likely) == [[0], [1]]
+    assert ids_of(every) == [[3], [1]]
+    assert ids_of(likely) == [[0], [1]], "a word that is hardly ever said is ranked: it has no say at the blank"
     assert likeliest(p.log(), 2).tolist() == [True, True, False, False]
 
 

@@ -16,6 +16,7 @@ from minitune.readout.phrases import Phrases, fills_for, word_reader
 from minitune.readout.verbalizer import Verbalizer
 from minitune.training.loop import TrainConfig, train
 from tests.conftest import make_bert, make_gpt
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson06
 MASK = 4
@@ -70,7 +71,7 @@ def test_a_batch_has_a_row_for_each_variation(tokenizer):
     variations, length = len(classifier.readout.fills), classifier.readout.length
     batch = classifier.collate(classifier.items(EXAMPLES))
     assert len(batch["input_ids"]) == len(EXAMPLES) * variations and batch["label"].shape == (5,)
-    assert batch["blanks"].shape == (5, variations, length)
+    assert batch["blanks"].shape == (5, variations, length), "a variation has other places than the word has tokens"
     assert classifier.read(batch).shape == (5, variations, length, 24)
     assert classifier(batch).shape == (5, 2) and classifier.loss(batch).shape == ()
 
@@ -90,17 +91,88 @@ def test_what_stands_in_the_blank():
     assert Phrases([[(7, 8)], [(7, 9)]]).fills == ((7,),), "two words that begin alike are read together"
 
 
-def test_the_mean_over_tokens_then_the_weighted_mean_over_words():
-    p = torch.tensor([[0.5, 0.25, 0.125, 0.125], [0.1, 0.2, 0.3, 0.4]], dtype=torch.float64)  # of each place
-    readout = Phrases([[(0,), (1, 3)], [(2,)]], MASK, weights=[[3.0, 1.0], [7.0]])
-    nothing = torch.zeros(2, 4, dtype=torch.float64)
-    # [MASK]; [MASK] [MASK], read at the first place; 1 [MASK], read at the second
-    variations = torch.stack([p.log(), p.flip(0).log(), torch.stack([nothing[0], p.log()[1]])])
-    scores = readout(variations[None], Scores()).exp()  # (1, 3, 2, 4) -> (1, 2)
-    # (0,): 0.5. (1, 3): sqrt(0.2 * 0.4). (2,): 0.125
-    expected = torch.tensor([[(3 * 0.5 + math.sqrt(0.2 * 0.4)) / 4, 0.125]], dtype=torch.float64)
-    message = "log-probabilities are summed over the tokens of a word, or weights are not brought to the sum 1"
-    torch.testing.assert_close(scores, expected, rtol=1e-12, atol=0, msg=message)
+THREE = [[(0,), (1, 3)], [(2,)], [(3, 1, 0), (1, 1), (5,)]]  # unequal numbers of words, and of tokens
+WEIGHTS = [[3.0, 1.0], [7.0], [0.5, 1.0, 2.0]]
+
+
+def by_class(log_p, readout, mask_id, of_tokens, of_words, places=None):
+    """Scores (B, C) by a formula of one word's log-probabilities (B, m), and one of a class's word scores (B, W) and
+    weights (W,)."""
+    scores = []
+    for words, weights in zip(THREE, WEIGHTS, strict=True):
+        of_class = []
+        for word in words:
+            fills = [readout.fills.index(fill) for fill in fills_for(word, mask_id)]
+            at = places or range(len(word))
+            of_class.append(of_tokens(torch.stack([log_p[:, fills[j], at[j], word[j]] for j in range(len(word))], 1)))
+        scores.append(of_words(torch.stack(of_class, dim=1), torch.tensor(weights, dtype=torch.float64)))
+    return torch.stack(scores, dim=1)
+
+
+def mean(x):
+    """(B, m) -> (B,)"""
+    return x.mean(dim=1)
+
+
+def share(x, w):
+    """log( sum of w e^x / sum of w ): (B, W), (W,) -> (B,)"""
+    return ((w * x.exp()).sum(dim=1) / w.sum()).log()
+
+
+OF_TOKENS = {
+    "log-probabilities are summed over the tokens of a word: short words win": lambda x: x.sum(dim=1),
+    "the mean is over the length of the longest word, padded places too": lambda x: x.sum(dim=1) / 3,
+    "the first token alone is read": lambda x: x[:, 0],
+    "the last token alone is read": lambda x: x[:, -1],
+    "the mean of the tokens' probabilities, not of their logarithms": lambda x: x.exp().mean(dim=1).log(),
+}
+OF_WORDS = {
+    "the weights of words are not used": lambda x, w: share(x, torch.ones_like(w)),
+    "chances are summed over the words: a class is likelier for having more of them": lambda x, w: (
+        share(x, w) + w.sum().log()
+    ),
+    "the sum is divided by the number of words, not by that of their weights": lambda x, w: (w * x.exp()).mean(1).log(),
+    "the mean of the words' scores, not of their chances": lambda x, w: (w * x).sum(dim=1) / w.sum(),
+    "the likeliest word alone is read": lambda x, w: (x + w.log()).amax(dim=1) - w.sum().log(),
+    "the padding to classes of equal width is counted as words": lambda x, w: (
+        ((w * x.exp()).sum(dim=1) + 3 - len(w)) / (w.sum() + 3 - len(w))
+    ).log(),
+}
+
+
+@pytest.mark.parametrize("mask_id", [None, MASK])
+def test_the_mean_over_tokens_then_the_weighted_mean_over_words(mask_id):
+    readout = Phrases(THREE, mask_id, weights=WEIGHTS)
+    hidden = hidden_of(readout, width=6)
+    log_p = hidden.log_softmax(dim=-1)
+
+    def by(log_p, of_tokens=mean, of_words=share, places=None):
+        return by_class(log_p, readout, mask_id, of_tokens, of_words, places)
+
+    wrong = {cause: by(log_p, of_tokens=formula) for cause, formula in OF_TOKENS.items()}
+    wrong |= {cause: by(log_p, of_words=formula) for cause, formula in OF_WORDS.items()}
+    of_places = hidden.flatten(1, 2).clone()
+    of_places[:, readout.read] = of_places[:, readout.read].log_softmax(dim=1)
+    wrong |= {
+        "the softmax runs over the batch": by(hidden.log_softmax(dim=0)),
+        "the softmax runs over the places that are read": by(of_places.view_as(hidden)),
+        "logits are read, and not log-probabilities": by(hidden),
+        "every token is read at the first place": by(log_p, places=(0, 0, 0)),
+        "the padding to words of equal length is counted as tokens": padded_tokens(readout, log_p, mask_id),
+    }
+    expect(readout(hidden, Scores()), by(log_p), wrong, tolerance=1e-7)
+    chances = {"the chances are still logarithms": by(log_p)}
+    expect(readout.chances(hidden, Scores()), by(log_p).exp(), chances, tolerance=1e-12)
+
+
+def padded_tokens(readout, log_p, mask_id):
+    """As if a word's unused places were token 0, read at the first place that anything is read at."""
+    nothing = log_p.flatten(1, 2)[:, readout.read[0], 0]
+
+    def mean_and_more(x):
+        return (x.sum(dim=1) + (3 - x.shape[1]) * nothing) / x.shape[1]
+
+    return by_class(log_p, readout, mask_id, mean_and_more, share)
 
 
 # invariants
@@ -240,11 +312,14 @@ def test_a_frozen_model_reads_each_example_once(tokenizer):
 def test_words_of_one_token_at_one_blank_are_read_by_the_plain_verbalizer(tokenizer):
     plain = word_reader({"good": ["great:3", "soup"], "bad": ["awful"]}, ["bad", "good"], tokenizer)
     great, soup, awful = (tokenizer.word_id(word) for word in ("great", "soup", "awful"))
-    assert isinstance(plain, Verbalizer) and plain.ids.tolist() == [[awful, awful], [great, soup]]
-    assert plain.weights.tolist() == [[1, 0], [3, 1]]
+    assert isinstance(plain, Verbalizer)
+    wrong = {"classes are in the order in which their words are given": [[great, soup], [awful, awful]]}
+    expect(plain.ids, [[awful, awful], [great, soup]], wrong)
+    lost = {"the weights are lost on the way to the read-out": [[1, 0], [1, 1]]}
+    expect(plain.weights, [[1, 0], [3, 1]], lost)
     several = word_reader({"good": ["so great:3", "soup"], "bad": ["awful"]}, ["bad", "good"], tokenizer)
     assert isinstance(several, Phrases)
-    assert several.weights.tolist() == [[1, 0], [3, 1]]
+    expect(several.weights, [[1, 0], [3, 1]], lost)
     assert several.tokens[1, 0, : len(tokenizer.encode("so great"))].tolist() == tokenizer.encode("so great")
 
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from minitune.errors import UserError
 from minitune.readout.prototypes import PrototypeConfig, Prototypes
 from tests.conftest import make_bert
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson14
 LABEL = torch.tensor([0, 2, 0, 1, 2, 0])
@@ -29,7 +30,7 @@ def in_the_plane(prototypes) -> Prototypes:
     made = Prototypes(2, len(prototypes), PrototypeConfig(size=2)).double()
     with torch.no_grad():
         made.project.copy_(torch.eye(2))
-        made.prototypes.copy_(torch.tensor(prototypes))
+        made.prototypes.copy_(torch.tensor(prototypes, dtype=torch.float64))
     return made
 
 
@@ -47,33 +48,84 @@ def test_a_score_for_each_class_and_as_many_parameters_as_told(readout, hidden, 
 # numbers worked by hand
 
 
-def test_cosines_by_hand(model):
+def test_cosines_by_hand(gpt):
     hidden = torch.tensor([[3.0, 4.0], [0.0, -2.0]], dtype=torch.float64)
-    scores = in_the_plane([[5.0, 0.0], [0.0, 0.1]])(hidden, model)
-    # (3, 4) is 5 long: cosines 3/5 and 4/5; (0, -2) points away from the second
-    expected = torch.tensor([[0.6, 0.8], [0.0, -1.0]], dtype=torch.float64)
-    torch.testing.assert_close(scores, expected, rtol=0, atol=1e-12)
+    c = torch.tensor([[5.0, 0.0], [0.3, 0.4]], dtype=torch.float64)
+    scores = in_the_plane(c.tolist())(hidden, gpt)
+    unit, c_unit = F.normalize(hidden, dim=1), F.normalize(c, dim=1)
+    # (3, 4) is 5 long, (0.3, 0.4) points where it does
+    right = torch.tensor([[0.6, 1.0], [0.0, -0.8]], dtype=torch.float64)
+    wrong = {
+        "v was not normalized: a product is no cosine": hidden @ c_unit.T,
+        "c was not normalized: a long prototype wins": unit @ c.T,
+        "neither was normalized": hidden @ c.T,
+        "c was normalized over the classes, not each prototype": unit @ F.normalize(c, dim=0).T,
+        "v was normalized over the batch, not each example": F.normalize(hidden, dim=0) @ c_unit.T,
+        "minus a squared distance, and no cosine": -torch.cdist(unit, c_unit).square(),
+    }
+    expect(scores, right, wrong, tolerance=1e-12)
 
 
-def test_both_losses_by_hand(model):
+def test_the_loss_with_prototypes_by_hand(gpt):
     hidden = torch.tensor([[2.0, 0.0], [0.0, 1.0], [-3.0, 0.0]], dtype=torch.float64)  # east, north, west
-    label = torch.tensor([0, 0, 1])
     readout = in_the_plane([[1.0, 0.0], [-1.0, 0.0]])  # east and west
-    proto = readout.loss(readout(hidden, model), label)
+    proto = readout.loss(readout(hidden, gpt), torch.tensor([0, 0, 1]))
     # east: cosines 1 and -1; north: 0 and 0; west: -1 and 1
-    assert proto.item() == pytest.approx((2 * math.log(1 + math.exp(-2)) + math.log(2)) / 3, rel=1e-12)
-    ins = readout.between(hidden, label)
-    # east sees north at 0 and west at -1, north sees both at 0; west has no partner
-    assert ins.item() == pytest.approx((math.log(1 + math.exp(-1)) + math.log(2)) / 2, rel=1e-12), (
-        "an example is no partner of its own: its cosine with itself is 1 whatever is learned"
-    )
+    right = (2 * math.log(1 + math.exp(-2)) + math.log(2)) / 3
+    tempered = (2 * math.log(1 + math.exp(-20)) + math.log(2)) / 3
+    expect(proto, right, {"summed over the batch": 3 * right, "cosines are divided by a temperature": tempered})
+
+
+BETWEEN = {
+    "an example is in its own denominator, with a cosine of 1": lambda c, alike, itself: (
+        -c.log_softmax(dim=1)[alike & ~itself].mean()
+    ),
+    "an example is a partner of its own: its cosine with itself is 1 whatever is learned": lambda c, alike, itself: (
+        -c.log_softmax(dim=1)[alike].mean()
+    ),
+    "an example is a partner of its own, though it is not in the denominator": lambda c, alike, itself: (
+        -c.masked_fill(itself, -torch.inf).log_softmax(dim=1)[alike].mean()
+    ),
+    "summed over the pairs, not averaged": lambda c, alike, itself: (
+        -c.masked_fill(itself, -torch.inf).log_softmax(dim=1)[alike & ~itself].sum()
+    ),
+    "examples of unlike classes are drawn together": lambda c, alike, itself: (
+        -c.masked_fill(itself, -torch.inf).log_softmax(dim=1)[~alike].mean()
+    ),
+    "cosines are divided by a temperature of 0.1": lambda c, alike, itself: (
+        -(c / 0.1).masked_fill(itself, -torch.inf).log_softmax(dim=1)[alike & ~itself].mean()
+    ),
+    "the mean is first over each example's partners: those of small classes count more": lambda c, alike, itself: (
+        -torch.stack(
+            [
+                row[its].mean()
+                for row, its in zip(c.masked_fill(itself, -torch.inf).log_softmax(dim=1), alike & ~itself, strict=True)
+                if its.any()
+            ]
+        ).mean()
+    ),
+    "each denominator has its own pair and the unlike ones alone": lambda c, alike, itself: torch.stack(
+        [(c[i, j].exp() + c[i][~alike[i]].exp().sum()).log() - c[i, j] for i, j in (alike & ~itself).nonzero().tolist()]
+    ).mean(),
+}
+
+
+def test_the_loss_between_examples_by_hand(readout, hidden):
+    points = F.normalize(hidden @ readout.project.detach().T, dim=1)
+    cosines, alike, itself = points @ points.T, LABEL[:, None] == LABEL, torch.eye(6, dtype=torch.bool)
+    right = 0.0
+    for i, j in (alike & ~itself).nonzero().tolist():
+        others = [cosines[i, k].item() for k in range(6) if k != i]
+        right += (math.log(sum(map(math.exp, others))) - cosines[i, j].item()) / (3 * 2 + 2)
+    wrong = {cause: formula(cosines, alike, itself) for cause, formula in BETWEEN.items()}
+    expect(readout.between(hidden, LABEL), right, wrong)
 
 
 @pytest.mark.parametrize(("classes", "highest"), [(2, 0.8808), (5, 0.6488)])
-def test_how_sure_cosines_can_be(classes, highest, model):
+def test_how_sure_cosines_can_be(classes, highest, gpt):
     """One class at 1 and all others at -1 is the most: the loss never comes near 0."""
     readout = in_the_plane([[1.0, 0.0]] + [[-1.0, 0.0]] * (classes - 1))
-    chance = readout(torch.tensor([[4.0, 0.0]]).double(), model).softmax(dim=1).max().item()
+    chance = readout(torch.tensor([[4.0, 0.0]]).double(), gpt).softmax(dim=1).max().item()
     assert chance == pytest.approx(highest, abs=1e-4)
     assert chance == pytest.approx(math.e / (math.e + (classes - 1) / math.e), rel=1e-12)
 
@@ -137,25 +189,20 @@ def test_the_same_seed_gives_the_same_prototypes():
 # parity
 
 
-def cosine(a: list[float], b: list[float]) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True)) / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
-
-
-def test_both_losses_of_slow_loops(readout, hidden, model):
-    v = [[sum(w * x for w, x in zip(row, h, strict=True)) for row in readout.project.tolist()] for h in hidden.tolist()]
-    c, label = readout.prototypes.tolist(), LABEL.tolist()
-    proto = ins = pairs = 0.0
+@pytest.mark.parametrize("seed", [1, 2])
+def test_scores_of_a_slow_loop_whatever_the_model(hidden, model, seed):
+    """Nothing of the model is used: not BERT's MLM transform, nor the words."""
+    readout = Prototypes(24, 3, PrototypeConfig(size=7), seed=seed).double()
+    right = torch.zeros(6, 3, dtype=torch.float64)
+    transformed = torch.zeros_like(right)
     for i in range(6):
-        right = math.exp(cosine(v[i], c[label[i]]))
-        proto -= math.log(right / sum(math.exp(cosine(v[i], c[y])) for y in range(3))) / 6
-        others = sum(math.exp(cosine(v[i], v[k])) for k in range(6) if k != i)
-        for j in range(6):
-            if j != i and label[j] == label[i]:
-                ins -= math.log(math.exp(cosine(v[i], v[j])) / others)
-                pairs += 1
-    assert pairs == 3 * 2 + 2
-    assert readout.loss(readout(hidden, model), LABEL).item() == pytest.approx(proto, rel=1e-10)
-    assert readout.between(hidden, LABEL).item() == pytest.approx(ins / pairs, rel=1e-10)
+        for y in range(3):
+            c = readout.prototypes[y].detach()
+            for into, h in ((right, hidden[i]), (transformed, model.before_decoder(hidden[i]).detach())):
+                v = readout.project.detach() @ h
+                into[i, y] = sum(v * c) / (v.norm() * c.norm())
+    after = {"the hidden state is read after BERT's MLM transform": transformed} if model.kind == "bert" else {}
+    expect(readout(hidden, model), right, after)
 
 
 # gradients

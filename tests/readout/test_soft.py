@@ -12,6 +12,7 @@ from minitune.readout.losses import cross_entropy
 from minitune.readout.soft import SoftConfig, SoftVerbalizer, at_random, from_words
 from minitune.readout.verbalizer import Verbalizer
 from tests.conftest import make_bert, make_gpt
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson14
 
@@ -44,17 +45,34 @@ def test_a_score_for_each_class_and_as_many_parameters_as_told(hidden, model, ro
 
 def test_numbers_by_hand():
     readout = SoftVerbalizer(torch.tensor([[1.0, 2.0], [0.0, -1.0], [3.0, 0.5]]))
-    assert readout(torch.tensor([[2.0, 4.0]]), Plain()).tolist() == [[10.0, -4.0, 8.0]]
+    unit = {"products with a class vector of length 1": [[10 / 5**0.5, -4.0, 8 / 9.25**0.5]]}
+    expect(readout(torch.tensor([[2.0, 4.0]]), Plain()), [[10.0, -4.0, 8.0]], unit, tolerance=1e-6)
 
 
-def test_a_class_starts_at_the_mean_of_its_words(gpt):
-    with torch.no_grad():
-        gpt.token_embedding.weight[3], gpt.token_embedding.weight[5], gpt.token_embedding.weight[8] = 1.0, 2.0, 5.0
-    start = from_words(gpt, Verbalizer([[8], [3, 5]]))
-    assert start[0].unique().tolist() == [5.0]
-    assert start[1].unique().tolist() == [1.5], "a class of two words starts between them, not at their sum"
-    weighted = from_words(gpt, Verbalizer([[8], [3, 5]], [[2.0], [1.0, 3.0]]))
-    assert (weighted[0, 0].item(), weighted[1, 0].item()) == (5.0, 1.75), "a word of three parts counts three times"
+def test_a_class_starts_at_the_weighted_mean_of_its_words(gpt):
+    """Classes of one, two and three words: the first two are padded to three."""
+    words, weights = [[8], [3, 5], [7, 2, 9]], [[2.0], [1.0, 3.0], [0.5, 1.0, 1.0]]
+    e = gpt.token_embedding.weight.detach()
+
+    def by(formula):
+        return torch.stack(
+            [formula(e[ids], e.new_tensor(its)[:, None]) for ids, its in zip(words, weights, strict=True)]
+        )
+
+    right = by(lambda x, w: (w * x).sum(dim=0) / w.sum())
+    wrong = {
+        "the weights of words are not used": by(lambda x, w: x.mean(dim=0)),
+        "a class starts at the sum of its words, not between them": by(lambda x, w: (w * x).sum(dim=0)),
+        "the first word alone is used": by(lambda x, w: x[0]),
+        "the sum is divided by the number of words, not by that of their weights": by(lambda x, w: (w * x).mean(dim=0)),
+        "the sum is divided by the largest number of words": by(lambda x, w: (w * x).sum(dim=0) / 3),
+        "the padding to classes of equal width is counted as words": by(
+            lambda x, w: ((w * x).sum(dim=0) + (3 - len(x)) * x[0]) / (w.sum() + 3 - len(x))
+        ),
+    }
+    expect(from_words(gpt, Verbalizer(words, weights)), right, wrong)
+    plain = by(lambda x, w: x.mean(dim=0))
+    expect(from_words(gpt, Verbalizer(words)), plain, {"the first word alone is used": by(lambda x, w: x[0])})
 
 
 def test_random_vectors_are_as_long_as_words_and_differ_by_seed(model):
@@ -100,17 +118,25 @@ def test_the_words_keep_their_vectors_while_the_classes_leave_theirs(hidden, mod
 
 def test_scores_of_a_slow_loop(hidden, model):
     readout = SoftVerbalizer(at_random(model, 3, seed=1))
-    expected = torch.zeros(5, 3, dtype=torch.float64)
+    theta, right = readout.classes.detach(), torch.zeros(5, 3, dtype=torch.float64)
+    states = hidden
+    if model.kind == "bert":
+        changed = F.gelu(hidden @ model.transform.weight.T + model.transform.bias)
+        centred = changed - changed.mean(dim=1, keepdim=True)
+        states = centred / (centred.square().mean(dim=1, keepdim=True) + 1e-12).sqrt()
+        states = (states * model.transform_norm.weight + model.transform_norm.bias).detach()
     for b in range(5):
-        h = hidden[b]
-        if model.kind == "bert":
-            changed = F.gelu(model.transform.weight @ h + model.transform.bias)
-            centred = changed - changed.mean()
-            h = centred / (centred.square().mean() + 1e-12).sqrt()
-            h = h * model.transform_norm.weight + model.transform_norm.bias
         for c in range(3):
-            expected[b, c] = sum(readout.classes[c, d] * h[d] for d in range(24))
-    torch.testing.assert_close(readout(hidden, model), expected, rtol=0, atol=1e-10)
+            right[b, c] = sum(theta[c, d] * states[b, d] for d in range(24))
+    wrong = {
+        "products with a class vector of length 1": states @ F.normalize(theta, dim=1).T,
+        "cosines, and no products": F.normalize(states, dim=1) @ F.normalize(theta, dim=1).T,
+    }
+    if model.kind == "bert":
+        wrong["h is the hidden state before BERT's MLM transform: the decoder is given what comes after"] = (
+            hidden @ theta.T
+        )
+    expect(readout(hidden, model), right, wrong)
 
 
 # gradients

@@ -9,6 +9,7 @@ from torch import nn
 from minitune.errors import UserError
 from minitune.readout.verbalizer import Verbalizer, parse_label_words, verbalizer
 from tests.conftest import make_bert, make_gpt
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson06
 
@@ -43,28 +44,80 @@ def test_nothing_new_is_learned_or_stored():
 # numbers worked by hand
 
 
-def test_weights_are_shares_of_a_mean():
-    """Three to one: log((3 e^1 + e^2) / 4) and, of another class with one word, its own logit whatever its weight."""
-    logits = torch.tensor([[1.0, 2.0, 0.5]], dtype=torch.float64)
-    scores = Verbalizer([[0, 1], [2]], [[3.0, 1.0], [7.0]])(logits, Scores())[0]
-    expected = [math.log((3 * math.e + math.e**2) / 4), 0.5]
-    assert scores.tolist() == pytest.approx(expected), "the weights of words are not used, or not brought to the sum 1"
-    doubled = Verbalizer([[0, 1], [2]], [[6.0, 2.0], [1.0]])(logits, Scores())[0]
-    assert torch.allclose(scores, doubled), "only the shares count"
+WORDS, WEIGHTS = [[0, 1], [2], [3, 4, 5]], [[3.0, 1.0], [7.0], [1.0, 2.0, 0.5]]
 
 
-def test_the_mean_of_the_words_probabilities():
-    logits = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64).log()[None]
-    scores = Verbalizer([[0, 1, 3], [2]])(logits, Scores()).exp()
-    # (0.1 + 0.2 + 0.4) / 3 against 0.3; the sum would be 0.7, the likeliest word 0.4, the geometric mean 0.2
-    expected, message = torch.tensor([[0.7 / 3, 0.3]], dtype=torch.float64), "the sum, or the mean of logits, was taken"
-    torch.testing.assert_close(scores, expected, rtol=1e-12, atol=0, msg=message)
+def by_class(logits, formula, weights=WEIGHTS):
+    """Scores (B, C) by a formula of one class's logits (B, W) and weights (W,)."""
+    weights = [torch.tensor(its, dtype=torch.float64) for its in weights]
+    return torch.stack([formula(logits[:, ids], its) for ids, its in zip(WORDS, weights, strict=True)], dim=1)
+
+
+def share(x, w):
+    """log( sum of w e^x / sum of w ): (B, W), (W,) -> (B,)"""
+    return ((w * x.exp()).sum(dim=1) / w.sum()).log()
+
+
+def padded(x, w):
+    """What a class of fewer than three words would score, were its padding words as well."""
+    more = 3 - len(w)
+    return share(torch.cat([x, x[:, :1].expand(-1, more)], dim=1), torch.cat([w, torch.ones(more, dtype=w.dtype)]))
+
+
+MISTAKES = {
+    "the weights of words are not used": lambda x, w: share(x, torch.ones_like(w)),
+    "probabilities are summed: a class is likelier for having more words": lambda x, w: share(x, w) + w.sum().log(),
+    "the sum is divided by the number of words, not by that of their weights": lambda x, w: (w * x.exp()).mean(1).log(),
+    "the mean of logits, not of probabilities": lambda x, w: (w * x).sum(dim=1) / w.sum(),
+    "the likeliest word alone is read": lambda x, w: (x + w.log()).amax(dim=1) - w.sum().log(),
+    "the first word alone is read": lambda x, w: x[:, 0],
+    "logits are multiplied with the weights, and not probabilities": lambda x, w: (w * x).logsumexp(1) - w.sum().log(),
+    "weights are added to logits without their logarithm": lambda x, w: (x + w).logsumexp(dim=1) - w.sum().log(),
+    "the padding to classes of equal width is counted as words": padded,
+}
+
+
+def test_a_score_is_the_log_of_the_weighted_mean_of_probabilities():
+    drawn = torch.randn(4, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    scores = Verbalizer(WORDS, WEIGHTS)(drawn, Scores())
+    wrong = {cause: by_class(drawn, formula) for cause, formula in MISTAKES.items()}
+    wrong["the softmax runs over the batch"] = by_class(drawn.log_softmax(dim=0), share)
+    expect(scores, by_class(drawn, share), wrong, tolerance=1e-6)
+
+
+def test_without_weights_all_words_count_alike():
+    p = torch.tensor([[0.1, 0.2, 0.3, 0.15, 0.2, 0.05]], dtype=torch.float64)
+    scores = Verbalizer(WORDS)(p.log(), Scores()).exp()
+    equal = [[1.0] * len(its) for its in WEIGHTS]
+    wrong = {c: by_class(p.log(), f, equal).exp() for c, f in MISTAKES.items() if "sum" in c or "mean of" in c}
+    wrong = {c: value for c, value in wrong.items() if "divided" not in c}  # that is right where each weighs 1
+    expect(scores, [[0.15, 0.3, 0.4 / 3]], wrong, tolerance=1e-6)
+
+
+def test_only_the_shares_of_the_weights_count():
+    drawn = torch.randn(4, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    doubled = [[2 * weight for weight in its] for its in WEIGHTS]
+    wrong = {cause: lambda f=formula: by_class(drawn, f, doubled) for cause, formula in MISTAKES.items()}
+    whole = Verbalizer(WORDS, WEIGHTS)(drawn, Scores())
+    expect(Verbalizer(WORDS, doubled)(drawn, Scores()), whole, wrong, tolerance=1e-6)
+
+
+def test_chances_are_among_all_words_of_the_model():
+    drawn = torch.randn(4, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    readout, p = Verbalizer(WORDS, WEIGHTS), drawn.softmax(dim=-1)
+    right = by_class(p.log(), share).exp()
+    wrong = {
+        "e to the power of the score: not divided by all words": readout(drawn, Scores()).exp(),
+        "divided by the classes' words alone": readout(drawn, Scores()).softmax(dim=-1),
+        "the softmax runs over the batch": readout(drawn, Scores()).exp() / drawn.exp().sum(dim=0)[0],
+    }
+    expect(readout.chances(drawn, Scores()), right, wrong, tolerance=1e-6)
 
 
 def test_the_mean_of_logits_would_choose_another_class():
     logits = torch.tensor([[5.0, -5, 2, 2]], dtype=torch.float64)
     scores = Verbalizer([[0, 1], [2, 3]])(logits, Scores())
-    assert scores[0, 0].item() == pytest.approx(math.log((math.exp(5) + math.exp(-5)) / 2), rel=1e-12)
+    assert scores[0, 0].item() == pytest.approx(math.log((math.exp(5) + math.exp(-5)) / 2), rel=1e-6)
     assert scores.argmax().item() == 0, "the mean of logits, 0 against 2, chooses class 1"
 
 
@@ -75,7 +128,7 @@ def test_the_mean_of_logits_would_choose_another_class():
 def test_a_model_that_knows_nothing_ties_whatever_the_number_of_words(dtype):
     words = [[0], [1, 2], [3, 4, 5], [6, 7, 8, 9, 10]]
     scores = Verbalizer(words)(torch.full((2, 11), 0.7, dtype=dtype), Scores())
-    assert scores.dtype == dtype
+    assert scores.dtype == dtype, "the scores were cast: the weights are to be in the model's numbers, not the reverse"
     tolerance = 4 * torch.finfo(dtype).eps
     message = "a class must not be likelier for having more words, nor for padding to equal width"
     torch.testing.assert_close(scores, scores[:, :1].expand(2, 4), rtol=0, atol=tolerance, msg=message)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from minitune.experiments.experiment import learn
 from minitune.methods.asked import ASKED
 from minitune.methods.method import Method
 from minitune.methods.searching import prepared
+from minitune.predictors.classifier import Classifier
 from minitune.prompting.autoprompt import by_chance
 from minitune.prompting.template import Template
 from minitune.questions.question import Question
@@ -23,6 +25,7 @@ from minitune.searches.search import Search
 from minitune.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from minitune.tuned.tuned import open_tuned, tune
 from tests import tiny
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson09
 POOL = [Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread", "film", "room")
@@ -113,26 +116,112 @@ def test_a_head_that_has_yet_to_learn_does_so_before_the_search():
 # invariants
 
 
+def loss_with(classifier, template, trigger, examples):
+    """As a classifier measures it that is asked with this trigger."""
+    asked = Classifier(classifier.model, classifier.tokenizer, template.with_triggers(trigger), classifier.readout)
+    return asked.measure(asked.items(examples))["loss"]
+
+
+@pytest.mark.parametrize("read", ["verbalizer", "head"])
 @pytest.mark.parametrize("kind", ["gpt", "bert"])
-def test_the_loss_on_dev_is_that_of_the_classifier_and_the_best_that_was_logged(kind, tmp_path):
+def test_the_loss_of_a_trigger_is_that_of_a_classifier_with_it(kind, read):
+    search = search_of(kind, name=f"frozen@autoprompt+{read}")
+    classifier, template = module.at_start(search, (20, 21, 22)), search.template
+    loss = module.trigger_loss(classifier, template, search.dev)
+    triggers = [(20, 21, 22), (30, 21, 25)]
+    right = [loss_with(classifier, template, trigger, search.dev) for trigger in triggers]
+    wrong = {"the words of a trigger are written backwards": (
+        lambda: [loss_with(classifier, template, trigger[::-1], search.dev) for trigger in triggers])}  # fmt: skip
+    if (kind, read) == ("bert", "head"):
+        elsewhere = module.trigger_loss(classifier, template, search.dev)
+        elsewhere.place = elsewhere.place + elsewhere.lengths[:, None] - 3  # [MASK] . [SEP]
+        at_the_blank = elsewhere.loss_of(torch.tensor(triggers), torch.arange(len(search.dev)))
+        wrong["a head is read at the blank, and not at [CLS]"] = at_the_blank
+    found = loss.loss_of(torch.tensor(triggers), torch.arange(len(search.dev)))
+    expect(found, right, wrong, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_the_score_on_dev_is_minus_the_loss_there(kind, tmp_path):
     search = search_of(kind, tmp_path)
     found = find_triggers(search)
-    classifier = search.classifier(Template.parse(found.template))
-    loss = classifier.measure(classifier.items(search.dev))["loss"]
     log = json.loads((tmp_path / FILE).read_text())["log"]
+    classifier, template = module.at_start(search, log["start"]), search.template
+    on_dev, on_train = (loss_with(classifier, template, log["start"], part) for part in (search.dev, search.train))
+    wrong = {"the sign: a high loss is taken for good": on_dev, "the dev set is not looked at": -on_train}
+    expect(log["dev"], -on_dev, wrong, tolerance=1e-5)
     best = max([log["dev"], *(its["dev"] for its in log["rounds"] if its["accepted"])])
+    loss = loss_with(classifier, template, trigger_of(found), search.dev)
     assert loss == pytest.approx(-best, rel=1e-4), "the trigger that is returned is not the best on dev that was logged"
     assert len(log["rounds"]) == 6 and f"loss on dev {loss:.3f}" in found.found[0]
 
 
+def test_the_best_on_dev_is_returned_and_not_the_last(tmp_path):
+    """A log whose start has the best score by far, and whose search went elsewhere."""
+    find_triggers(search_of(folder=tmp_path))
+    told = json.loads((tmp_path / FILE).read_text())
+    log, trigger = told["log"], list(told["log"]["start"])
+    for its in log["rounds"]:
+        if its["accepted"]:
+            trigger[its["position"]] = its["token"]
+    log["dev"] = 99.0
+    (tmp_path / FILE).write_text(json.dumps(told))
+    wrong = {"the last trigger is returned, not the best on dev": tuple(trigger)}
+    expect(trigger_of(find_triggers(search_of(folder=tmp_path))), tuple(log["start"]), wrong)
+
+
+def test_the_search_itself_looks_at_the_training_examples_alone(tmp_path):
+    """With another dev set every round is the same, but for its score on dev."""
+    told = []
+    for name, part in (("one", POOL[9:]), ("other", POOL[6:9])):
+        find_triggers(search_of(folder=tmp_path / name, dev=DevSet(part, tiny.LABELS)))
+        rounds = json.loads((tmp_path / name / FILE).read_text())["log"]["rounds"]
+        told.append([(its["position"], its["token"], its["true"], its["accepted"]) for its in rounds])
+    assert told[0] == told[1], "candidates are scored on the dev set, which then cannot judge them"
+
+
+def test_the_seed_decides_where_a_search_starts_and_what_its_rounds_draw(tmp_path):
+    logs = []
+    for seed in (3, 4, 5):
+        find_triggers(search_of(folder=tmp_path / str(seed), seed=seed))
+        logs.append(json.loads((tmp_path / str(seed) / FILE).read_text())["log"])
+    assert len({tuple(log["start"]) for log in logs}) == 3, "every seed starts from the same words"
+    places = {tuple(its["position"] for its in log["rounds"]) for log in logs}
+    assert len(places) > 1, "every seed tries the same places: the rounds do not know the seed"
+
+
+def test_what_was_found_before_is_told_too():
+    asked = tiny.question("bert", found=("label words found: great",))
+    assert find_triggers(search_of(question=asked)).found[0] == asked.found[0], "what another search found is forgotten"
+
+
+def test_a_read_out_learns_with_the_words_that_the_search_starts_from():
+    search = search_of("bert", name="frozen@autoprompt+head")
+    asked = module.at_start(search, (20, 21, 22)).template
+    assert asked == search.template.with_triggers((20, 21, 22)), (
+        "it learned with placeholders, which nobody reads later"
+    )
+
+
 @pytest.mark.parametrize("kind", ["gpt", "bert"])
 def test_no_label_word_is_in_the_trigger(kind):
+    """Whatever it weighs, and not one of its tokens."""
     tokenizer = tiny.checkpoint(kind).tokenizer
-    labels = {tokenizer.word_id(word) for words in tiny.WORDS.values() for word in words}
-    assert set(label_tokens(search_of(kind))) == labels
+    asked = tiny.question(
+        kind, label_words={"bad": ("awful:3",), "fair": ("sad:0.5", "slow"), "good": ("great soup:2",)}
+    )
+    bare = ("awful", "sad", "slow", "great soup")
+    pieces = [tokenizer.encode(word) for word in bare]
+    weighed = [tokenizer.encode(word) for word in ("awful:3", "sad:0.5", "slow", "great soup:2")]
+    wrong = {
+        "the weight is taken for a part of the word": sorted({i for its in weighed for i in its}),
+        "the first token alone of a word stays out": sorted({its[0] for its in pieces}),
+    }
+    labels = {i for its in pieces for i in its}
+    expect(sorted(set(label_tokens(search_of(kind, question=asked)))), sorted(labels), wrong)
     for seed in range(3):
-        found = trigger_of(find_triggers(search_of(kind, seed=seed, settings=SMALL | {"candidates": 50})))
-        assert not labels & set(found), "a label word in the trigger answers by itself, whatever the text says"
+        search = search_of(kind, seed=seed, settings=SMALL | {"candidates": 50}, question=asked)
+        assert not labels & set(trigger_of(find_triggers(search))), "a label word in the trigger answers by itself"
 
 
 def test_where_any_word_is_an_answer_only_those_of_the_task_stay_out():
@@ -224,6 +313,19 @@ def test_more_rounds_go_on_from_fewer(tmp_path):
     assert longer == find_triggers(search_of()) and len(json.loads((tmp_path / FILE).read_text())["log"]["rounds"]) == 6
 
 
+def test_of_a_longer_log_no_more_is_used_than_is_asked_for(tmp_path):
+    """A later round is made the best by far."""
+    find_triggers(search_of(folder=tmp_path))
+    told = json.loads((tmp_path / FILE).read_text())
+    late = [its for its in told["log"]["rounds"][2:] if its["accepted"]]
+    assert late, "the fixture accepts nothing after its second round"
+    late[-1]["dev"] = 99.0
+    (tmp_path / FILE).write_text(json.dumps(told))
+    fewer = SMALL | {"rounds": 2}
+    found = find_triggers(search_of(folder=tmp_path, settings=fewer))
+    assert found == find_triggers(search_of(settings=fewer)), "rounds beyond those that were asked for are used"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -257,6 +359,7 @@ def test_a_damaged_log_is_refused(change, message, tmp_path):
         ({"settings": SMALL | {"candidates": 6}}, "settings"),
         ({"settings": SMALL | {"triggers": 2}}, "template"),
         ({"train": TrainSet(POOL[:8], tiny.LABELS)}, "examples"),
+        ({"train": TrainSet([replace(e, label=2 - e.label) for e in POOL[:9]], tiny.LABELS)}, "examples"),
         (
             {"question": tiny.question("bert", label_words=tiny.WORDS | {"bad": ("sad",), "fair": ("slow",)})},
             "label words",

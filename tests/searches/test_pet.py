@@ -21,6 +21,7 @@ from minitune.searches.search import Search
 from minitune.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from minitune.tuned.tuned import open_tuned, tune
 from tests import tiny
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson07
 POOL = [Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread", "bed", "room")
@@ -79,22 +80,36 @@ def test_weights_are_the_accuracies_before_training(search):
 
 def test_the_patterns_label_the_texts_that_were_not_drawn(search):
     labelled = soft_labelled(search)
-    assert [example.text for example in labelled] == [example.text for example in POOL[6:]]
+    wrong = {
+        "the draw is labelled as well": [example.text for example in POOL],
+        "the dev set is labelled as well": [example.text for example in POOL[3:]],
+    }
+    expect([example.text for example in labelled], [example.text for example in POOL[6:]], wrong)
     assert type(labelled) is TrainSet and labelled.labels == tiny.LABELS
     tuned = [template for name, template in search.asked if name == "full+verbalizer"]
     assert tuned == ["{text} it was {mask}", *PATTERNS], "not every pattern has a teacher"
 
 
 def test_the_labels_are_the_weighted_scores_at_two_degrees(search):
-    expected = torch.tensor([0.25 * 4, 0.75 * 4, 0.0]).div(2).softmax(0)
+    said = torch.tensor([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 99.0]])
+    together = 0.25 * said[0] + 0.75 * said[1]
+    wrong = {
+        "the patterns are not weighted, or by accuracies after training": (said.mean(dim=0) / 2).softmax(dim=0),
+        "the first pattern alone is heard": (said[0] / 2).softmax(dim=0),
+        "the labels are not softened": together.softmax(dim=0),
+        "probabilities are averaged, not scores": 0.25 * said[0].softmax(dim=0) + 0.75 * said[1].softmax(dim=0),
+    }
     for example in soft_labelled(search):
-        torch.testing.assert_close(torch.tensor(example.label), expected)
+        expect(example.label, (together / 2).softmax(dim=0), wrong, tolerance=1e-6)
 
 
 def test_no_more_texts_than_were_asked_for_and_by_seed(search):
     few = [soft_labelled(replace(search, settings=PetConfig(5), seed=seed)) for seed in (0, 0, 1)]
-    assert [len(labelled) for labelled in few] == [5] * 3
-    assert few[0] == few[1] != few[2]
+    expect(
+        [len(labelled) for labelled in few], [5] * 3, {"every text is labelled, however many were asked for": [12] * 3}
+    )
+    assert few[0] == few[1]
+    assert few[0] != few[2], "another seed labels the same texts"
     with pytest.raises(UserError, match="unlabelled is 0"):
         PetConfig(0)
 
@@ -109,7 +124,8 @@ def test_what_was_weighed_is_told(search):
 
 def test_a_pattern_that_is_the_template_itself_counts_once():
     asked = patterns_of(replace(question("bert"), patterns=("{text} it was {mask}", PATTERNS[0]), is_own=True))
-    assert [its.template for its in asked] == ["{text} it was {mask}", PATTERNS[0]]
+    twice = {"the template itself counts twice": ["{text} it was {mask}", "{text} it was {mask}", PATTERNS[0]]}
+    expect([its.template for its in asked], ["{text} it was {mask}", PATTERNS[0]], twice)
     assert [its.is_own for its in asked] == [True, False], "a pattern of the task is taken for the user's own template"
 
 
@@ -119,8 +135,11 @@ def test_a_pattern_that_is_the_template_itself_counts_once():
 def test_soft_labels_are_distilled_and_classes_are_told_apart():
     scores = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     soft, hard = scores.flip(0).softmax(1), torch.tensor([0, 2, 1, 1])
-    assert as_taught(scores, soft) == distillation(scores, soft)
-    assert as_taught(scores, hard) == cross_entropy(scores, hard)
+    hot = torch.nn.functional.one_hot(hard, 3).float()
+    wrong = {"soft labels are learned by cross-entropy, at T = 1": cross_entropy(scores, soft)}
+    expect(as_taught(scores, soft), distillation(scores, soft), wrong, tolerance=1e-6)
+    wrong = {"a dev set's classes are judged as soft labels, at T = 2": distillation(scores, hot)}
+    expect(as_taught(scores, hard), cross_entropy(scores, hard), wrong, tolerance=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["gpt", "bert"])

@@ -16,11 +16,12 @@ from minitune.methods.read import READ, Read
 from minitune.prompting.template import Template
 from minitune.questions.task_data import TaskData
 from minitune.readout.head import Head
-from minitune.searches.search import UNKNOWN
+from minitune.searches.search import UNKNOWN, Search
 from minitune.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from minitune.tuned.tuned import open_tuned, tune
 from minitune.tuning.trained import trainable
 from tests import tiny
+from tests.naming import expect
 
 pytestmark = pytest.mark.lesson04
 POOL = [Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread")
@@ -57,6 +58,31 @@ def test_a_search_sees_the_draw_and_never_the_test(searches):
     assert not any(isinstance(value, TestSet) for value in vars(search).values()), "a search is given the test set"
     assert search.seed == 7, "the search is not the seed's"
     assert search.template.blanks == 1 and search.checkpoint is tiny.checkpoint("bert")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "frozen@autoprompt+verbalizer",
+        "frozen@autoprompt+head",
+        "frozen+petal",
+        "frozen+lm-bff",
+        "frozen+autoprompt",
+        "pet",
+    ],
+)
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_no_search_reads_with_dropout(kind, name):
+    """Two models of the same weights, one of which drops out in training: what is found must be the same."""
+    settings = {"rounds": 2, "candidates": 4, "batch": 4} if "@autoprompt" in name else {}
+    settings |= {"steps": 2} if name == "pet" or "head" in name else {}
+    asked = tiny.question(kind, patterns=("{text} is it {mask}",))
+    plain, dropped = (
+        learn(Method.parse(name, settings), checkpoint, asked, DATA, 1 if name == "pet" else 2, seed=3).question
+        for checkpoint in (tiny.checkpoint(kind), tiny.dropping(kind))
+    )
+    assert dropped == plain, "the model is in training mode while a search reads: what it compares is noise"
+    assert tiny.dropping(kind).model.training, "the search changes the mode of a model that is not its own"
 
 
 def test_label_words_come_first_for_triggers_and_demonstrations_need_them(searches):
@@ -154,17 +180,25 @@ def test_a_soft_prompt_is_put_before_a_template_that_was_found(searches):
 
 
 def test_unlabelled_texts_are_those_that_were_not_drawn(searches):
-    learned = learn(Method.parse("frozen+searched"), tiny.checkpoint("bert"), tiny.question("bert"), DATA, 1, seed=3)
-    unlabelled = searches[0].unlabelled
-    drawn = {example.text for example in (*learned.train, *learned.dev)}
-    assert len(unlabelled) == len(POOL) - 6 and not drawn & {example.text for example in unlabelled}
+    """Pairs are told apart by both of their texts."""
+    pairs = [Example("one premise", f"{e.text} {i}", label=e.label) for i, e in enumerate(POOL)]
+    train, dev = TrainSet(pairs[:2], tiny.LABELS), DevSet(pairs[2:5], tiny.LABELS)
+    unlabelled = Search(tiny.checkpoint("bert"), tiny.question("bert"), train, dev, 0, TrainSet(pairs)).unlabelled
+    wrong = {
+        "the dev set's texts are handed out": [e.text_b for e in pairs[2:]],
+        "a pair is left out for its first text alone": [],
+        "what was drawn is handed out": [e.text_b for e in pairs],
+    }
+    expect([example.text_b for example in unlabelled], [e.text_b for e in pairs[5:]], wrong)
     assert {example.label for example in unlabelled} == {UNKNOWN}, "a label that is not to be known is handed out"
 
 
 def test_a_search_has_a_frozen_classifier_of_its_own(searches):
     learn(Method.parse("full@found", {"steps": 1}), tiny.checkpoint("bert"), tiny.question("bert"), DATA, 2, seed=0)
     classifier = searches[0].classifier()
-    assert not trainable(classifier) and classifier.scores(POOL).shape == (len(POOL), 3)
+    assert not searches[0].model.training, "the search's model is in training mode: whoever reads it drops out"
+    assert not trainable(classifier), "the search's model is not frozen"
+    assert classifier.scores(POOL).shape == (len(POOL), 3)
     assert all(p.requires_grad for p in tiny.checkpoint("bert").model.parameters()), "the base was frozen with it"
 
 

@@ -1,6 +1,7 @@
 """Answers to a user's own texts: all of them, in their order, and what was not read."""
 
 import pytest
+import torch
 
 from minitune.data.examples import Example
 from minitune.errors import UserError
@@ -11,6 +12,7 @@ from minitune.questions.question import Question
 from minitune.tuned.answers import answers_to, as_table
 from minitune.tuned.queries import Written, ask_rows, ask_texts, check_all, given_texts
 from tests import tiny
+from tests.naming import expect
 from tests.tiny import NUMBER, TAGS, TEXT
 from tests.tuned.shared import PAIRS, TEXTS, build
 
@@ -79,14 +81,20 @@ def test_a_line_for_each_text_in_its_order(kind):
 
 def test_probabilities_are_those_of_the_scores_by_name(kind):
     predictor = build(kind)
+    with torch.no_grad():
+        predictor.readout.linear.weight.mul_(100)  # as it was drawn, all texts have nearly the same chances
     answers = answer(predictor, tiny.question(kind), TEXTS, True)
     expected = predictor.scores([Example(text) for text in TEXTS]).softmax(dim=1)
+    assert (expected - expected[0]).abs().max() > 0.01, "all texts have the same chances: this shows nothing"
     for row, chances, value in zip(expected.tolist(), answers.chances, answers.values, strict=True):
         assert list(chances.values()) == pytest.approx(row, abs=2e-6) and list(chances) == list(tiny.LABELS)
         assert max(chances, key=chances.get) == value, "the likeliest class is not the answer"
     lines = as_table(answers).splitlines()
     assert lines[0].split() == ["text", "answer", *tiny.LABELS]
-    assert float(lines[2].split()[-1]) == pytest.approx(expected[0, -1].item(), abs=1e-3)
+    for line, row in zip(lines[2:], expected.tolist(), strict=True):
+        told = [float(cell) for cell in line.split()[-3:]]
+        wrong = {"of the first text, in every line": expected[0].tolist()} if row != expected[0].tolist() else {}
+        expect(told, row, wrong, tolerance=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,18 @@ def test_no_probabilities_where_there_are_no_classes(question, said):
     method = "lora+number" if question is NUMBER else "lora"
     with pytest.raises(UserError, match=f"answers with {said}, .* leave out --probabilities"):
         answer(build("gpt", method, question), question, TEXTS, True)
+
+
+def test_probabilities_carry_their_own_classes_name(kind):
+    """Labels in an order that no alphabet gives."""
+    asked = tiny.question(kind, labels=("good", "bad", "fair"))
+    predictor = build(kind, "frozen+head", asked)
+    (chances,) = answer(predictor, asked, TEXTS[:1], True).chances
+    right = predictor.scores([Example(TEXTS[0])]).softmax(dim=1)[0].tolist()
+    in_alphabet = dict(zip(sorted(asked.labels), right, strict=True))
+    expect([chances[label] for label in asked.labels], right, {
+        "the names are sorted, and the probabilities are not": [in_alphabet[label] for label in asked.labels],
+    }, tolerance=1e-5)  # fmt: skip
 
 
 def test_a_number_is_a_number(kind):
@@ -126,6 +146,7 @@ def test_answers_without_an_end_are_counted(monkeypatch):
     monkeypatch.setattr(writer, "tokens", lambda examples: [[great] * 32, [great] * 31, []])
     answers = answer(writer, TEXT, ["a", "b", "c"])
     assert answers.values == [" ".join(["great"] * 32), " ".join(["great"] * 31), ""]
+    expect(answers.unended, 1, {"those that ended are counted": 2, "all of them": 3})
     assert [note for note in answers.notes() if note.startswith("answers that came to no end: 1 of 3")]
 
 

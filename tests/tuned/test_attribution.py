@@ -1,5 +1,6 @@
 """Which tokens moved an answer: against finite differences, and against asking again without a word."""
 
+import math
 from dataclasses import replace
 from functools import cache
 
@@ -12,6 +13,7 @@ from minitune.predictors.tagger import TaggedWords
 from minitune.predictors.writer import Writing
 from minitune.tuned.attribution import attribute, inner_model, log_chances, plot, strongest, watched, with_answer
 from tests import tiny
+from tests.naming import expect
 from tests.tiny import NUMBER, TAGS, TEXT
 from tests.tuned.shared import build
 
@@ -84,9 +86,16 @@ def test_gradient_times_input_is_what_a_longer_embedding_does(name, kind):
             differences.append(log_chances(predictor, [answered])[0])
             handle.remove()
         slope = (differences[0] - differences[1]) / (2 * step)
-        assert found.by_gradient[place] == pytest.approx(slope, abs=1e-6, rel=1e-4), (
-            "the gradient is not that of the input embedding: of a tied weight, or of another token?"
-        )
+        wrong, chance = {}, math.exp(log_chances(predictor, [answered])[0])
+        if abs(slope) > 0.01:
+            wrong["the sign is turned: above 0 is towards the answer"] = -slope
+        if abs(slope) > 0.01 and chance < 0.95:
+            wrong["of the probability, and not of its logarithm"] = slope * chance
+        try:
+            expect(found.by_gradient[place], slope, wrong, tolerance=1e-4 if wrong else 1e-6)
+        except AssertionError as error:
+            hint = "the gradient without the input, of another token, or of a tied weight, not of the input embedding?"
+            raise AssertionError(f"place {place}: {error} ({hint})") from None
 
 
 @pytest.mark.parametrize(("name", "kind"), BOTH)
@@ -102,13 +111,75 @@ def test_leaving_out_asks_again_without_the_word(name, kind):
         else:
             shorter = replace(answered, text=" ".join(rest))
         (whole,), (without,) = (log_chances(predictor, [one]) for one in (answered, shorter))
-        assert found.by_leaving_out[gone] == pytest.approx(whole - without, abs=1e-9)
+        wrong = {
+            "the sign is turned: above 0 is towards the answer": without - whole,
+            "what is left is told, and not what the word did": without,
+        }
+        expect(found.by_leaving_out[gone], whole - without, wrong, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("text", ["great soup was dull", "the bed", "so sad ."])
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_it_is_the_answer_that_is_explained_and_not_the_label_that_was_given(kind, text):
+    """The label of an example is whatever its file says; of a user's text it is 0."""
+    predictor = build(kind, "frozen+head").double().eval()
+    with torch.no_grad():
+        predictor.readout.linear.bias.copy_(torch.tensor([0.0, 5.0, 1.0]))
+    said = predictor.scores([Example(text)])[0].argmax().item()
+    assert said != 0, "the answer is the first class, which is also every text's own label: this shows nothing"
+    rest = " ".join(text.split()[1:])
+
+    def effect(label):
+        whole, without = log_chances(predictor, [Example(text, label=label), Example(rest, label=label)])
+        return whole - without
+
+    for given in range(3):
+        found = attribute(predictor, Example(text, label=given))
+        wrong = {"of the label that was given, and not of the answer": effect(given)} if given != said else {}
+        expect(found.by_leaving_out[0], effect(said), wrong, tolerance=1e-6)
+        assert found.answer == tiny.LABELS[said]
+        expect(found.by_gradient, attribute(predictor, Example(text, label=said)).by_gradient)
 
 
 def test_a_pair_loses_the_words_of_both_texts():
     question = tiny.question("bert", is_pair=True)
     found = attribute(build("bert", "frozen+head", question), Example("great soup", "a dull plot"))
-    assert found.words == ["great", "soup", "a", "dull", "plot"]
+    told = {"the second text's words are left out of the telling": ["great", "soup"]}
+    expect(found.words, ["great", "soup", "a", "dull", "plot"], told)
+    shorter = [Example("soup", "a dull plot"), Example("great soup", "a dull")]
+    predictor = build("bert", "frozen+head", question)
+    answered, _ = with_answer(predictor, Example("great soup", "a dull plot"))
+    whole, *without = log_chances(predictor, [answered, *(replace(its, label=answered.label) for its in shorter)])
+    found = [found.by_leaving_out[0], found.by_leaving_out[4]]
+    expect(found, [whole - its for its in without], tolerance=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gpt", "bert"])
+def test_what_stands_in_the_blank_counts_for_the_blank(kind):
+    """With words of several tokens the question is read several times; all that each token did is told once."""
+    predictor, example, found = case("words of several tokens", kind)
+    answered, _ = with_answer(predictor, example)
+    rendered = predictor.render([example])[0]
+    (item,) = predictor.items([answered])
+    with watched(inner_model(predictor)) as seen, torch.enable_grad():
+        chance = predictor.log_chance(predictor.collate([item]))
+    (gradient,) = torch.autograd.grad(chance.sum(), seen)
+    products = (gradient * seen[0]).sum(dim=-1)
+    everything = sum(
+        products[row, place].item() for row, its in enumerate(item.variations) for place in range(len(its.ids))
+    )
+    in_blank = sum(
+        products[row, place].item()
+        for row, its in enumerate(item.variations)
+        for place, part in enumerate(its.origin)
+        if part == "mask"
+    )
+    assert abs(in_blank) > 1e-6
+    if "mask" in rendered.origin:
+        right, lost = everything, everything - in_blank
+    else:  # a GPT's blank is behind the last token, so nothing of the question itself
+        right, lost = everything - in_blank, everything
+    expect(sum(found.by_gradient), right, {"the blank's part is dropped, or told for another token": lost})
 
 
 def test_the_only_word_of_a_text_cannot_be_left_out_where_nothing_would_be_read():
@@ -143,8 +214,9 @@ def test_a_text_of_which_one_word_decides(tmp_path):
 
 def test_the_answer_stands_in_the_labels_place():
     predictor, example, _ = case("words", "gpt")
-    answered, answer = with_answer(predictor, replace(example, label=0))
-    assert predictor.labels[answered.label] == answer
+    for given in range(3):
+        answered, answer = with_answer(predictor, replace(example, label=given))
+        assert predictor.labels[answered.label] == answer, "the label that was given stays"
     predictor, example, _ = case("a text", "gpt")
     answered, answer = with_answer(predictor, example)
     assert answered == Writing(example.text, answer)

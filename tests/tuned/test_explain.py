@@ -3,12 +3,14 @@
 import math
 
 import pytest
+import torch
 
 from minitune.data.examples import Example
 from minitune.methods.ask import to_example
 from minitune.predictors.writer import Writing
 from minitune.tuned.explain import explain as explain_example
 from tests import tiny
+from tests.naming import expect
 from tests.tiny import TAGS, TEXT
 from tests.tuned.shared import build, lines_of, rows_under
 
@@ -113,6 +115,14 @@ def test_ten_words_are_told_and_those_of_each_class(kind):
     told = [("bad", "awful", "1"), ("fair", "slow", "1"), ("good", "great", "3"), ("good", "good", "1")]
     assert [(row[0], row[1], row[4]) for row in words] == [(label, mark + word, weight) for label, word, weight in told]
     scores = {row[0]: float(row[1]) for row in rows_under(text.rpartition("\n\n")[2], "class")}
+    item = predictor.items([Example("great soup")])[0]
+    with torch.no_grad():
+        hidden = predictor.model(torch.tensor([item.rendered.ids])).hidden[0]
+        at = [predictor.model.logits(state)[predictor.tokenizer.word_id("awful")].item() for state in hidden]
+    blank = item.rendered.blanks[0]
+    wrong = {} if blank == len(at) - 1 else {"words are told of the last token, and not of the blank": at[-1]}
+    wrong |= {"words are told of the first token, and not of the blank": at[0]}
+    expect(float(words[0][2]), at[blank], wrong, tolerance=6e-4)
     assert scores["bad"] == pytest.approx(float(words[0][2]), abs=2e-3), "a class of one word scores what its word does"
 
 
@@ -144,6 +154,15 @@ def test_each_token_that_is_written_has_its_probability():
     rows = rows_under(explain(predictor, TEXT, "great soup"), "written")
     written = predictor.tokens([Writing("great soup")])[0]
     assert [row[0] for row in rows] == predictor.tokenizer.tokens(written), "this one has come to no end in 32 tokens"
+    ids, right, late = predictor.question(Writing("great soup")).ids, [], []
+    for token in written:
+        with torch.no_grad():
+            chances = predictor.model.logits(predictor.model(torch.tensor([[*ids, token]])).hidden[0]).softmax(dim=-1)
+        right.append(chances[-2, token].item())
+        late.append(chances[-1, token].item())
+        ids = [*ids, token]
+    wrong = {"the chance of a token is read at its own place, and not at the one before": late}
+    expect([float(row[1]) for row in rows], right, wrong, tolerance=2e-3)
     assert all(float(row[1]) >= float(row[3]) for row in rows), "what was written is the likeliest at each place"
 
 

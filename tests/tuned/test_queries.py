@@ -99,4 +99,6 @@ def test_which_columns_hold_the_texts(columns, layout, kind, trained, expected):
         with pytest.raises(UserError, match=expected):
             text_columns(table, reading, question, trained)
     else:
-        assert text_columns(table, reading, question, trained) == expected
+        assert text_columns(table, reading, question, trained) == expected, (
+            "the columns named on the command line come first, then those that were trained on, then the usual ones"
+        )

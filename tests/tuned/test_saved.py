@@ -21,6 +21,7 @@ from minitune.methods.method import Method
 from minitune.methods.what import WHAT
 from minitune.models.build import random_model
 from minitune.predictors.writer import exact_match
+from minitune.prompting.template import Demonstration
 from minitune.questions.question import Question
 from minitune.training.checkpoint import (
     Checkpoint,
@@ -43,6 +44,7 @@ STORED = {  # numbers that a method keeps of what it trained, where that is less
     "p-tuning": 3 * 24,
     "prefix-tuning": 5 * 2 * 2 * 24,
 }
+WORDS = tuple(tiny.WORDS.values())
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +150,8 @@ def test_loaded_equals_saved_bit_for_bit(what, kind, bases, tmp_path):
     assert torch.equal(scores_of(trained[1], EXAMPLES), before), "saving changed what it says"
     _, predictor, question, base = load_tuned(tmp_path)
     assert torch.equal(scores_of(predictor, EXAMPLES), before), f"{what}: other scores after loading"
-    assert predictor.labels == tiny.LABELS and base.kind == kind and not predictor.training
+    assert not predictor.training, "it is opened in training mode: with dropout it says something else each time"
+    assert predictor.labels == tiny.LABELS and base.kind == kind
     assert predictor.answers(EXAMPLES) == trained[1].answers(EXAMPLES)
     assert str(predictor.template) == str(trained[1].template) == question.template
 
@@ -189,6 +192,47 @@ def test_a_template_and_words_of_ones_own_come_back(kind, bases, tmp_path):
     assert torch.equal(scores_of(predictor, EXAMPLES), before)
     assert question.template == own.template and question.label_words == own.label_words
     assert predictor.model.door.source().shape == (5, 24)
+
+
+def test_all_of_the_question_comes_back(kind, bases, tmp_path):
+    """What a search has found is part of it: shown without its demonstrations, the model is asked something else."""
+    words = {"good": ("great:3", "good"), "bad": ("awful",), "fair": ("sad", "slow:0.5")}
+    shown = (Demonstration("a dull plot", None, "awful"), Demonstration("so good", None, "great"))
+    asked = tiny.question(kind, label_words=words, demonstrations=shown, found=("words: so",), room=7)
+    trained = train(kind, "lora", (), asked)
+    before = scores_of(trained[1], EXAMPLES)
+    save(tmp_path, bases, kind, *trained)
+    _, predictor, question, _ = load_tuned(tmp_path)
+    for field in ("labels", "label_words", "is_pair", "kind", "demonstrations", "found", "room"):
+        assert getattr(question, field) == getattr(asked, field), f"{field} is lost on the way to the file and back"
+    assert torch.equal(scores_of(predictor, EXAMPLES), before)
+
+
+@pytest.mark.parametrize("name", ["frozen+head+calibrated", "frozen+calibrated", "frozen+prototypes", "frozen+number"])
+def test_what_was_measured_comes_back(name, kind, bases, tmp_path):
+    """A prior is a buffer, and no parameter: it is not trained, and must be saved all the same."""
+    asked = tiny.question(kind, labels=("1", "2", "4"), label_words=dict(zip("124", WORDS, strict=True)))
+    asked = Question((), "{text}", kind="number", scale=(4.0, 3.0)) if "number" in name else asked
+    trained = train(kind, name, (), asked)
+    if "calibrated" in name:
+        trained[1].calibrate()
+    before = scores_of(trained[1], EXAMPLES)
+    save(tmp_path, bases, kind, *trained)
+    found = scores_of(load_tuned(tmp_path)[1], EXAMPLES)
+    assert torch.equal(found, before), "other scores after loading: a prior, or a mean, that was measured is not saved"
+    if "number" in name:
+        answers = [predictor.answers(EXAMPLES) for predictor in (load_tuned(tmp_path)[1], trained[1])]
+        assert answers[0] == answers[1], "the mean and the spread of the numbers are lost"
+
+
+def test_what_is_opened_drops_nothing_out(kind, bases, tmp_path):
+    save(tmp_path, bases, kind, *train(kind, "p-tuning-v2+head", ["dropout=0.9", "length=3", "spread=1"]))
+    predictor = load_tuned(tmp_path)[1]
+    batch = predictor.collate(predictor.items(EXAMPLES))
+    with torch.no_grad():
+        again = [predictor(batch) for _ in range(3)]
+    message = "it is opened in training mode: dropout is on, and it says something else each time"
+    assert torch.equal(again[0], again[1]) and torch.equal(again[1], again[2]), message
 
 
 def test_pairs_come_back(kind, bases, tmp_path):

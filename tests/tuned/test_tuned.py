@@ -1,19 +1,21 @@
 """A tuned method: trained on a draw, it predicts, is scored, saved, opened, and says what was done."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
-from minitune.data.examples import Dataset, Example
+from minitune.data.examples import Dataset, Example, TestSet, draw
 from minitune.errors import UserError
 from minitune.experiments.experiment import judge
 from minitune.methods.method import Method
 from minitune.questions.task_data import TaskData
 from minitune.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from minitune.tuned.saved import FILE, read_tuned
-from minitune.tuned.tuned import open_tuned, stored, tune, tuning_report
+from minitune.tuned.tuned import open_tuned, renumbered, stored, tune, tuning_report
 from tests import tiny
+from tests.naming import expect
 from tests.tiny import TAGGED, TAGS, TEXT, WRITTEN
 
 pytestmark = pytest.mark.lesson04
@@ -61,6 +63,52 @@ def test_it_trains_measures_saves_and_opens(kind, tmp_path):
     )
     assert again.predict(texts) == tuned.predict(texts) and again.labels == tuned.labels == tiny.LABELS
     assert fingerprint(base.model) == before, "the next method would start from tuned weights"
+
+
+LABELS = ("bad", "fair", "good")
+
+
+def test_examples_of_other_label_orders_are_counted_as_it_counts():
+    """Three classes in a circle: turned the wrong way round each becomes another one."""
+    its = TestSet([Example(name, label=at) for at, name in enumerate(("good", "bad", "fair"))], ("good", "bad", "fair"))
+    found = renumbered(its, LABELS)
+    expect([example.label for example in found], [2, 0, 1], {
+        "the labels are taken as they come: 'good' counts as 'bad'": [0, 1, 2],
+        "the order is turned the wrong way round": [1, 2, 0],
+    })  # fmt: skip
+    assert type(found) is TestSet and found.labels == LABELS
+    assert [LABELS[example.label] for example in found] == [example.text for example in found]
+    some = TestSet([Example("fair", label=0)], ("fair",))  # a file that lacks some classes
+    assert [example.label for example in renumbered(some, LABELS)] == [1]
+    with pytest.raises(UserError, match=r"labels that this was not tuned for: \['so'\]"):
+        renumbered(TestSet([Example("so")], ("so", "bad")), LABELS)
+
+
+def test_a_score_does_not_depend_on_how_the_examples_count_their_labels(kind):
+    tuned = run(kind, "frozen+head")
+    order = ("good", "bad", "fair")
+    other = TestSet([replace(e, label=order.index(LABELS[e.label])) for e in TEST], order)
+    right, wrong = tuned.measure(DATA.test), tuned.predictor.measure(tuned.predictor.items(other))
+    found = tuned.measure(other)
+    expect(found["loss"], right["loss"], {"the labels are taken as they come": wrong["loss"]}, tolerance=1e-6)
+    assert found == right
+
+
+def test_probabilities_sum_to_one_for_each_text_however_many_are_asked(kind):
+    tuned = run(kind, "frozen+head")
+    texts = ["great soup", "a dull film", "so", "the bed", "it was sad"]
+    scores = tuned.predictor.scores([Example(text) for text in texts])
+    wrong = {"the softmax runs over the texts, and not over the classes": scores.softmax(dim=0)}
+    expect(tuned.probabilities(texts), scores.softmax(dim=1), wrong, tolerance=1e-6)
+    alone = torch.cat([tuned.probabilities([text]) for text in texts])
+    expect(tuned.probabilities(texts), alone, tolerance=1e-5)
+    assert tuned.predict(texts) == [tuned.predict([text])[0] for text in texts], "the answer depends on the batch"
+
+
+def test_the_draw_is_that_of_the_seed(kind):
+    draws = [run(kind, "frozen+head", seed=seed, shots=1).learned.train for seed in (3, 3, 4)]
+    assert draws[0] == draws[1] == draw(DATA, 1, 3)[0], "the examples are not those of the seed that is written down"
+    assert draws[0] != draws[2]
 
 
 def test_the_report_by_hand(kind, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitune.world.bag_of_words import logistic_regression
+from minitune.world.bag_of_words import bag_of_words, bags, logistic_regression
 
 pytestmark = pytest.mark.lesson01
 
@@ -14,3 +14,14 @@ def test_logistic_regression_learns_words_and_not_their_order():
     assert logistic_regression((rows, "+-+-"), ([["a", "good", "cake"], ["a", "bad", "cake"]], "+-")) == 1.0
     orders = [["not", "good", "but", "bad"], ["not", "bad", "but", "good"]]
     assert logistic_regression((orders, "-+"), (orders, "-+")) == 0.5
+
+
+def test_counts_and_labels_by_hand():
+    rows = [{"text": "so so good", "label": "+"}, {"text": "bad so", "text_b": "so", "label": "-"}]
+    words, labels = bags(rows)
+    assert words == [["so", "so", "good"], ["bad", "so", "b:so"]], "the second text's words are mixed with the first's"
+    assert labels == ["+", "-"]
+    counts = bag_of_words(words, {"so": 0, "b:so": 1, "bad": 2})
+    assert counts.tolist() == [[2, 0, 0], [1, 1, 1]], (
+        "words are counted, not only seen; those that are not known are not"
+    )

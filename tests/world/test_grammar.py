@@ -14,6 +14,7 @@ pytestmark = pytest.mark.lesson01
 
 def test_small_tools_by_hand():
     assert (a("kite"), a("old kite")) == ("a kite", "an old kite")
+    assert [a(letter)[:2] for letter in "aeiouyhwk"] == ["an"] * 5 + ["a "] * 4
     assert fill("{name} has {a thing} and {thing}", name="mira", thing="owl") == "mira has an owl and owl"
     assert list(runs_of_five(["a", "b", "c", "d", "e", "f"])) == [tuple("abcde"), tuple("bcdef")]
     assert apportion([3.0, 1.0], 6) == [5, 1] and sum(apportion([1.0] * 7, 24)) == 24

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
 
 from minitune.errors import UserError
 from minitune.files import shared
+from minitune.world.oracles import Oracles
 from minitune.world.task_rows import balanced, texts_of
 from minitune.world.tasks import SPLITS, TASKS, get_task, load_split
-from minitune.world.world import SIZES
+from minitune.world.word_lists import load_lexicon
+from minitune.world.world import SIZES, World
 
 pytestmark = pytest.mark.lesson01
 COLUMNS = {
@@ -30,6 +33,11 @@ RECORDS = {"instruct": (5702, 300, 504 + 120)}  # of 1,500 inputs to train on; b
 @pytest.fixture(scope="module")
 def files() -> dict[str, dict[str, list[dict]]]:
     return {name: {split: load_split(name, split) for split in SPLITS} for name in TASKS}
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World(0)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -105,6 +113,111 @@ def test_templates_end_in_their_blank_and_label_words_fit():
             assert len(task.unseen_templates) == 2 and set(task.label_words) == set(task.labels)
             words = [word for words in task.label_words.values() for word in words]
             assert len(set(words)) == len(words), f"two classes of {task.name} share a word"
+
+
+# what label words mean, by people and by another part of the world
+
+MEANT = {  # as a person would say it; the order of the labels is that of their scores
+    "sentiment": (("negative", "positive"), {"negative": "terrible bad awful", "positive": "great good wonderful"}),
+    "rating": (tuple("12345"), {"1": "terrible", "2": "bad", "3": "moderate", "4": "good", "5": "great"}),
+    "entail": (("maybe", "no", "yes"), {"maybe": "maybe", "no": "no", "yes": "yes"}),
+    "topic": (
+        ("business", "politics", "science", "sports", "weather"),
+        {word: word for word in ("business", "politics", "science", "sports", "weather")},
+    ),
+    "relations": (
+        ("teacher_of", "pupil_of", "parent_of", "child_of", "employer_of", "worker_of", "lives_in"),
+        {"teacher_of": "teacher", "pupil_of": "pupil", "parent_of": "parent", "child_of": "child"}
+        | {"employer_of": "company", "worker_of": "worker", "lives_in": "neighbour"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_each_label_has_the_words_that_mean_it(name):
+    labels, words = MEANT[name]
+    assert TASKS[name].labels == labels, "the labels are in another order: saved heads score other classes"
+    for label in labels:
+        its = " ".join(TASKS[name].label_words[label])
+        other = next((its_label for its_label, said in words.items() if said == its), None)
+        mixed = f" those words are of {other!r}: they are swapped" if other not in (None, label) else ""
+        assert its == words[label], f"{name}: {label!r} is read by {its!r}, and means {words[label]!r};{mixed}"
+
+
+def test_each_task_with_label_words_is_looked_at_here():
+    assert set(MEANT) == {name for name, task in TASKS.items() if task.label_words}
+
+
+def test_the_words_of_ratings_rise_as_reviewers_use_them():
+    """Of the words that a reviewer's verdict holds: a word for 1 or 2 is one for bad things, for 4 or 5 for good."""
+    reviews = load_lexicon().reviews
+    good, bad = set(reviews.good_verdicts.items), set(reviews.bad_verdicts.items)
+    assert not good & bad
+    side = {label: (words[0] in good) - (words[0] in bad) for label, words in TASKS["rating"].label_words.items()}
+    assert side == {"1": -1, "2": -1, "3": 0, "4": 1, "5": 1}, f"{side}: a word is on the other side of the scale"
+    words = TASKS["sentiment"].label_words
+    assert set(words["positive"]) <= good and set(words["negative"]) <= bad, "sentiment's words are swapped"
+
+
+@pytest.mark.parametrize("name", ["sentiment", "topic", "entail", "relations", "tags", "rating"])
+def test_the_rows_have_the_label_that_their_text_tells(files, name):
+    """By the oracle, which reads the text alone: labels turned round would be learned as happily."""
+    oracles, rows = Oracles(load_lexicon()), files[name]["dev"][:80]
+    said = [
+        oracles.tags(row["tokens"])
+        if name == "tags"
+        else oracles.relations(row["text"], row["head"], row["tail"])
+        if name == "relations"
+        else getattr(oracles, name)(row["text"], *([row["text_b"]] if "text_b" in row else []))
+        for row in rows
+    ]
+    right = [row["tags" if name == "tags" else "label"] for row in rows]
+    hits = sum(one == other for one, other in zip(said, right, strict=True))
+    assert hits >= 0.95 * len(rows), f"{hits} of {len(rows)} rows of {name} say what their label says"
+
+
+@pytest.mark.parametrize("name", ["sentiment", "topic", "entail", "rating", "relations"])
+def test_a_row_that_is_drawn_has_the_label_that_was_asked_for(world, name):
+    oracles, hits = Oracles(world.lexicon), Counter()
+    for number in range(60):
+        label = TASKS[name].labels[number % len(TASKS[name].labels)]
+        row = getattr(world, f"_{name}_row")(random.Random(f"{name} {number}"), label)
+        texts = (row["text"], row["head"], row["tail"]) if name == "relations" else list(texts_of(row))
+        hits[row["label"] == label, getattr(oracles, name)(*texts) == label] += 1
+    assert hits[True, True] >= 57, f"{60 - hits[True, True]} of 60 rows of {name} tell another label than was asked for"
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("the bed was clean but the bath was not clean . i loved the view and the lobby was ugly .", "3"),
+        ("the bed was not clean and the bath was not clean . i hated the view and the lobby was ugly .", "1"),
+        ("the bed was clean and the bath was clean . i loved the view and the lobby was not ugly .", "5"),
+        ("the bed was clean and the bath was not clean . i hated the view and the lobby was ugly .", "2"),
+        ("the bed was clean and the bath was clean . i loved the view and the lobby was ugly .", "4"),
+    ],
+)
+def test_more_praise_is_a_higher_rating(world, text, label):
+    """By hand: one, and one more for each good opinion of four."""
+    assert Oracles(world.lexicon).rating(text) == label, "the scale is upside down, or an opinion is not counted"
+
+
+def test_no_template_of_a_task_is_the_template_that_misleads():
+    for task in TASKS.values():
+        asked = (task.template, *task.unseen_templates, task.irrelevant_template, task.misleading_template)
+        if task.label_words:
+            assert len(set(asked)) == len(asked), f"two templates of {task.name} are one: a control is no control"
+            assert task.misleading_template not in asked[:-1]
+
+
+def test_a_text_of_one_split_is_drawn_for_no_other():
+    def make(rng, label):
+        return {"text": str(rng.randrange(40)), "label": label}
+
+    rows = balanced("seed", {"train": 12, "dev": 12, "test": 12}, dict.fromkeys(SPLITS, ("x", "y")), make)
+    texts = {split: {row["text"] for row in rows[split]} for split in SPLITS}
+    shared = texts["train"] & texts["test"] | texts["train"] & texts["dev"] | texts["dev"] & texts["test"]
+    assert not shared, f"{len(shared)} texts stand in two splits: each split forgets what the others have"
 
 
 def test_every_word_of_templates_is_a_word_of_the_world(files):

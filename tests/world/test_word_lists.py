@@ -23,6 +23,31 @@ def words(tmp_path: Path) -> Path:
     return Path(shutil.copytree(WORDS, tmp_path / "words"))
 
 
+def test_good_words_are_good_and_bad_words_bad():
+    """By hand: the oracles and the writers take the same lists, and would turn round together."""
+    reviews = load_lexicon().reviews
+    sides = {
+        "verdicts": (set(reviews.good_verdicts.items), set(reviews.bad_verdicts.items), "great", "awful"),
+        "verbs": ({past for past, _ in reviews.good_verbs}, {past for past, _ in reviews.bad_verbs}, "loved", "hated"),
+        "adjectives": (
+            {word for domain in reviews.domains for aspect in domain.aspects for word in aspect.good},
+            {word for domain in reviews.domains for aspect in domain.aspects for word in aspect.bad},
+            "charming",
+            "boring",
+        ),
+    }
+    for name, (good, bad, praise, blame) in sides.items():
+        assert not good & bad, f"{name}: {good & bad} are both good and bad"
+        assert praise in good and blame in bad, f"the good and the bad {name} are swapped"
+
+
+def test_numbers_are_counted_from_zero_and_opposites_go_both_ways_of_meaning():
+    instruct = load_lexicon().instruct
+    for count, word in ((2, "two"), (3, "three"), (6, "six")):
+        assert instruct.numbers[count] == word, "numbers[n] is the word for n: the list is off by one"
+    assert all(one != other for one, other in instruct.opposites)
+
+
 def test_a_new_domain_of_reviews_needs_no_code(words):
     with open(words / "reviews.toml", "a", encoding="utf-8") as file:
         file.write(

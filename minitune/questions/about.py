@@ -14,25 +14,25 @@ from minitune.report import plain
 SHOWN = 12  # classes or tags that are named one by one
 
 
-def about_classes(dataset: Dataset) -> str:
+def classes(dataset: Dataset) -> str:
     counts = Counter(example.label for example in [*dataset.pool, *dataset.test])
     return f"classes: {counted({label: counts[place] for place, label in enumerate(dataset.labels)})}"
 
 
-def about_numbers(dataset: Dataset) -> str:
+def numbers(dataset: Dataset) -> str:
     numbers = [example.label for example in [*dataset.pool, *dataset.test]]
     middle = f"median {plain(statistics.median(numbers))}, mean {plain(statistics.fmean(numbers))}"
     return f"numbers from {plain(min(numbers))} to {plain(max(numbers))}, {middle}"
 
 
-def about_tags(dataset: Dataset) -> str:
+def tags(dataset: Dataset) -> str:
     counts = Counter(tag for example in [*dataset.pool, *dataset.test] for tag in example.tags)
     form = "B- begins a thing" if is_marked(dataset.labels) else "neighbours with the same tag are one thing"
     tags = counted({label: counts[place] for place, label in enumerate(dataset.labels) if counts[place]})
     return f"tags: {tags}; F1 is of whole things ({form}), not of words"
 
 
-def about_instructions(dataset: Dataset) -> str:
+def instructions(dataset: Dataset) -> str:
     writings = [*dataset.pool, *dataset.dev, *dataset.test]
     without = sum(not writing.text_b for writing in writings)
     return f"{len({w.text for w in writings})} different instructions, records without an input: {without}"
