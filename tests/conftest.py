@@ -8,6 +8,7 @@ of all tests is shared by several processes instead, a file at a time (`pytest -
 import gc
 import os
 import re
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch is imported, and for the processes that tests start
 
@@ -15,6 +16,7 @@ import pytest
 import torch
 from torch import nn
 
+from minitune.course.table import LESSONS
 from minitune.data.tokenizers import train_tokenizer
 from minitune.models import BERT, GPT, BERTConfig, GPTConfig
 from minitune.tuning import prefix_tuning
@@ -45,8 +47,21 @@ ROOMS = [
     "bench",
     "commands",
     "course",
+    "lessons",
 ]
 FIRST = ("test_losses.py", "test_ranking.py", "test_head.py", "test_verbalizer.py", "test_search.py")  # of their rooms
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--mine", type=Path, metavar="DIR", help="check the exercises of a learner's lessons, and only those"
+    )
+    parser.addoption("--seconds", type=float, default=30.0, help="the longest that the check of an exercise may take")
+
+
+def pytest_configure(config):
+    for lesson in LESSONS:
+        config.addinivalue_line("markers", f"{lesson.marker}: {lesson.title}")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,16 +78,19 @@ def is_shared(config) -> bool:
     asked = config.option
     if hasattr(config, "workerinput") or getattr(asked, "numprocesses", 0) is not None:
         return False  # a process that shares in them already (it must start none); no pytest-xdist, or its own -n
-    if asked.usepdb or asked.capture == "no" or getattr(asked, "lf", False) or asked.keyword:
+    if asked.mine or asked.usepdb or asked.capture == "no" or getattr(asked, "lf", False) or asked.keyword:
         return False
     return config.args == ["tests"] and asked.markexpr in ("not thorough", "thorough")
 
 
 def pytest_ignore_collect(collection_path, config):
-    """With `-m lesson02` the files that do not name this lesson are not even imported."""
+    """With `-m lesson02` the files that do not name this lesson are not imported; with `--mine` only checks are."""
+    if config.option.mine and collection_path.suffix == ".py" and collection_path.parent.name != "lessons":
+        return True
     lesson = re.fullmatch(r"lesson\d\d", config.option.markexpr)
     if lesson and collection_path.name.startswith("test_"):
         text = collection_path.read_text("utf-8")
+        text += re.sub(r"^test_(\d\d)_.*", r" lesson\1", collection_path.name)  # the checks of a lesson's exercises
         return None if lesson[0] in text or 'f"lesson{' in text else True
     return None  # whatever pytest says by itself
 

@@ -28,6 +28,8 @@ from minitune.commands import (
     notebook,
     predict,
     pretrain,
+    site,
+    start,
     sweep,
     tune,
 )
@@ -50,6 +52,8 @@ COMMANDS = (
     data,
     lesson,
     notebook,
+    start,
+    site,
     bench,
 )
 
