@@ -180,15 +180,15 @@ def misread(path: Path, content: bytes, chosen: str, error: UnicodeDecodeError, 
     )
 
 
-def note_on_replaced(path: Path) -> str | None:
-    """What "utf-8-replace" has to replace in a file, as a sentence; None where nothing.
+def note_on_replaced(path: Path) -> list[str]:
+    """What "utf-8-replace" has to replace in a file, in a sentence; none where nothing.
 
     Raises:
         UserError: all that `read_bytes` raises.
     """
     content = read_bytes(path)
     places = decoded(content)[1]
-    return f"{path}: {told_places(content, places)}, and read as U+FFFD" if places else None
+    return [f"{told_places(content, places)}, and read as U+FFFD"] if places else []
 
 
 def read_json(path: Path, encoding: str | None = None) -> Any:

@@ -11,7 +11,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from minitune import __version__
 from minitune.commands import (
@@ -78,7 +77,6 @@ def run(arguments: Sequence[str] | None) -> int:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         options.run(options)
-        tell_replaced(options)
     except UserError as error:
         complain(f"{options.command}: {error}")
         return 2
@@ -100,18 +98,6 @@ def run(arguments: Sequence[str] | None) -> int:
 
 def complain(sentence: str, before: str = "") -> None:
     print(f"{before}minitune {one_sentence(sentence)}", file=sys.stderr)
-
-
-def tell_replaced(options: argparse.Namespace) -> None:
-    """What --encoding utf-8-replace had to replace in each file of the user's."""
-    from minitune.files import REPLACING, note_on_replaced
-
-    if getattr(options, "encoding", None) != REPLACING:
-        return
-    files = [getattr(options, name, None) for name in ("data", "test_data", "instructions", "text")]
-    for note in (note_on_replaced(file) for file in files if isinstance(file, Path)):
-        if note:
-            complain(f"{options.command}: {note}")
 
 
 def is_lack_of_memory(error: Exception) -> bool:

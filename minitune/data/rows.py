@@ -12,7 +12,7 @@ from minitune.data.conll import CONLL, conll_rows
 from minitune.data.delimited import DELIMITERS, delimited
 from minitune.data.reading import BadRow, Layout, Reading
 from minitune.errors import UserError
-from minitune.files import read_text
+from minitune.files import REPLACING, note_on_replaced, read_text
 
 JSON_NAMES = {
     bool: "a truth value",
@@ -50,6 +50,8 @@ def read_table(reading: Reading) -> Table:
     path, layout = reading.path, reading.layout
     form = form_of(path, layout)
     text = read_text(path, layout.encoding).removeprefix("\ufeff")  # a mark is no part of the first column's name
+    if layout.encoding == REPLACING:
+        reading.notes += note_on_replaced(path)
     if not text.strip():
         raise UserError(f"{path} is empty; rows were expected")
     return form(reading, text)

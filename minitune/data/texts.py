@@ -20,7 +20,7 @@ from pathlib import Path
 from minitune.data.specials import SPECIALS
 from minitune.data.words import count_words, pieces_of
 from minitune.errors import UserError
-from minitune.files import read_text
+from minitune.files import REPLACING, note_on_replaced, read_text
 
 END = "<|endoftext|>"
 WORDS = 2  # at the least: what follows one word, or is missing beside it, cannot be learned
@@ -41,6 +41,7 @@ class Texts(Sequence[str]):
     blank: int  # lines
     blocks: int  # of lines, parted by blank ones
     marks: int  # END
+    replaced: str  # what was no text in its encoding, in a sentence
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -69,6 +70,7 @@ class Texts(Sequence[str]):
             f"{self.name}, {self.rule}: {counted(len(self), 'text')} of {counted(words, 'word')}, "
             f"{counted(characters, 'character')}{skipped}{ended}"
         ]
+        lines += [self.replaced] if self.replaced else []
         if named := [name for name in SPECIALS[self.kind] if name in self.content]:
             what = "tokens of these names" if len(named) > 1 else "token of this name"
             lines.append(f"hint: {', '.join(named)} in it: read as letters, not as the special {what}")
@@ -90,7 +92,7 @@ def read_texts(path: Path, kind: str, paragraphs: bool = False, encoding: str | 
     Raises:
         UserError: all that `read_text` raises; the file is no text, or has fewer than two words.
     """
-    content = read_text(path, encoding)
+    content, replaced = read_text(path, encoding), note_on_replaced(path) if encoding == REPLACING else []
     if "\0" in content:
         raise UserError(
             f"{path} holds characters of code 0, so it is no text in this encoding; save it as UTF-8, or name its own, "
@@ -112,7 +114,7 @@ def read_texts(path: Path, kind: str, paragraphs: bool = False, encoding: str | 
             starts.append(start)
             ends.append(end)
         lines, blocks, after_blank = lines + 1, blocks + after_blank, False
-    texts = Texts(path.name, content, starts, ends, kind, paragraphs, lines, blank, blocks, marks)
+    texts = Texts(path.name, content, starts, ends, kind, paragraphs, lines, blank, blocks, marks, "".join(replaced))
     words = 0
     for piece in (piece for text in texts for piece in pieces_of(text)):
         words += count_words(piece)

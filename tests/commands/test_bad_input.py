@@ -307,7 +307,7 @@ ROWS = {
     ),
     "a label word beyond all weight": (
         f"{ONE} --label-words 'good=clever:1e39;bad=dull'",
-        "the weight 1e39; a number above 0 .1e-30 to 1e.30. was expected, as in clever:2",
+        "the weight 1e39; a number above 0 .from 1e-30 to 1e.30. was expected, as in clever:2",
     ),
     "a label word of no weight": (f"{ONE} --label-words 'good=clever:0;bad=dull'", "the weight 0; .* as in clever:2"),
     "triggers that nothing searches for": (

@@ -207,7 +207,11 @@ def test_a_record_that_is_no_object_is_told_with_its_number(tmp_path, row, held)
         ("a.json", b"[", "is no valid JSON: line 1, column 2"),
         ("a.json", b'[{"instruction": "a",\n "input" "b"}]', "is no valid JSON: line 2, column 10"),
         ("a.json", b"[" * 200_000, "holds JSON that cannot be read"),
-        ("a.json", "[\u00e9]".encode("latin-1"), r"is not UTF-8: byte 1 is 0xe9; .*--encoding latin-1"),
+        (
+            "a.json",
+            "[\u00e9]".encode("latin-1"),
+            r"1 byte is not UTF-8: 0xe9 in line 1, column 2; .*--encoding latin-1",
+        ),
         ("a.jsonl", b"\n \n", "is empty"),
         ("a.jsonl", b'{"instruction": "a"', "line 1: no valid JSON"),
         ("a.jsonl", b"[1]\n", "line 1: a list where an object like"),

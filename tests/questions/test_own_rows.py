@@ -133,7 +133,7 @@ def test_a_second_text_under_its_own_name_and_one_that_is_overlooked(write):
         ("a.csv", "text,label\ngood,pos\n  ,neg\n", "line 3: the column 'text' is empty"),
         ("a.csv", "text,label,text_b\na,b, \n", "line 2: the column 'text_b' is empty"),
         ("a.csv", "text,label,text\na,b,c\n", "the column 'text' twice"),
-        ("a.csv", b"text,label\ncaf\xe9,pos\n", "not UTF-8: byte 14 is 0xe9"),
+        ("a.csv", b"text,label\ncaf\xe9,pos\n", "1 byte is not UTF-8: 0xe9 in line 2, column 4"),
         ("a.csv", "text;label\ngood;pos\nbad\n", "line 3: 1 fields"),
         (
             "a.jsonl",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minitune.world.bag_of_words import bag_of_words, bags, logistic_regression
+from minitune.data.bags import bags_of
+from minitune.world.bag_of_words import bags, logistic_regression
 
 pytestmark = pytest.mark.lesson01
 
@@ -21,7 +22,7 @@ def test_counts_and_labels_by_hand():
     words, labels = bags(rows)
     assert words == [["so", "so", "good"], ["bad", "so", "b:so"]], "the second text's words are mixed with the first's"
     assert labels == ["+", "-"]
-    counts = bag_of_words(words, {"so": 0, "b:so": 1, "bad": 2})
+    counts = bags_of(words, {"so": 0, "b:so": 1, "bad": 2}).to_dense()
     assert counts.tolist() == [[2, 0, 0], [1, 1, 1]], (
         "words are counted, not only seen; those that are not known are not"
     )
