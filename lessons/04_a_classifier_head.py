@@ -387,8 +387,8 @@ with torch.no_grad():
 # %% [markdown]
 # Another $p$ moves the scores of all four texts by the same amounts: no text has become more positive *than another*.
 # Two tokens that stand *before* the text move each differently, because the model reads the text in their light. That
-# is the whole difference. A prompt becomes more than a bias where the model still reads: in the input (lessons 15 and
-# 16), or among each layer's keys and values (17 and 18).
+# is the whole difference. A prompt becomes more than a bias where the model still reads: in the input (lessons 18 and
+# 19), or among each layer's keys and values (17 and 18).
 #
 # Trained, the two heads should so be the same, up to chance. Expected, before measuring: a difference below 0.02, either
 # way.

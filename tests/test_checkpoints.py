@@ -32,7 +32,7 @@ def probes():
     return Probes({name: examples[:250] for name, examples in whole.examples.items()}, whole.facts)
 
 
-@pytest.mark.lesson06
+@pytest.mark.lesson07
 def test_sentiment_without_training(checkpoint, probes):
     task, examples = get_task("sentiment"), probes.examples["sentiment"]
     assert zero_shot(checkpoint, task, examples) >= 0.85
@@ -41,7 +41,7 @@ def test_sentiment_without_training(checkpoint, probes):
     assert zero_shot(random_twin(checkpoint), task, examples) <= 0.60, "a model that knows nothing must be near chance"
 
 
-@pytest.mark.lesson06
+@pytest.mark.lesson07
 def test_topic_without_training(checkpoint, probes):
     assert zero_shot(checkpoint, get_task("topic"), probes.examples["topic"]) >= 0.60
 
@@ -80,7 +80,7 @@ def test_a_checkpoint_is_small_and_says_how_it_was_made(kind):
     assert set(made["reached"]) >= {"sentiment", "topic", "facts"}
 
 
-@pytest.mark.lesson08
+@pytest.mark.lesson10
 def test_only_the_model_that_has_read_lists_learns_from_its_context():
     """Single words, each followed by one of two arbitrary words: once both have been shown, which is the right one?"""
     right = {}
@@ -109,7 +109,7 @@ def test_every_shipped_model_is_small():
         )
 
 
-@pytest.mark.lesson21
+@pytest.mark.lesson24
 def test_the_shipped_writer_follows_instructions_in_new_words_and_behind_other_turns():
     """It reached 0.92 alone, and 0.89 behind two other turns; the model below it reaches nothing."""
     writer = open_tuned(shared("checkpoints") / "gpt-instruct").predictor

@@ -45,26 +45,26 @@ PARTS = {
     ),
     "Fine-tuning": (
         (4, "a_classifier_head", "a classifier head"),
-        (5, "layer_freezing", "layer freezing"),
+        (6, "layer_freezing", "layer freezing"),
     ),
     "Prompts in words": (
-        (6, "templates_and_verbalizers", "templates and verbalizers"),
-        (7, "what_a_prompt_is_worth", "what a prompt is worth"),
-        (8, "in_context_learning", "in-context learning and calibration"),
-        (9, "autoprompt", "AutoPrompt"),
+        (7, "templates_and_verbalizers", "templates and verbalizers"),
+        (8, "what_a_prompt_is_worth", "what a prompt is worth"),
+        (10, "in_context_learning", "in-context learning and calibration"),
+        (11, "autoprompt", "AutoPrompt"),
     ),
     "Reading the answer": (
-        (12, "searching_label_words", "searching label words"),
-        (14, "soft_and_prototypical_verbalizers", "soft and prototypical verbalizers"),
+        (15, "searching_label_words", "searching label words"),
+        (17, "soft_and_prototypical_verbalizers", "soft and prototypical verbalizers"),
     ),
     "Prompts in vectors": (
-        (15, "prompt_tuning", "prompt tuning"),
-        (16, "p_tuning", "P-tuning"),
-        (17, "prefix_tuning", "prefix tuning"),
-        (18, "p_tuning_v2", "P-tuning v2"),
+        (18, "prompt_tuning", "prompt tuning"),
+        (19, "p_tuning", "P-tuning"),
+        (20, "prefix_tuning", "prefix tuning"),
+        (21, "p_tuning_v2", "P-tuning v2"),
     ),
-    "Inside the layers": ((19, "lora", "LoRA"),),
-    "Practice": ((21, "instruction_tuning", "instruction tuning"),),
+    "Inside the layers": ((22, "lora", "LoRA"),),
+    "Practice": ((24, "instruction_tuning", "instruction tuning"),),
 }
 LESSONS = tuple(Lesson(*row, part) for part, rows in PARTS.items() for row in rows)
 

@@ -14,7 +14,7 @@ from minitune.training.loop import TrainConfig
 from minitune.tuning.rates import RATES
 
 BY_CASE = ("steps=", "lr=", "evaluate_every=", "seed=")  # settings without one default; the seed is an option
-CALIBRATED = "0: after any of these, of classes: what it answers to a text that says nothing is taken off (lesson 8)"
+CALIBRATED = "0: after any of these, of classes: what it answers to a text that says nothing is taken off (lesson 10)"
 
 
 def method_help(name: str) -> str:

@@ -14,7 +14,7 @@ something else in the blank:
     BERT    w_1 ... w_{j-1} and m - j + 1 [MASK]s for token j, which is read at the first of these
 
 (To read all tokens at m [MASK]s would be cheaper. But of "mag ##n ##i ##fice ##n ##t" our BERT then finds no piece
-likely, for none knows of the others: lesson 6 measures it.) A template of BERT that has m > 1 blanks of its own takes
+likely, for none knows of the others: lesson 7 measures it.) A template of BERT that has m > 1 blanks of its own takes
 words of exactly m tokens, one for each blank, all guessed at once. With words of one token and one blank all this is
 the plain verbalizer, up to a constant that is the same for all classes.
 

@@ -49,7 +49,7 @@ class SearchFile:
 
 
 def trigger_template(question: Question, model_kind: str, settings: AutoPromptConfig) -> Template:
-    """The text, words that a search on the training examples finds, and the blank (AutoPrompt, lesson 9)."""
+    """The text, words that a search on the training examples finds, and the blank (AutoPrompt, lesson 11)."""
     texts = "{text} {text_b}" if question.is_pair else "{text}"
     return Template.parse(with_stop(f"{texts} {{trigger:{settings.triggers}}} {{mask}}", model_kind))
 

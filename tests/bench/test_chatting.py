@@ -6,7 +6,7 @@ from minitune.bench import chatting as bench
 from minitune.bench.measure import Figure
 from minitune.bench.readers import LENGTH
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 
 
 def test_every_method_answers_with_as_many_tokens_and_is_divided_by_the_base(monkeypatch):

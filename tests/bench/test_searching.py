@@ -5,7 +5,7 @@ import torch
 
 from minitune.bench import searching as bench
 
-pytestmark = pytest.mark.lesson09
+pytestmark = pytest.mark.lesson11
 
 
 @pytest.mark.parametrize("kind", ["gpt", "bert"])

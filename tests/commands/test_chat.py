@@ -1,4 +1,4 @@
-"""Lesson 21, `minitune chat`: a person talks to a tuned writer; whatever is typed, the conversation goes on."""
+"""Lesson 24, `minitune chat`: a person talks to a tuned writer; whatever is typed, the conversation goes on."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from minitune.predictors.speaker import Sampling
 from minitune.tuned.tuned import open_tuned
 from tests.commands.helpers import WRITERS, Watched, on_a_line, run, watch_tokens
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 PLOT, SOUP = "name the plot . || the plot was dull .", "name the soup . || the soup was witty ."
 POSIX = pytest.mark.skipif(os.name != "posix", reason="of systems with terminals and signals")
 

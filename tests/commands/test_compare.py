@@ -46,7 +46,7 @@ def test_where_counting_words_is_better_than_every_method_compare_says_so(capsys
     assert told in out and "minitune pretrain bert --text FILE --out runs/my-bert, and then add --model" in out
 
 
-@pytest.mark.lesson12
+@pytest.mark.lesson15
 def test_labels_that_are_no_words_are_asked_with_words_that_are_searched(capsys, models, here):
     write(here / "stars.csv", [(text, {"good": "five stars", "bad": "one star"}[label]) for text, label in REVIEWS])
     status, out, err = compare_own(capsys, models, "--methods", "zero-shot,frozen+petal,full+probe", data="stars.csv")

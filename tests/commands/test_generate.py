@@ -1,4 +1,4 @@
-"""Lesson 21, `minitune generate`: a text is continued word by word, by a GPT or by what was tuned to write."""
+"""Lesson 24, `minitune generate`: a text is continued word by word, by a GPT or by what was tuned to write."""
 
 import io
 import re
@@ -15,7 +15,7 @@ from minitune.training.checkpoint import load_checkpoint
 from minitune.tuned.tuned import open_tuned
 from tests.commands.helpers import WRITERS, Watched, on_a_line, run, watch_tokens
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 
 
 def piped(monkeypatch, content):

@@ -1,4 +1,4 @@
-"""Lesson 21, a file of instructions in every command that reads one: tune, compare, sweep, predict and explain."""
+"""Lesson 24, a file of instructions in every command that reads one: tune, compare, sweep, predict and explain."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from minitune.data.rows import read_table
 from minitune.training.checkpoint import load_checkpoint
 from tests.commands.helpers import RECORDS, run, write_records
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 TEST = [
     {"instruction": "name the plot .", "input": "dull .", "output": "dull ."},
     {"instruction": "say it .", "input": "the soup was witty .", "output": "the soup was witty ."},

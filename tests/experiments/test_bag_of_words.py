@@ -19,7 +19,7 @@ from minitune.questions.question import Question
 from minitune.questions.task_data import TaskData
 from tests import tiny
 
-pytestmark = pytest.mark.lesson06
+pytestmark = pytest.mark.lesson07
 
 
 def texts(*pairs):

@@ -1,4 +1,4 @@
-"""Lesson 6: methods by name, fair draws, and the figures of the table."""
+"""Lesson 7: methods by name, fair draws, and the figures of the table."""
 
 import pickle
 from collections import Counter
@@ -28,7 +28,7 @@ from minitune.tuning.rates import RATES
 from minitune.tuning.trained import count, trainable
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson06
+pytestmark = pytest.mark.lesson07
 
 GOOD = [
     Example(f"the {part} was {word} .", None, 1) for part in ("plot", "soup", "hero") for word in ("clever", "witty")

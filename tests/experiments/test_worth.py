@@ -1,4 +1,4 @@
-"""Lesson 07: how many examples one method is worth to another."""
+"""Lesson 08: how many examples one method is worth to another."""
 
 import math
 
@@ -8,7 +8,7 @@ from minitune.errors import UserError
 from minitune.experiments.worth import worth
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson07
+pytestmark = pytest.mark.lesson08
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 RISING = dict(zip(SIZES, (0.30, 0.34, 0.45, 0.50, 0.64, 0.70, 0.83, 0.85, 0.93), strict=True))
 

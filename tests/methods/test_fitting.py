@@ -16,7 +16,7 @@ from tests import tiny
 from tests.naming import expect
 from tests.tiny import EXAMPLES
 
-pytestmark = [pytest.mark.lesson04, pytest.mark.lesson05]
+pytestmark = [pytest.mark.lesson04, pytest.mark.lesson06]
 
 
 def build(name, *settings, kind="bert"):

@@ -1,4 +1,4 @@
-"""Lesson 14, in methods: soft, probe and prototypes with any answer to the other two questions, saved and opened."""
+"""Lesson 17, in methods: soft, probe and prototypes with any answer to the other two questions, saved and opened."""
 
 import copy
 from dataclasses import replace
@@ -18,7 +18,7 @@ from minitune.tuned.tuned import open_tuned, tune
 from minitune.tuning.trained import trainable
 from tests import tiny
 
-pytestmark = pytest.mark.lesson14
+pytestmark = pytest.mark.lesson17
 POOL = [Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread")
         for label, how in enumerate(("awful", "slow", "great"))]  # fmt: skip
 DATA = Dataset("toy", tiny.LABELS, POOL, POOL[:3])

@@ -30,7 +30,7 @@ from minitune.tuning.trained import count, trainable
 from tests import tiny
 from tests.tiny import EXAMPLES, SETTINGS, TAGS, TEXT
 
-pytestmark = pytest.mark.lesson05
+pytestmark = pytest.mark.lesson06
 
 BASE_STAYS = ("frozen", "prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2", "lora")  # and can be had back
 NOT_READ = {  # what no verbalizer of BERT reads: it has no gradient there, and cannot move

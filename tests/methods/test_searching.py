@@ -16,7 +16,7 @@ from minitune.searches.search import Search
 from tests import tiny
 from tests.naming import expect
 
-pytestmark = [pytest.mark.lesson09, pytest.mark.lesson12]
+pytestmark = [pytest.mark.lesson11, pytest.mark.lesson15]
 TRAIN, DEV = TrainSet(tiny.EXAMPLES[:4], tiny.LABELS), DevSet(tiny.EXAMPLES[4:], tiny.LABELS)
 FOUND = {"good": ("clever",), "bad": ("dull",), "fair": ("so",)}
 BY_WORDS, BY_TRIGGERS = "{text} so it was {mask} .", "{text} great sad it was {mask} ."

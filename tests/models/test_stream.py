@@ -1,4 +1,4 @@
-"""Lesson 21, generation while it is read: a token a step, the same as all at once, and nothing done ahead."""
+"""Lesson 24, generation while it is read: a token a step, the same as all at once, and nothing done ahead."""
 
 from itertools import islice
 
@@ -13,7 +13,7 @@ from tests.conftest import random_past
 from tests.models.shared import PROMPTS, gpt
 
 __all__ = ["gpt"]
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 DRAWN = [
     {},
     {"temperature": 0.8, "seed": 5},

@@ -1,4 +1,4 @@
-"""Lessons 04 and 06, the classifier: a model, a template and a read-out, predictor."""
+"""Lessons 04 and 07, the classifier: a model, a template and a read-out, predictor."""
 
 import copy
 
@@ -22,7 +22,7 @@ from minitune.tuning.prompt_tuning import PromptConfig, add_prompt
 from tests.conftest import make_bert, make_gpt
 from tests.naming import expect
 
-pytestmark = [pytest.mark.lesson04, pytest.mark.lesson06]
+pytestmark = [pytest.mark.lesson04, pytest.mark.lesson07]
 EXACT = {"rtol": 0, "atol": 1e-6}
 EXAMPLES = [
     Example("great soup", label=1),

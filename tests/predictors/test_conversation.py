@@ -1,4 +1,4 @@
-"""Lesson 21, a conversation: what was said stands before the question, and the oldest is forgotten first."""
+"""Lesson 24, a conversation: what was said stands before the question, and the oldest is forgotten first."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from minitune.predictors.writer import Writing
 from tests.naming import expect
 from tests.predictors.replies import EXAMPLES, WHATS, slowly, writer
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 SHORT = "so {text:whole} {text_b} :"  # leaves room for several turns in 61 tokens
 ASKED = [
     Writing("great", text_b="soup"),

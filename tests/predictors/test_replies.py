@@ -1,4 +1,4 @@
-"""Lesson 21, a writer that follows instructions: two texts, of which the instruction is never cut, and an answer that
+"""Lesson 24, a writer that follows instructions: two texts, of which the instruction is never cut, and an answer that
 never is.
 """
 
@@ -18,7 +18,7 @@ from minitune.tuning.lora_adapters import fold_lora, merge_lora, unmerge_lora
 from tests import tiny
 from tests.predictors.replies import EXAMPLES, TEMPLATE, WHATS, slowly, writer
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 LONG = Writing("is it good ?", "it was great , and the soup was so good .", text_b="the hero was slow and " * 15)
 
 

@@ -1,4 +1,4 @@
-"""Lesson 21, speaking: whole characters as they come, and the same tokens whatever was tuned."""
+"""Lesson 24, speaking: whole characters as they come, and the same tokens whatever was tuned."""
 
 from itertools import islice
 
@@ -10,7 +10,7 @@ from minitune.models.generate import generate
 from minitune.predictors.speaker import UNFINISHED, Sampling, Speaker, spoken
 from tests.predictors.replies import EXAMPLES, WHATS, slowly, writer
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 TEXTS = ["great soup .", "猫喜欢汤。", "🐈 and 🐈‍⬛ , so !", "é猫🐈", "the 猫 was  great\n so", " two spaces before"]
 
 

@@ -15,7 +15,7 @@ from minitune.training.checkpoint import random_twin
 from tests import tiny
 from tests.naming import expect
 
-pytestmark = [pytest.mark.lesson04, pytest.mark.lesson18]
+pytestmark = [pytest.mark.lesson04, pytest.mark.lesson21]
 LABELS = ("O", "NAME", "THING")
 EXAMPLES = [
     TaggedWords(("the", "zqhero", "was", "great"), (0, 1, 0, 0)),

@@ -15,7 +15,7 @@ from minitune.training.checkpoint import random_twin
 from tests import tiny
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson17
+pytestmark = pytest.mark.lesson20
 EXAMPLES = [
     Writing("great soup", "the soup was great ."),
     Writing("a dull , slow and sad film", "it was dull ."),

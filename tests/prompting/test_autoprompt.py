@@ -1,4 +1,4 @@
-"""Lesson 9, AutoPrompt: the search, in a world that is a straight line, where the right trigger is known; and the loss
+"""Lesson 11, AutoPrompt: the search, in a world that is a straight line, where the right trigger is known; and the loss
 of a model as a function of its trigger, against slow loops and finite differences."""
 
 import copy
@@ -26,7 +26,7 @@ from minitune.prompting.trigger_loss import ModelTriggerLoss
 from tests.conftest import make_bert, make_gpt
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson09
+pytestmark = pytest.mark.lesson11
 V, D, P, N = 57, 6, 3, 14
 CONFIG = AutoPromptConfig(triggers=P, rounds=30, candidates=4, batch=5)
 SEED = 5

@@ -1,4 +1,4 @@
-"""Lesson 08, demonstrations: which solved examples are shown, with which answers, in which order."""
+"""Lesson 10, demonstrations: which solved examples are shown, with which answers, in which order."""
 
 import random
 from collections import Counter
@@ -18,7 +18,7 @@ from minitune.prompting.demonstrations import (
 from minitune.prompting.template import Demonstration
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson08
+pytestmark = pytest.mark.lesson10
 POOL = [Example(f"text {i}", f"more {i}" if i % 2 else None, label=(0, 0, 0, 1, 2)[i % 5]) for i in range(20)]
 
 

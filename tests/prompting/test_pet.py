@@ -1,4 +1,4 @@
-"""Lesson 07, PET: patterns label together, and a classifier learns from their soft labels."""
+"""Lesson 08, PET: patterns label together, and a classifier learns from their soft labels."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from minitune.prompting.pet import distillation, ensemble, pattern_weights, soft_labels
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson07
+pytestmark = pytest.mark.lesson08
 
 
 def random_scores(*shape, seed=0):

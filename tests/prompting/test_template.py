@@ -1,4 +1,4 @@
-"""Lesson 06, templates: what is written where, token by token, and what is cut when it does not fit."""
+"""Lesson 07, templates: what is written where, token by token, and what is cut when it does not fit."""
 
 import random
 from dataclasses import replace
@@ -12,7 +12,7 @@ from minitune.prompting.template import Demonstration, Template, shorten, with_s
 from tests import tiny
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson06
+pytestmark = pytest.mark.lesson07
 PAIR = Example("the soup was great", "it was good !", label=1)
 ADVERSARIES = [
     "[MASK]",

@@ -14,7 +14,7 @@ from minitune.questions.from_file import file_data
 from minitune.training.checkpoint import Checkpoint
 from tests.conftest import LINES
 
-pytestmark = pytest.mark.lesson06
+pytestmark = pytest.mark.lesson07
 
 
 def file_of(path, test, shots, checkpoint):

@@ -14,7 +14,7 @@ from minitune.questions.from_task import SlotScore, task_data
 from minitune.training.checkpoint import Checkpoint, load_checkpoint
 from minitune.world.tasks import load_split
 
-pytestmark = pytest.mark.lesson06
+pytestmark = pytest.mark.lesson07
 
 
 def task_of(name, checkpoint, folder=None):

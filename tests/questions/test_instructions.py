@@ -1,4 +1,4 @@
-"""Lesson 21, a user's file of instructions: what is asked, what is kept for the test, what is said of it, and what is
+"""Lesson 24, a user's file of instructions: what is asked, what is kept for the test, what is said of it, and what is
 saved of it.
 """
 
@@ -32,7 +32,7 @@ from tests import tiny
 from tests.predictors.replies import WHATS, writer
 from tests.tuned.shared import lines_of, rows_under
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 RECORDS = [{"instruction": f"say it {n} times", "input": f"soup {n}", "output": f"it was {n}"} for n in range(11)]
 
 

@@ -1,4 +1,4 @@
-"""Lesson 21, records of an instruction file: read as they stand, and what is wrong told with its place."""
+"""Lesson 24, records of an instruction file: read as they stand, and what is wrong told with its place."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ from minitune.questions.from_file import FIELDS, named_fields
 from minitune.questions.own_kinds import OWN_KINDS, rows_of
 from minitune.questions.own_rows import Labelled
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 ROWS = [
     {"instruction": "把这句话翻译成英文。", "input": "我喜欢汤。", "output": "i like soup ."},
     {"instruction": "name a soup", "input": "", "output": "tomato"},

@@ -9,7 +9,7 @@ from minitune.questions.from_task import task_data
 from minitune.questions.otherwise import asked_otherwise
 from minitune.training.checkpoint import Checkpoint
 
-pytestmark = pytest.mark.lesson06
+pytestmark = pytest.mark.lesson07
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Lesson 12, AutoPrompt's label words: those whose vectors a classifier of hidden states takes for the class."""
+"""Lesson 15, AutoPrompt's label words: those whose vectors a classifier of hidden states takes for the class."""
 
 import math
 from dataclasses import replace
@@ -11,7 +11,7 @@ from minitune.errors import UserError
 from minitune.readout.autoprompt_words import AutoPromptWordsConfig, autoprompt_words, logistic_regression
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson12
+pytestmark = pytest.mark.lesson15
 CLASSES = ("bad", "fair", "good")
 LABELS = torch.tensor([2, 0, 1, 0, 2, 2, 0, 1, 2])
 

@@ -1,4 +1,4 @@
-"""Lesson 15, a vector beside the hidden state: what it can say, a bias says too. Six questions that every method's
+"""Lesson 18, a vector beside the hidden state: what it can say, a bias says too. Six questions that every method's
 tests answer, in this order: shapes, numbers worked by hand, invariants, parity, gradients, and whether it learns."""
 
 import copy
@@ -12,7 +12,7 @@ from minitune.readout.head import Head
 from minitune.readout.losses import cross_entropy
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson15
+pytestmark = pytest.mark.lesson18
 
 
 @pytest.fixture

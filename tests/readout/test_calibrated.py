@@ -1,4 +1,4 @@
-"""Lesson 08, contextual calibration: what a read-out says of nothing is taken off its answers."""
+"""Lesson 10, contextual calibration: what a read-out says of nothing is taken off its answers."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from tests import tiny
 from tests.conftest import make_gpt
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson08
+pytestmark = pytest.mark.lesson10
 WORDS = [[3, 7], [5], [11, 2, 8]]  # three classes of unequal word counts
 SHOWN = (Demonstration("great soup", None, "great"), Demonstration("the bed was quiet", None, "sad"))
 

@@ -1,4 +1,4 @@
-"""Lesson 12, LM-BFF's label words: whole combinations, judged by how well they answer."""
+"""Lesson 15, LM-BFF's label words: whole combinations, judged by how well they answer."""
 
 import itertools
 import math
@@ -17,7 +17,7 @@ from minitune.readout.lm_bff_words import (
 )
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson12
+pytestmark = pytest.mark.lesson15
 CLASSES = ("bad", "fair", "good")
 LABELS = torch.tensor([2, 0, 1, 0, 2, 2, 0, 1, 2])
 DEV_LABELS = torch.tensor([1, 0, 2, 0, 1, 2])

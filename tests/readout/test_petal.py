@@ -1,4 +1,4 @@
-"""Lesson 12, PETAL: the label words that one class's examples make likelier than the other classes' examples do."""
+"""Lesson 15, PETAL: the label words that one class's examples make likelier than the other classes' examples do."""
 
 import math
 
@@ -9,7 +9,7 @@ from minitune.errors import UserError
 from minitune.readout.petal import PetalConfig, likeliest, likelihood_ratio, log_odds, petal_words
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson12
+pytestmark = pytest.mark.lesson15
 CLASSES = ("bad", "fair", "good")
 LABELS = torch.tensor([2, 0, 1, 0, 2, 2, 0, 2, 2])  # 3, 1 and 5 of a class, in no order
 

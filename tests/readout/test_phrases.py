@@ -1,4 +1,4 @@
-"""Lesson 06, label words of several tokens: several blanks for BERT, a word spelled out by GPT."""
+"""Lesson 07, label words of several tokens: several blanks for BERT, a word spelled out by GPT."""
 
 import math
 
@@ -18,7 +18,7 @@ from minitune.training.loop import TrainConfig, train
 from tests.conftest import make_bert, make_gpt
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson06
+pytestmark = pytest.mark.lesson07
 MASK = 4
 WORDS = [[(7,), (8, 9)], [(10, 11, 12)], [(13,), (14, 15), (16, 17)]]  # classes of unequal counts, words too
 EXAMPLES = [

@@ -1,4 +1,4 @@
-"""Lesson 14, the linear probe at the blank: the control of every verbalizer that is learned."""
+"""Lesson 17, the linear probe at the blank: the control of every verbalizer that is learned."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from minitune.readout.head import Head
 from minitune.readout.probe import Probe
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson14
+pytestmark = pytest.mark.lesson17
 
 
 @pytest.fixture

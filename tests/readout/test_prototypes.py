@@ -1,4 +1,4 @@
-"""Lesson 14, ProtoVerb: cosines with a prototype of each class, and two losses."""
+"""Lesson 17, ProtoVerb: cosines with a prototype of each class, and two losses."""
 
 import math
 
@@ -11,7 +11,7 @@ from minitune.readout.prototypes import PrototypeConfig, Prototypes
 from tests.conftest import make_bert
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson14
+pytestmark = pytest.mark.lesson17
 LABEL = torch.tensor([0, 2, 0, 1, 2, 0])
 
 

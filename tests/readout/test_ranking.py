@@ -1,4 +1,4 @@
-"""Lesson 12: words are shared out among the classes, none to two of them."""
+"""Lesson 15: words are shared out among the classes, none to two of them."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from minitune.errors import UserError
 from minitune.readout.ranking import check_every_class, share_out
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson12
+pytestmark = pytest.mark.lesson15
 
 
 def test_a_word_that_two_classes_want_goes_to_the_higher_score():

@@ -1,4 +1,4 @@
-"""Lesson 14, WARP's verbalizer: class vectors that start as words and are free to leave them."""
+"""Lesson 17, WARP's verbalizer: class vectors that start as words and are free to leave them."""
 
 import copy
 
@@ -14,7 +14,7 @@ from minitune.readout.verbalizer import Verbalizer
 from tests.conftest import make_bert, make_gpt
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson14
+pytestmark = pytest.mark.lesson17
 
 
 class Plain(nn.Module):

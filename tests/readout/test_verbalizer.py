@@ -1,4 +1,4 @@
-"""Lesson 06, the verbalizer: words at the blank stand for classes."""
+"""Lesson 07, the verbalizer: words at the blank stand for classes."""
 
 import math
 
@@ -11,7 +11,7 @@ from minitune.readout.verbalizer import Verbalizer, parse_label_words, verbalize
 from tests.conftest import make_bert, make_gpt
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson06
+pytestmark = pytest.mark.lesson07
 
 
 class Scores(nn.Module):

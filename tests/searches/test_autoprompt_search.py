@@ -1,4 +1,4 @@
-"""Lesson 9: triggers are searched on a draw, told, used and saved; the log is kept, checked, and gone on with."""
+"""Lesson 11: triggers are searched on a draw, told, used and saved; the log is kept, checked, and gone on with."""
 
 import json
 import re
@@ -27,7 +27,7 @@ from minitune.tuned.tuned import open_tuned, tune
 from tests import tiny
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson09
+pytestmark = pytest.mark.lesson11
 POOL = [Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread", "film", "room")
         for label, how in enumerate(("awful", "slow and so sad", "great"))]  # fmt: skip
 DATA = Dataset("toy", tiny.LABELS, POOL, POOL[:3])

@@ -1,4 +1,4 @@
-"""Lesson 08, @demonstrations: with any model and any other answer; saved, told, and never an answer given away."""
+"""Lesson 10, @demonstrations: with any model and any other answer; saved, told, and never an answer given away."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from minitune.tuned.tuned import open_tuned, tune
 from tests import tiny
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson08
+pytestmark = pytest.mark.lesson10
 POOL = [
     Example(f"the {word} was {how}", label=label)
     for word in ("hero", "plot", "soup", "bread", "bed", "film")

@@ -1,4 +1,4 @@
-"""Lesson 12: label words are searched at the blank of the training examples, told, used and saved."""
+"""Lesson 15: label words are searched at the blank of the training examples, told, used and saved."""
 
 import re
 from dataclasses import fields, replace
@@ -23,7 +23,7 @@ from minitune.training.loop import TrainConfig
 from minitune.tuned.tuned import open_tuned, tune
 from tests import tiny
 
-pytestmark = pytest.mark.lesson12
+pytestmark = pytest.mark.lesson15
 SEARCHES = ("petal", "lm-bff", "autoprompt")
 POOL = [Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread", "film", "room")
         for label, how in enumerate(("awful", "slow and so sad", "great"))]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Lesson 07, PET as a method: who labels what, who learns from it, and what is saved of it."""
+"""Lesson 08, PET as a method: who labels what, who learns from it, and what is saved of it."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from minitune.tuned.tuned import open_tuned, tune
 from tests import tiny
 from tests.naming import expect
 
-pytestmark = pytest.mark.lesson07
+pytestmark = pytest.mark.lesson08
 POOL = [Example(f"the {word} was {how} .", label=label) for word in ("hero", "plot", "soup", "bread", "bed", "room")
         for label, how in enumerate(("awful", "slow", "great"))]  # fmt: skip
 DATA = Dataset("toy", tiny.LABELS, POOL, POOL[:3])

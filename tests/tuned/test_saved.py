@@ -39,7 +39,7 @@ from minitune.tuning.trained import count, trainable
 from tests import tiny
 from tests.tiny import EXAMPLES, SETTINGS, TAGGED, TAGS, TEXT, WRITTEN
 
-pytestmark = pytest.mark.lesson19
+pytestmark = pytest.mark.lesson22
 STORED = {  # numbers that a method keeps of what it trained, where that is less: L = 2, D = 24
     "p-tuning": 3 * 24,
     "prefix-tuning": 5 * 2 * 2 * 24,

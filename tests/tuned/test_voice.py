@@ -1,4 +1,4 @@
-"""Lesson 21, what can continue a text and what can be talked to, by its name or its folder."""
+"""Lesson 24, what can continue a text and what can be talked to, by its name or its folder."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from minitune.tuned.voice import Voice, is_tuned, tuned_writer, voice_of
 from tests import tiny
 from tests.predictors.replies import WHATS, checkpoint, slowly, writer
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 ASKED = Question((), "so {text:whole} {text_b} :", is_pair=True, kind="reply", room=7)
 EXAMPLES = [Writing(f"is it {word}", "so sad", text_b=word) for word in ("great", "dull")]
 

@@ -1,4 +1,4 @@
-"""Lessons 15 to 18, the doors: what stands before a model, and the two equalities that show whether it stands right.
+"""Lessons 18 to 21, the doors: what stands before a model, and the two equalities that show whether it stands right.
 
 Six questions, in this order: shapes, numbers worked by hand, invariants, parity with an independent computation,
 gradients, and whether it learns. Here the last one is left to the methods that use the doors."""
@@ -14,7 +14,7 @@ from minitune.models import generate
 from minitune.tuning.doors import Learned, Prefix, SoftPrompt, Tuned, check_room, fold
 from tests.conftest import make_bert, make_gpt, random_past
 
-pytestmark = [pytest.mark.lesson15, pytest.mark.lesson17]
+pytestmark = [pytest.mark.lesson18, pytest.mark.lesson20]
 EXACT = {"rtol": 0, "atol": 1e-10}
 SOFT = 56  # the placeholder's id
 LENGTHS = (1, 4)

@@ -1,4 +1,4 @@
-"""Lesson 05, layer freezing. Six questions that every method's tests answer, in this order: shapes, numbers worked by
+"""Lesson 06, layer freezing. Six questions that every method's tests answer, in this order: shapes, numbers worked by
 hand, invariants, parity with an independent computation, gradients, and whether it learns. The names of what is
 trained, and that the rest does not move, stand in test_trained.py, with those of all methods."""
 
@@ -36,7 +36,7 @@ from minitune.tuning.freezing import (
 )
 from tests.conftest import make_bert, make_gpt
 
-pytestmark = pytest.mark.lesson05
+pytestmark = pytest.mark.lesson06
 
 
 def trained(module):

@@ -1,4 +1,4 @@
-"""Lesson 19, LoRA. Six questions that every method's tests answer, in this order: shapes, numbers worked by hand,
+"""Lesson 22, LoRA. Six questions that every method's tests answer, in this order: shapes, numbers worked by hand,
 invariants, parity with an independent computation, gradients, and whether it learns. Never at the defaults: alpha is
 not the rank, some weights are not square, biases are not zero, B is no longer the zero that it starts from. What is
 done with adapters that stand in a model already is tested in test_lora_adapters.py."""
@@ -40,7 +40,7 @@ from tests.tuning.shared import (
     with_weights_added,
 )
 
-pytestmark = pytest.mark.lesson19
+pytestmark = pytest.mark.lesson22
 
 
 def alone(base, config):

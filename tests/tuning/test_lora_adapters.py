@@ -1,4 +1,4 @@
-"""Lesson 19, what is done with LoRA adapters that stand in a model: which are used and trained, their sum, merging and
+"""Lesson 22, what is done with LoRA adapters that stand in a model: which are used and trained, their sum, merging and
 its reverse, removing and folding. Never at the defaults; some adapters have equal ranks, some have not."""
 
 import copy
@@ -26,7 +26,7 @@ from tests.tuning.shared import (
     with_weights_added,
 )
 
-pytestmark = pytest.mark.lesson19
+pytestmark = pytest.mark.lesson22
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Lesson 16, P-tuning. Six questions that every method's tests answer, in this order: shapes, numbers worked by hand,
+"""Lesson 19, P-tuning. Six questions that every method's tests answer, in this order: shapes, numbers worked by hand,
 invariants, parity with an independent computation, gradients, and whether it learns."""
 
 import copy
@@ -15,7 +15,7 @@ from minitune.tuning.p_tuning import PromptEncoder, PTuningConfig, add_p_tuning,
 from tests.conftest import make_bert, make_gpt
 from tests.tuning.shared import assert_drawn_apart, assert_drawn_from_the_seed, assert_the_door_alone_trains
 
-pytestmark = pytest.mark.lesson16
+pytestmark = pytest.mark.lesson19
 VARIANTS = ({}, {"inner": 5}, {"encoder": "mlp"})
 
 

@@ -1,4 +1,4 @@
-"""Lesson 18, P-tuning v2. Six questions that every method's tests answer, in this order: shapes, numbers worked by
+"""Lesson 21, P-tuning v2. Six questions that every method's tests answer, in this order: shapes, numbers worked by
 hand, invariants, parity with an independent computation, gradients, and whether it learns. How a prefix stands before
 the text is tested with the doors."""
 
@@ -17,7 +17,7 @@ from minitune.tuning.prefix_tuning import PrefixConfig, add_prefix
 from tests.conftest import make_bert, make_gpt
 from tests.tuning.shared import assert_drawn_apart, assert_drawn_from_the_seed, assert_the_door_alone_trains
 
-pytestmark = pytest.mark.lesson18
+pytestmark = pytest.mark.lesson21
 
 
 # what is trained, and shapes

@@ -1,4 +1,4 @@
-"""Lessons 15 to 19, parity: peft, the library of these methods, on transformers' GPT-2 and BERT. From the same numbers,
+"""Lessons 18 to 22, parity: peft, the library of these methods, on transformers' GPT-2 and BERT. From the same numbers,
 drawn anew and far from any start, it gives the same scores, the same cross-entropy and the same gradients as ours.
 
 Where peft departs from a paper, one test pins what it does and what ours does, and how the two are related."""
@@ -259,8 +259,8 @@ def test_what_is_folded_is_what_peft_saves(name, kind):
     torch.testing.assert_close(fold(tuned).door.source().detach(), saved, **EXACT)
 
 
-@pytest.mark.lesson17
-@pytest.mark.lesson18
+@pytest.mark.lesson20
+@pytest.mark.lesson21
 def test_the_prefix_is_laid_out_as_in_peft(kind):
     """For each layer its key, then its value: the rows of the table may be exchanged as they are."""
     door = DOORS["p-tuning v2"]
@@ -356,7 +356,7 @@ SEPARATE = {
 }
 
 
-@pytest.mark.lesson19
+@pytest.mark.lesson22
 @STABLE
 @GPT_BATCH
 def test_lora_on_gpt2s_fused_projection(kind, batch, changes):
@@ -372,7 +372,7 @@ def test_lora_on_gpt2s_fused_projection(kind, batch, changes):
     assert change.abs().max() > 0.1, "the adapters change next to nothing: this test shows nothing"
 
 
-@pytest.mark.lesson19
+@pytest.mark.lesson22
 @STABLE
 def test_lora_on_separate_matrices(kind, batch, changes):
     ours, theirs, layers = separate_pair(kind, SEPARATE[kind], **changes)
@@ -381,7 +381,7 @@ def test_lora_on_separate_matrices(kind, batch, changes):
     assert len(layers) == 2 * LAYERS and all(p.grad is None for n, p in ours.named_parameters() if "adapters" not in n)
 
 
-@pytest.mark.lesson19
+@pytest.mark.lesson22
 @STABLE
 @pytest.mark.parametrize(("kind", "fused"), [("gpt", True), ("gpt", False), ("bert", False)], indirect=["kind"])
 @pytest.mark.filterwarnings("ignore:All adapters are already merged")
@@ -409,7 +409,7 @@ def test_merged_lora_is_the_same_model_with_the_same_weights(kind, batch, change
     assert len(moved) == 2 * LAYERS, "what was merged is not what was targeted"
 
 
-@pytest.mark.lesson19
+@pytest.mark.lesson22
 @BERT_BATCH
 def test_dropout_falls_on_the_input_of_the_low_rank_branch_alone(kind, batch):
     """From the same seed both drop the same numbers, if both drop them at the same place."""
@@ -472,7 +472,7 @@ def test_bert_under_a_new_head(kind, batch, name):
 # ---- where peft departs from a paper ----
 
 
-@pytest.mark.lesson15
+@pytest.mark.lesson18
 @BERT_BATCH
 def test_peft_reads_a_virtual_token_where_ours_reads_cls(kind, batch, bert_tokenizer):
     """Behind a prepended prompt, place 0 is the first vector of the prompt, and [CLS] stands at place P. peft's
@@ -499,7 +499,7 @@ def test_peft_reads_a_virtual_token_where_ours_reads_cls(kind, batch, bert_token
     assert row[place] == bert_tokenizer.cls_id and row[1 : 1 + LENGTH] == [bert_tokenizer.soft_id] * LENGTH
 
 
-@pytest.mark.lesson16
+@pytest.mark.lesson19
 def test_pefts_mlp_writes_the_prompt_with_three_layers_and_ours_with_two():
     """The paper's code has two. With the identity in its middle peft's says what ours says: relu(relu(x)) = relu(x)."""
     ours = perturbed(PromptEncoder(PTuningConfig(LENGTH, encoder="mlp"), WIDTH), seed=9)
@@ -515,7 +515,7 @@ def test_pefts_mlp_writes_the_prompt_with_three_layers_and_ours_with_two():
     torch.testing.assert_close(ours(), theirs(torch.arange(LENGTH)), **EXACT)
 
 
-@pytest.mark.lesson16
+@pytest.mark.lesson19
 def test_behind_a_full_width_lstm_pefts_layers_are_wider_than_ours():
     """H = D: peft's go 2D -> 2D -> D, ours, as in the paper, 2D -> D -> D. Ours in peft's: zeros beside them."""
     config = PTuningConfig(LENGTH, inner=WIDTH)
@@ -544,7 +544,7 @@ def their_prompt_encoder(kind, hidden):
     return peft.PromptEncoder(config).double()
 
 
-@pytest.mark.lesson19
+@pytest.mark.lesson22
 @GPT_BATCH
 def test_pefts_lora_on_c_attn_adapts_the_key_too(kind, batch):
     """One A for all three, and rows of B for query, key and value: 4 r D numbers, as many as ours on query and value
@@ -561,8 +561,8 @@ def test_pefts_lora_on_c_attn_adapts_the_key_too(kind, batch):
     assert count == LAYERS * 4 * rank * WIDTH == sum(p.numel() for p in ours.parameters() if p.requires_grad)
 
 
-@pytest.mark.lesson15
 @pytest.mark.lesson18
+@pytest.mark.lesson21
 def test_first_vectors():
     """peft draws prompts and prefixes from N(0, 1), whatever the embeddings are. A random prompt of ours has the
     embeddings' spread, a random prefix a spread of 0.02; both can be set."""
@@ -578,7 +578,7 @@ def test_first_vectors():
     assert 0.95 < their_encoder(their_prefix).embedding.weight.std() < 1.05
 
 
-@pytest.mark.lesson18
+@pytest.mark.lesson21
 def test_the_text_starts_behind_the_prefix_in_peft_and_here_unless_told_otherwise(kind, batch):
     tuned, theirs = pair_of(DOORS["p-tuning v2"], kind)
     stays = Tuned(tuned.model, Prefix(tuned.door.source, tuned.config, shift=False))
@@ -590,7 +590,7 @@ def test_the_text_starts_behind_the_prefix_in_peft_and_here_unless_told_otherwis
         assert (stays.logits(stays(**batch).hidden)[real] - reference).abs().max() > 1e-4
 
 
-@pytest.mark.lesson18
+@pytest.mark.lesson21
 @BERT_BATCH
 def test_without_a_head_peft_leaves_the_token_types_out(kind, batch):
     tuned, theirs = pair_of(DOORS["p-tuning v2"], kind)

@@ -1,4 +1,4 @@
-"""Lesson 17, prefix tuning. Six questions that every method's tests answer, in this order: shapes, numbers worked by
+"""Lesson 20, prefix tuning. Six questions that every method's tests answer, in this order: shapes, numbers worked by
 hand, invariants, parity with an independent computation, gradients, and whether it learns. How a prefix stands before
 the text is tested with the doors; here is what writes it, and what it starts from."""
 
@@ -26,7 +26,7 @@ from minitune.tuning.prefix_tuning import (
 from tests.conftest import FIT_STEPS, make_bert, make_gpt
 from tests.tuning.shared import assert_drawn_apart, assert_drawn_from_the_seed, assert_the_door_alone_trains
 
-pytestmark = pytest.mark.lesson17
+pytestmark = pytest.mark.lesson20
 EXACT = {"rtol": 0, "atol": 1e-10}
 WORDS = "the plot was great"
 

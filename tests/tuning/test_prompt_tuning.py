@@ -1,4 +1,4 @@
-"""Lesson 15, prompt tuning. Six questions that every method's tests answer, in this order: shapes, numbers worked by
+"""Lesson 18, prompt tuning. Six questions that every method's tests answer, in this order: shapes, numbers worked by
 hand, invariants, parity with an independent computation, gradients, and whether it learns. How the vectors come into
 the text is tested with the doors; names, types and modes with those of all methods."""
 
@@ -15,7 +15,7 @@ from minitune.tuning.prompt_tuning import PromptConfig, add_prompt, first_vector
 from tests.conftest import make_bert, make_gpt
 from tests.tuning.shared import assert_drawn_apart, assert_drawn_from_the_seed, assert_the_door_alone_trains
 
-pytestmark = pytest.mark.lesson15
+pytestmark = pytest.mark.lesson18
 STARTS = (
     {"start": "random"},
     {"start": "vocabulary"},

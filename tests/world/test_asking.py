@@ -1,4 +1,4 @@
-"""Lesson 21, the records of `instruct`: worded in many ways, some of them held out, and right to the last row."""
+"""Lesson 24, the records of `instruct`: worded in many ways, some of them held out, and right to the last row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minitune.world.word_lists import load_lexicon
 from minitune.world.world import World
 from tests.world.shared import world_of
 
-pytestmark = pytest.mark.lesson21
+pytestmark = pytest.mark.lesson24
 TWO_TASKS = {"last", "first", "count"}, {"who", "colour", "where"}
 KINDS = (
     *("opposite", "last", "first", "count", "repeat", "backwards"),

@@ -1,4 +1,4 @@
-"""Lesson 08, lists: only the lines above tell what a word stands for, and no task gives its words away."""
+"""Lesson 10, lists: only the lines above tell what a word stands for, and no task gives its words away."""
 
 import random
 
@@ -9,7 +9,7 @@ from minitune.world.lists import STOCK, ListStyle, ListWriter
 from minitune.world.tasks import TASKS
 from tests.world.shared import world_of
 
-pytestmark = pytest.mark.lesson08
+pytestmark = pytest.mark.lesson10
 STYLE = ListStyle(("word", "clause", "sentences"), ("", "this is"), stop=".", tokens=90, burst=0.5)
 
 
