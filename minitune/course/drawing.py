@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 COLORS = {"text": "white", "frozen": "#d9dde3", "learned": "#ffb55a", "read": "#a8d99c"}
 
@@ -31,6 +31,11 @@ def box(axes: Axes, x: float, y: float, width: float, height: float, label: str,
     shape = FancyBboxPatch(corner, width - 0.12, height - 0.12, boxstyle="round,pad=0,rounding_size=0.12", **style)
     axes.add_patch(shape)
     axes.text(x + width / 2, y + height / 2, label, ha="center", va="center", fontsize=9)
+
+
+def matrix(axes: Axes, x: float, y: float, width: float, height: float, kind: str = "frozen") -> None:
+    """A plain rectangle of exactly this size, for matrices that are drawn to scale; it may be as thin as a line."""
+    axes.add_patch(Rectangle((x, y), width, height, facecolor=COLORS[kind], edgecolor="#444444", linewidth=0.6))
 
 
 def tokens(axes: Axes, x: float, y: float, row: Sequence[tuple[str, str]], width: float = 1.3) -> list[float]:

@@ -1,0 +1,5 @@
+"""Numbers of lessons that no command of ours makes: figures of papers and sums on paper, by lesson, with their source."""
+
+SOURCES: dict[int, dict[str, str]] = {
+    22: {},
+}
