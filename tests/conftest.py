@@ -8,7 +8,6 @@ of all tests is shared by several processes instead, a file at a time (`pytest -
 import gc
 import os
 import re
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch is imported, and for the processes that tests start
 
@@ -16,7 +15,6 @@ import pytest
 import torch
 from torch import nn
 
-from minitune.course.table import LESSONS
 from minitune.data.tokenizers import train_tokenizer
 from minitune.models import BERT, GPT, BERTConfig, GPTConfig
 from minitune.tuning import prefix_tuning
@@ -50,18 +48,6 @@ ROOMS = [
     "lessons",
 ]
 FIRST = ("test_losses.py", "test_ranking.py", "test_head.py", "test_verbalizer.py", "test_search.py")  # of their rooms
-
-
-def pytest_addoption(parser):
-    parser.addoption(
-        "--mine", type=Path, metavar="DIR", help="check the exercises of a learner's lessons, and only those"
-    )
-    parser.addoption("--seconds", type=float, default=30.0, help="the longest that the check of an exercise may take")
-
-
-def pytest_configure(config):
-    for lesson in LESSONS:
-        config.addinivalue_line("markers", f"{lesson.marker}: {lesson.title}")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,4 +17,4 @@ def run(options: argparse.Namespace) -> None:
     from minitune.course.copies import start
 
     print("\n".join(start(options.folder)))
-    print(f"check what you write, in the project's folder: pytest --mine {options.folder} -m lesson02")
+    print(f"to check what you write: pytest --mine {options.folder}, with -m lesson02 of one lesson alone")

@@ -14,6 +14,7 @@ from minitune.files import is_there, read_made_json, read_text
 from minitune.writing import check_can_write, write_json, write_text
 
 RECORD = "minitune-lessons.json"  # what `start` has written, so that it knows what the learner has changed
+PYTEST = ("pytest.ini", "[pytest]\naddopts = -q -p minitune.course.checks -p no:cacheprovider\n")  # for --mine
 
 
 def start(folder: Path) -> list[str]:
@@ -47,6 +48,8 @@ def start(folder: Path) -> list[str]:
             continue
         write_text(path, text)
         given[path.name] = digest(text)
+    if not (folder / PYTEST[0]).exists():
+        write_text(folder / PYTEST[0], PYTEST[1])
     write_json(folder / RECORD, given)
     done = [f"written to {folder}: {', '.join(added)}"] if added else []
     done += [f"new version, for you had not begun it: {name}" for name in renewed]

@@ -17,6 +17,8 @@ from minitune.course.table import LESSONS, Lesson
 from minitune.errors import UserError
 from minitune.files import read_text
 
+TOGETHER = "the lesson's exercises together"  # what a check without a number is of
+
 
 def lesson_of(path: Path) -> Lesson | None:
     """The lesson whose exercises a file of tests checks: test_22_lora.py checks 22_lora."""
@@ -57,7 +59,7 @@ def limit(seconds: float, what: str) -> Iterator[None]:
 def exercise_of(name: str) -> str:
     """The exercise that a check belongs to: test_22_1_shapes is one of exercise 22.1."""
     number = re.match(r"test_(\d+)_(\d+)_", name)
-    return f"exercise {number[1]}.{number[2]}" if number else "the lesson's exercises together"
+    return f"exercise {number[1]}.{number[2]}" if number else TOGETHER
 
 
 def to_do(error: BaseException, path: Path) -> str | None:

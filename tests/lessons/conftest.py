@@ -2,9 +2,7 @@
 
 import pytest
 
-from minitune.course.copies import check_is_copy
-from minitune.errors import UserError
-from tests.lessons.checking import exercise_of, lesson_of, limit, load, to_do
+from tests.lessons.checking import TOGETHER, exercise_of, lesson_of, limit, load, to_do
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m is looked at
@@ -13,11 +11,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if lesson := lesson_of(item.path):
             item.add_marker(lesson.marker)
-    if folder := config.option.mine:
-        try:
-            check_is_copy(folder)
-        except UserError as error:
-            raise pytest.UsageError(str(error)) from None
+    if config.option.mine:
         items[:] = [item for item in items if "mine" in getattr(item, "fixturenames", ())]
 
 
@@ -38,13 +32,6 @@ def pytest_runtest_call(item):
             return (yield)
     except NotImplementedError as error:
         if option.mine and (exercise := to_do(error, option.mine / lesson_of(item.path).path.name)):
-            pytest.skip(f"{exercise} to do")
+            own = exercise_of(item.originalname).removeprefix("exercise ")
+            pytest.skip(f"{exercise} to do" if own in (exercise, TOGETHER) else f"{own} waits for {exercise}")
         raise
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    """Of a learner's copy, which exercises are still to do."""
-    if config.option.mine:
-        reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", ())}
-        if waiting := sorted(reason.removesuffix(" to do") for reason in reasons if reason.endswith(" to do")):
-            terminalreporter.write_line(f"to do: {', '.join(waiting)}")

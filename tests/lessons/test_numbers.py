@@ -46,7 +46,9 @@ def found_in(lesson) -> tuple[list[float], str]:
     source = read_text(lesson.path)
     named = set(re.findall(r'read_result\("([^"]+)"\)', source))
     for more in re.findall(r"\(more/(\w+\.py)\)", source):
-        named |= set(re.findall(r'save_result\([^()]*"([\w-]+\.json)"\)', read_text(lesson.path.parent / "more" / more)))
+        named |= set(
+            re.findall(r'save_result\([^()]*"([\w-]+\.json)"\)', read_text(lesson.path.parent / "more" / more))
+        )
     results = [json.loads(read_text(shared("lessons") / "results" / name)) for name in sorted(named)]
     page = read_text(lesson.page) if lesson.page.exists() else ""
     shown = "\n".join(re.findall(r"^```(?:text|python)\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
@@ -69,7 +71,7 @@ def test_the_numbers_of_the_text_are_measured(lesson):
 
 
 def test_what_counts_as_a_number_of_the_text():
-    text = "**Exercise 22.1 (12 minutes).** It is 0.97, or 0.7% of 1,024 at 4 bits; `0.5` and GPT2.1, in 3 points, 12 GB"
+    text = "**Exercise 22.1 (12 minutes).** It is 0.97, or 0.7% of 1,024 at 4 bits; `0.5` and GPT2.1, in 3 points"
     assert numbers(text) == ["0.97", "0.7", "3"]
 
 

@@ -27,7 +27,9 @@ VERSIONS = [
 @pytest.mark.parametrize("lesson, exercise, name, old, new, says", VERSIONS)
 def test_a_wrong_version_is_caught_by_a_telling_message(lesson, exercise, name, old, new, says):
     source = read_text(lesson.path)
-    assert source.count(old) == 1, f"{old!r} must be in the lesson once, to be replaced; it is there {source.count(old)}x"
+    assert source.count(old) == 1, (
+        f"{old!r} must be in the lesson once, to be replaced; it is there {source.count(old)}x"
+    )
     wrong = exercises_of(lesson, source.replace(old, new), lesson.path)
     said = failure_of(CHECKED[lesson], exercise, wrong)
     assert said, f"no check of exercise {exercise} catches this: {name}"
