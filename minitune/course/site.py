@@ -30,6 +30,7 @@ SETTINGS = {
     "html_show_search_summary": False,  # it is fetched page by page, which a browser refuses from file://
     "html_show_sphinx": False,
     "html_copy_source": False,
+    "html_show_copyright": False,
     "html_css_files": ["course.css"],
     "html_static_path": ["_static"],
     "myst_enable_extensions": ["dollarmath", "attrs_inline"],
@@ -45,7 +46,11 @@ details > summary { cursor: pointer; color: var(--color-link); }
 article img { background: white; border-radius: 4px; max-width: 100%; height: auto; }
 math[display="block"] { margin: 1em 0; overflow-x: auto; overflow-y: hidden; max-width: 100%; }
 .highlight pre { overflow-x: auto; }
-@media print { details:not([open]) > * { display: block; } .highlight pre { white-space: pre-wrap; } }
+article .toctree-wrapper > .caption { display: none; }
+@media print {
+  details::details-content { content-visibility: visible; block-size: auto; }
+  .highlight pre { white-space: pre-wrap; }
+}
 """
 
 
@@ -55,12 +60,12 @@ def write_site(out: Path) -> Path:
     Raises:
         UserError: the extra `pages` is not installed; `out` holds something else; there are no pages.
     """
-    need("a site", *SITE)
     check_can_write(out / MARK)
     if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
         raise UserError(f"{out} holds something that is not a site of minitune: choose another --out")
     if not any(lesson.page.exists() for lesson in LESSONS):
         raise UserError("there are no pages yet: minitune lesson N --page makes that of a lesson")
+    need("a site", *SITE)
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "source", Path(folder) / "made"
         gather(source)

@@ -232,6 +232,8 @@ ROWS = {
     "a file for the bench's folder": ("bench --seconds 0.1 --json reviews.csv/b.json", "cannot write"),
     "a file for the model's folder": (f"{NANO} --out reviews.csv", "cannot write", {"mine.txt": "a text\n" * 9}),
     "a file for the notebooks' folder": ("notebook 1 --no-outputs --out reviews.csv", "cannot write"),
+    "a file for the site's folder": ("site --out reviews.csv", "cannot write"),
+    "a file for a learner's folder": ("start reviews.csv", "cannot write"),
     "a file for the figures' folder": ("lesson 1 --fast --figures reviews.csv", "cannot write"),
     "a file for the world's folder": ("data --out reviews.csv", "cannot write"),
     # ---- what a user has stays
@@ -241,6 +243,10 @@ ROWS = {
         "was edited",
         {"01_tokens_and_the_toy_world.ipynb": '{"cells": ["mine"]}'},
     ),
+    "a site over something else": ("site --out a", "holds something that is not a site", {"a/thesis.txt": "mine"}),
+    "lessons among something else": ("start a", "holds something else", {"a/thesis.txt": "mine"}),
+    "a record of lessons that is damaged": ("start a", "a name and a digest", {"a/minitune-lessons.json": "[1]"}),
+    "a record of lessons that was cut off": ("start a", "no valid JSON", {"a/minitune-lessons.json": "{"}),
     "a world that is there": ("data --out w", "is there already.*--force", {"w/words/common.toml": "mine"}),
     # ---- tune
     "no method": ("tune", "METHOD"),
@@ -654,6 +660,9 @@ ROWS = {
     "export into a full folder": ("export T --peft a", "a holds x already.*--force", {"a/x": ""}),
     # ---- the course
     "no such lesson": ("lesson 99", "no lesson 99"),
+    "a page of no such lesson": ("lesson 99 --page", "no lesson 99"),
+    "a page of no lesson": ("lesson --page", "--page: which lesson"),
+    "a page in fast mode": ("lesson 1 --page --fast", "--page runs the whole lesson"),
     "a lesson in words": ("lesson first", "whole number"),
     "no such notebook": ("notebook 99", "no lesson 99"),
     "a seed in words": ("data --seed first", "whole number"),

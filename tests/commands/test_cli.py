@@ -15,6 +15,26 @@ def test_lessons_are_listed_and_converted(capsys, here):
     assert notebook["nbformat"] == 4 and {"code", "markdown"} == {cell["cell_type"] for cell in notebook["cells"]}
 
 
+@pytest.mark.parametrize("command", [("lesson", 1, "--page"), ("site", "--out", "site")], ids=["page", "site"])
+def test_an_extra_that_is_not_installed_is_named_with_its_command(capsys, here, monkeypatch, command):
+    monkeypatch.setattr("minitune.course.running.has", lambda *_: False)
+    status, _, err = run(capsys, *command)
+    assert status == 2 and "not installed here: pip install -e '.[pages]'" in err, err
+    assert not (here / "site").exists()
+
+
+def test_a_notebook_without_the_extra_has_no_outputs_and_says_so(capsys, here, monkeypatch):
+    monkeypatch.setattr("minitune.course.running.has", lambda *_: False)
+    status, out, err = run(capsys, "notebook", 1)
+    assert status == 0 and (here / out.strip()).exists() and "without outputs" in err
+
+
+def test_a_learners_copy_is_started(capsys, here):
+    status, out, _ = run(capsys, "start", "mine")
+    assert status == 0 and "pytest --mine mine" in out
+    assert "NotImplementedError" in (here / "mine" / "22_lora.py").read_text()
+
+
 def test_ctrl_c_is_130(capsys, here, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
