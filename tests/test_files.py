@@ -61,12 +61,12 @@ def test_bytes_that_are_not_utf8_are_counted_and_placed(old, content, expected):
 def test_damaged_utf8_is_read_with_replacements_that_are_counted(old):
     old.write_bytes(b"\xef\xbb\xbf" + "é\ufffd".encode() + b"\xe7\x8c \xff\n")
     assert read_text(old, "utf-8-replace") == "é\ufffd\ufffd \ufffd\n"
-    note = files.note_on_replaced(old)
+    (note,) = files.note_on_replaced(old)
     assert "3 bytes are not UTF-8: 0xe7 in line 1, column 3; 0xff in line 1, column 5, and read as U+FFFD" in note, (
         "a U+FFFD that the file holds itself is no replacement, and the mark at its beginning no column"
     )
     old.write_text("é", encoding="utf-8")
-    assert files.note_on_replaced(old) is None
+    assert files.note_on_replaced(old) == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
