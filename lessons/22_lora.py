@@ -75,8 +75,7 @@ show(figure, "22-idea.png")
 # Read the product from right to left. $A$ projects the input onto $r$ directions, giving $r$ numbers. $B$ turns these into
 # a change of the output. At rank 4, a $128 \times 128$ layer has $4 \cdot (128 + 128) = 1{,}024$ trainable parameters
 # instead of 16,384. Dividing $\alpha$ by $r$ keeps the update at about the same size
-# whatever the rank, so that a new rank needs no new $\alpha$. (At about the same size after the first steps; rsLoRA,
-# Kalajdzievski 2023, argues for $\sqrt r$.)
+# whatever the rank, so that a new rank needs no new $\alpha$. (rsLoRA, Kalajdzievski 2023, argues for $\sqrt r$.)
 #
 # **By hand.** Two inputs, two outputs, no bias, rank 1, $\alpha = 2$:
 #
@@ -237,7 +236,7 @@ print(f"last step  loss {losses[-1]:.2f}")
 print(f"accuracy on {len(reviews.test)} test reviews: {accuracy(rater, reviews.test):.2f}")
 
 # %% [markdown]
-# One draw of training reviews proves little. [more/22_ranks.py](more/22_ranks.py) repeats this with five draws, each method at the
+# One draw of training reviews proves little. [more/22_ranks.py](more/22_ranks.py) repeats it with five draws, each method at the
 # learning rate that a sweep on another world chose for it (lesson 4):
 
 # %% tags=["hide-input"]
@@ -262,8 +261,8 @@ for name, number in counts.items():
     print(f"{label:17} {shown:28} {number:10,}   {4 * number / 1000:7,.1f} KB   {12 * number / 1000:10,.1f} KB")
 
 # %% [markdown]
-# LoRA reaches the accuracy of full fine-tuning with 0.7% of the parameters, and so with 0.7% of the storage and of the
-# memory for gradients and optimizer. It does not take 0.7% of the *time*: the forward pass still runs through the whole model,
+# LoRA reaches the accuracy of full fine-tuning with 0.7% of the parameters, of the storage, and of the memory for
+# gradients and optimizer. It does not take 0.7% of the *time*: the forward pass still runs through the whole model,
 # and the backward pass still carries the gradient back to the first adapted layer. What is saved is computing the gradients of
 # the frozen weights, about a third of a step's arithmetic. Measured on one core, with a random GPT of the same form and
 # eight times the width beside ours ([more/22_times.py](more/22_times.py)):
@@ -346,7 +345,7 @@ assert difference < 1e-4, f"the merged model differs by {difference:.2g}: is the
 print(f"22.3 is right; largest difference of a hidden state: {difference:.0e}")
 
 # %% [markdown]
-# The difference is rounding; in 16 bits it is larger. What a forward pass takes, of the plain model's time:
+# The difference is rounding; in 16 bits it is larger. A forward pass, of the plain model's time:
 
 # %% tags=["hide-input"]
 for name in ("kept beside", "merged"):
@@ -396,8 +395,7 @@ show(figure, "22-rank.png")
 # right `sentiment`.*
 #
 # `rating` needs LoRA, and little of it: with $\alpha = 8$, rank 1 reaches 0.94 on average, with one draw well below, and rank 16
-# reaches 0.97; between ranks 2 and 8 there is little difference. One learning rate and one $\alpha$ served every rank: that is
-# what dividing by $r$ is for. With $s = 2$ throughout, the same rate is too timid at rank 1 on `rating` and too bold at rank 16 on
+# reaches 0.97; between ranks 2 and 8 there is little difference. One learning rate and one $\alpha$ served every rank: dividing by $r$ is for that. With $s = 2$ throughout, the same rate is too timid at rank 1 on `rating` and too bold at rank 16 on
 # both tasks. (At a third of the rate, rank 16 is back at 0.98 on `sentiment`; on `rating` it gains nothing.)
 #
 # `sentiment` needs no LoRA: the head alone does about as well, and training everything does worse. At this learning rate,
@@ -411,9 +409,8 @@ show(figure, "22-rank.png")
 # ## In practice
 #
 # - **Which layers?** The paper adapts query and value. Schulman et al. find that adapting all linear layers is clearly better,
-#   and that more rank on attention alone does not make up for it. Here, at the same scale $s = 2$,
-#   rank 1 on all six has about as many parameters as rank 4 on two of them and reaches 0.98 on `rating` (lowest draw 0.97),
-#   against 0.96 (0.92).
+#   and that more rank on attention alone does not make up for it. Here, at $s = 2$,
+#   rank 1 on all six reaches 0.98 on `rating`, and rank 4 on two of them, with about as many parameters, 0.96.
 # - **Where to start:** all linear layers, rank 8 to 32, $\alpha$ fixed at 16 or 32, ten times the learning rate of full
 #   fine-tuning. Then vary the rate first, the rank second.
 # - **Several tasks** on one model: beside exchanging updates you can sum them; the rank of a sum is at most the sum of the
@@ -439,8 +436,8 @@ show(figure, "22-rank.png")
 # (GPT-2 in that library uses `Conv1D` layers, whose weights are transposed; `peft` knows them, your `add_lora` does not.)
 #
 # And with minitune: `minitune tune lora+head --task rating --model gpt --set rank=4 --out runs/rating`. Its module,
-# `minitune/tuning/lora.py`, is your `LoRALinear` with several named updates per layer, dropout and checks of its arguments; the
-# tests of this lesson load your matrices into it and compare the outputs.
+# `minitune/tuning/lora.py`, is your `LoRALinear` with several named updates per layer and dropout; a check of this
+# lesson loads your matrices into it and compares the outputs.
 #
 # ## Common mistakes
 #
@@ -466,13 +463,13 @@ show(figure, "22-rank.png")
 #
 # [Answers](answers/22_lora.md), with reasons.
 #
-# **More, if you like:** controls, single layers and rank-stabilized scales ([more/22_further.py](more/22_further.py)); what is
-# forgotten ([more/22_forgetting.py](more/22_forgetting.py)); how many directions an update has
-# ([more/22_singular_values.py](more/22_singular_values.py)).
+# **More:** [controls and single layers](more/22_further.py), [what is forgotten](more/22_forgetting.py),
+# [how many directions an update has](more/22_singular_values.py).
 #
 # ## In one paragraph
 #
 # LoRA freezes a layer and learns a low-rank correction $s B A$ beside it. $B$ starts at zero, so training starts at the
 # pretrained model. Only $r\,(\text{in} + \text{out})$ parameters per layer are trained, stored and kept in the optimizer,
 # though every step still runs through the whole model. Merged into the weight, the correction costs nothing at inference.
-# **Next:** lesson 23 puts the trainable part *between* the layers instead of beside them.
+# **Next:** adapters put the trainable part *between* the layers (lesson 23, on its way); lesson 24 tunes a GPT to follow
+# instructions.

@@ -47,7 +47,9 @@ def executed(lesson: Lesson, figures: Path):
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     paths = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory() as folder, environment(MINITUNE_FIGURES=str(figures), PYTHONPATH=paths):
-        client = NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": folder}})
+        quiet = ["--log-level=ERROR"]  # the kernel would warn on stderr that it talks over TCP
+        where = {"metadata": {"path": folder}}
+        client = NotebookClient(notebook, timeout=SECONDS, resources=where, extra_arguments=quiet)
         try:
             client.execute()
         except CellExecutionError as error:
