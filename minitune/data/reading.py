@@ -113,7 +113,8 @@ class Reading:
         """The first rows that cannot be used, in a sentence."""
         if len(self.bad) == 1 or self.layout.skip_bad:
             place, why = self.bad[0]
-            end = "; of all the other rows none can be used, either" * (len(self.bad) > 1)
+            end = " (--skip-bad leaves such rows out)" * (not self.layout.skip_bad)
+            end += "; of all the other rows none can be used, either" * (len(self.bad) > 1)
             return f"{self.path}, {place}: {why.found}; {why.mend}{end}"
         named = "; ".join(f"{place}: {why.found}" for place, why in self.bad[:NAMED_ONE_BY_ONE])
         more = f"; and {len(self.bad) - NAMED_ONE_BY_ONE} more" * (len(self.bad) > NAMED_ONE_BY_ONE)

@@ -28,7 +28,7 @@ def control_of(kind: str, train: TrainSet, test: TestSet) -> tuple[str, float] |
 def told_of_one(control: tuple[str, float], method: str, score: float, data: TaskData, base: Checkpoint) -> list[str]:
     """A sentence, where the control is better than the one method that was tuned."""
     name, its = control
-    if its <= score:
+    if round(its, 3) <= round(score, 3):
         return []
     better = f"{name}, which knows no language model, is better on the test: {its:.3f}, and {method} {score:.3f}"
     return [better, *a_model_of_ones_own(data, base)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean, pstdev
 from typing import Any
 
@@ -93,17 +94,16 @@ def classifier(
 
 
 def tagger(
-    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
+    model: Model | Tuned,
+    checkpoint: Checkpoint,
+    template: Template,
+    question: Question,
+    read: Callable,
+    seed: int,
+    metric: str = "f1",
 ) -> Tagger:
     readout = TokenHead(checkpoint.model.config.width, len(question.labels), seed)
-    return Tagger(model, checkpoint.tokenizer, template, readout, question.labels)
-
-
-def span_tagger(
-    model: Model | Tuned, checkpoint: Checkpoint, template: Template, question: Question, read: Callable, seed: int
-) -> Tagger:
-    readout = TokenHead(checkpoint.model.config.width, len(question.labels), seed)
-    return Tagger(model, checkpoint.tokenizer, template, readout, question.labels, "span f1")
+    return Tagger(model, checkpoint.tokenizer, template, readout, question.labels, metric)
 
 
 def regressor(
@@ -130,6 +130,18 @@ def words_to_tag(text: str, text_b: str | None, label: int) -> TaggedWords:
     return TaggedWords(tuple(text.split()), tuple(label for _ in text.split()))
 
 
+TAGS = Kind(
+    join=tagger,
+    example=words_to_tag,
+    metric="f1",
+    default=("frozen", "full", "lora", "prompt-tuning", "p-tuning-v2"),
+    without=("output",),
+    read_by="head",
+    is_by_word=True,
+    called="sentences",
+    summary=about.tags,
+    texts=about.words_of,
+)
 KINDS: dict[str, Kind] = {
     "classes": Kind(  # a few
         join=classifier,
@@ -152,30 +164,10 @@ KINDS: dict[str, Kind] = {
         for_model=all_words,
         has_label_words=True,
     ),
-    "tags": Kind(  # one for each word
-        join=tagger,
-        example=words_to_tag,
-        metric="f1",
-        default=("frozen", "full", "lora", "prompt-tuning", "p-tuning-v2"),
-        without=("output",),
-        read_by="head",
-        is_by_word=True,
-        called="sentences",
-        summary=about.tags,
-        texts=about.words_of,
-    ),
-    "spans": Kind(  # one for each word, and neighbours name a thing together
-        join=span_tagger,
-        example=words_to_tag,
-        metric="span f1",
-        default=("frozen", "full", "lora", "prompt-tuning", "p-tuning-v2"),
-        without=("output",),
-        read_by="head",
-        is_by_word=True,
-        called="sentences",
-        summary=about.tags,
-        texts=about.words_of,
-    ),
+    "tags": TAGS,  # one for each word
+    "spans": replace(
+        TAGS, join=partial(tagger, metric="span f1"), metric="span f1"
+    ),  # neighbours name a thing together
     "number": Kind(  # any number
         join=regressor,
         example=Example,

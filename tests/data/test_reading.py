@@ -22,7 +22,9 @@ def test_good_rows_keep_their_places(tmp_path):
 
 
 def test_one_bad_row_is_told_with_how_to_mend_it(tmp_path):
-    with pytest.raises(UserError, match=rf"^{tmp_path}, line 3: 3 is odd; take another$"):
+    with pytest.raises(
+        UserError, match=rf"^{tmp_path}, line 3: 3 is odd; take another \(--skip-bad leaves such rows out\)$"
+    ):
         Reading(tmp_path).each(ROWS[:2], even)
 
 
