@@ -1,236 +1,601 @@
 # %% [markdown]
 # # Lesson 2: a GPT by hand
 #
-# **You need** lesson 1, matrix products and softmax. **To read:** 25 minutes. **To run:** about 30 seconds on two CPU
-# cores.
+# *Every position asks the ones before it, and together they guess the next token.*
 #
-# A GPT reads a text from left to right and says, at every position, how likely each token is to come next. That is all
-# it is trained for. This lesson takes it apart: attention on numbers that you can check by eye, what the heads of the
-# shipped model look at, how far its loss is from the best possible one, and how it writes.
+# **Before this:** lesson 1, and matrix products, softmax and `nn.Module`. **Reading:** 25 minutes. **Four exercises:**
+# 45 minutes. **Running:** 2 minutes on one CPU core.
 #
-# **Expected:** a cached and an uncached generation are equal; the head that cares most for the token just before gives it
-# 0.4 to 0.5 of its attention; on news the shipped GPT's loss is above the grammar's entropy, by 0.05 to 0.12 nats a token.
+# After this lesson you can
+#
+# - write a GPT from `nn.Linear` upwards, train it, and load pretrained weights into it,
+# - judge its loss against a bigram model and against the best loss that is possible,
+# - control what it writes with temperature, top-k and top-p.
+#
+# ## The problem
+#
+# A news report of the toy world begins "the young team measured a". What is the next token? Counting helps a little. In
+# a large text you look up what follows "a", which is a **bigram** model:
 
 # %%
-import math
+import random
+from collections import Counter
 
 import torch
-from matplotlib import pyplot as plt
 
 import minitune
-from minitune.course.lessons import is_fast, show, show_table
-from minitune.models import generate
-from minitune.models.attention import attention, attention_weights, fused_attention, visible_keys
-from minitune.predictors.probes import news_loss
+from minitune.course.lessons import is_fast
 from minitune.world.entropy import news_and_its_surprise
 from minitune.world.world import World
 
+torch.set_num_threads(1)
+world, tokenizer = World(seed=0), minitune.load("gpt").tokenizer
+ROWS, WINDOW, STEPS = 16, 64, 4 if is_fast() else 300
+count = ROWS * WINDOW * STEPS // 26 + 100  # a report has some 28 tokens
+reports = [world.news.document(random.Random(f"lesson 2, {i}")) for i in range(count)]
+
+
+def stream(texts: list[str]) -> torch.Tensor:
+    """All texts in one row of tokens, each with the token that ends a text: (N,)."""
+    return torch.tensor([i for row in tokenizer.encode_many(texts) for i in [*row, tokenizer.end_id]])
+
+
+text = stream(reports)  # (N,)
+print(reports[0], "\n")
+after = Counter(text[1:][text[:-1] == tokenizer.encode("a")[0]].tolist())
+for token, times in after.most_common(6):
+    print(f"a {tokenizer.decode([token]).strip():12} {times / after.total():.2f}")
+
 # %% [markdown]
-# ## Attention, by hand
+# All of these can follow "a", but few of them can be measured by a team of scientists. To do better, a model must look
+# further back, and at the right words: "measured" helps most, "young" not at all. We could count what
+# follows *five* tokens, but most runs of five are seen once or never. **Attention** is the alternative: at each position,
+# the model computes from the content itself which earlier positions to read. A GPT (Radford et al. 2018) is a stack
+# of such layers.
+
+# %% tags=["hide-input"]
+from matplotlib import pyplot as plt
+
+from minitune.course.drawing import arrow, box, canvas, legend
+from minitune.course.lessons import read_result, show
+
+figure, axes = canvas(17.0, 11.6)
+for place, word in enumerate(("the", "soup", "was")):
+    box(axes, 0.6 + 1.6 * place, 0.1, 1.5, 0.8, word, "text")
+arrow(axes, (2.95, 0.9), (2.95, 1.65))
+box(axes, 0.4, 1.7, 5.1, 1.0, "token vector + position vector", "learned")
+for low, name in ((3.5, "block 1"), (5.3, "block 2")):
+    arrow(axes, (2.95, low - 0.8), (2.95, low - 0.05))
+    box(axes, 0.4, low, 5.1, 1.0, name, "learned")
+arrow(axes, (2.95, 6.3), (2.95, 7.05))
+box(axes, 0.4, 7.1, 5.1, 1.0, "LayerNorm", "learned")
+arrow(axes, (2.95, 8.1), (2.95, 8.85))
+box(axes, 0.4, 8.9, 5.1, 1.0, "product with every token's vector", "learned")
+for place, word in enumerate(("soup", "was", "cold")):
+    box(axes, 0.6 + 1.6 * place, 10.7, 1.5, 0.8, word, "read")
+arrow(axes, (2.95, 9.9), (2.95, 10.65))
+axes.plot([5.5, 7.4], [6.3, 10.5], color="#999999", linewidth=0.8, linestyle=":")
+axes.plot([5.5, 7.4], [5.3, 0.8], color="#999999", linewidth=0.8, linestyle=":")
+axes.text(7.7, 10.9, "one block", fontsize=10)
+STREAM = 9.0
+arrow(axes, (STREAM, 0.4), (STREAM, 10.5))
+axes.text(STREAM - 0.2, 1.0, "x", ha="right", fontsize=10)
+for low, layers in ((1.2, ("LayerNorm", "attention")), (5.7, ("LayerNorm", "up, GELU, down"))):
+    axes.plot([STREAM, 13.0], [low, low], color="#444444", linewidth=1.0)
+    arrow(axes, (13.0, low), (13.0, low + 0.5))
+    box(axes, 11.0, low + 0.55, 4.0, 0.8, layers[0], "learned")
+    arrow(axes, (13.0, low + 1.35), (13.0, low + 1.85))
+    box(axes, 11.0, low + 1.9, 4.0, 0.8, layers[1], "learned")
+    axes.plot([13.0, 13.0], [low + 2.7, low + 3.3], color="#444444", linewidth=1.0)
+    arrow(axes, (13.0, low + 3.3), (STREAM + 0.35, low + 3.3))
+    axes.text(
+        STREAM, low + 3.3, "+", ha="center", va="center", fontsize=12, bbox={"boxstyle": "circle", "facecolor": "white"}
+    )
+axes.text(15.2, 3.5, "the only place\nwhere positions\nmeet", fontsize=8, va="center")
+axes.text(15.2, 8.0, "each position\nalone", fontsize=8, va="center")
+legend(axes, 9.6, 11.0, ("text", "learned", "read"))
+show(figure, "02-idea.png")
+
+# %% [markdown]
+# ![Left: the whole GPT, from tokens to predicted tokens. Right: one block](figures/02-idea.png)
 #
-# Every position asks a question (its *query* $q$), offers a label to be found by (its *key* $k$) and something to take
-# away (its *value* $v$). A position takes a mixture of all values, and the better a key fits its query, the more of
-# that value:
+# *Left, the model: every position predicts the token that comes next, all at the same time. Right, a block: attention and a
+# small network each add something to the vector $x$ of a position.*
+#
+# ## Attention
+#
+# Each position computes three vectors of length $d$: a **query** $q$, what it looks for; a **key** $k$, by which others find
+# it; and a **value** $v$, what it gives them. A position takes a weighted mean of values. The better a key fits its query, the
+# larger the weight:
 #
 # $$\text{attention}(Q, K, V) = \text{softmax}\left(\frac{Q K^\top}{\sqrt{d}}\right) V$$
 #
-# Take three positions and $d = 1$. The third position's query is $\ln 2$, the keys are 0, 1, 2, and the values 10, 20,
-# 30. Its scores are $0, \ln 2, 2 \ln 2$, so the weights stand as 1 : 2 : 4, and it takes
-# $(1 \cdot 10 + 2 \cdot 20 + 4 \cdot 30) / 7 = 170 / 7 = 24.29$.
-
-# %%
-query = torch.tensor([0.0, 0.0, math.log(2)]).view(1, 1, 3, 1)  # (B, H, T, D/H)
-key = torch.tensor([0.0, 1.0, 2.0]).view(1, 1, 3, 1)
-value = torch.tensor([10.0, 20.0, 30.0]).view(1, 1, 3, 1)
-print("weights", attention_weights(query, key)[0, 0, 2].tolist())
-print("taken  ", attention(query, key, value)[0, 0, 2].item(), "=", 170 / 7)
-
-# %% [markdown]
-# The first position sees all three as well, and that is forbidden: GPT shall guess the next token, not copy it. A
-# **causal mask** hides what comes later. Position 1 then sees itself alone, position 2 the first two.
-
-# %%
-visible = visible_keys(None, queries=3, past=0, causal=True, device=torch.device("cpu"))
-print(visible.int())
-print(attention(query, key, value, visible)[0, 0, :, 0].tolist(), "  <- 10, then the mean of 10 and 20, then 24.29")
-print(
-    "PyTorch's fused kernel agrees:",
-    torch.allclose(attention(query, key, value, visible), fused_attention(query, key, value, visible)),
-)
-
-# %% [markdown]
-# ## The whole model
+# A product of two vectors of $d$ random entries grows like $\sqrt d$; dividing by it keeps the softmax from
+# starting out nearly one-hot, where gradients vanish. And a position must not see the token that it is to predict. The
+# **causal mask** sets the scores of all later positions to $-\infty$ before the softmax.
 #
-# `minitune/models/gpt.py` is short; open it beside this lesson. A token's embedding and its position's are added. Each
-# of two blocks adds what attention found and what a small feed-forward net made of it. At the end the same embedding
-# matrix turns hidden states into scores for every token: the output is *tied* to the input.
+# **By hand.** Three positions, $d = 4$. The third query is $(2 \ln 2, 0, 0, 0)$; the keys are $(0, 0, 0, 0)$,
+# $(1, 0, 0, 0)$ and $(2, 0, 0, 0)$. The values have one entry: 10, 20, 30. What does the third position take?
+#
+# <details><summary>Result</summary>
+#
+# The products are $0$, $2 \ln 2$ and $4 \ln 2$; divided by $\sqrt 4$ they are $0$, $\ln 2$ and $2 \ln 2$. The weights are as
+# $1 : 2 : 4$, and $(10 + 2 \cdot 20 + 4 \cdot 30) / 7 = 170 / 7$.
+#
+# </details>
+
+# %% tags=["imports"]
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# %% [markdown]
+# **Exercise 02.1 (8 minutes).** Write both functions for tensors of any number of leading dimensions; you will soon
+# have a batch and several heads. The difficult part is the mask: which entries of a $(T, T)$ matrix are in the
+# future of their row?
+
+
+# %% tags=["exercise"]
+def attention_weights(query: Tensor, key: Tensor) -> Tensor:
+    """How much each position takes from each position, itself and earlier ones: (..., T, d) twice -> (..., T, T).
+
+    Row t holds the weights that position t gives. Each row sums to 1.
+    """
+    # your turn
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # (..., T, T)
+    future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(diagonal=1)
+    return scores.masked_fill(future, -torch.inf).softmax(dim=-1)
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """The weighted mean of the values: (..., T, d) three times -> (..., T, d)."""
+    # your turn
+    return attention_weights(query, key) @ value
+
 
 # %%
-gpt = minitune.load("gpt")
-model, tokenizer = gpt.model, gpt.tokenizer
-print(model.config)
-print(
-    f"{sum(p.numel() for p in model.parameters()):,} parameters, of which the embedding has {model.token_embedding.weight.numel():,}"
-)
+query, key = torch.zeros(3, 4), torch.zeros(3, 4)
+query[2, 0], key[:, 0] = 2 * math.log(2), torch.arange(3)
+value = torch.tensor([[10.0], [20.0], [30.0]])
+taken = attention(query, key, value)
+print(attention_weights(query, key))
+print(taken[:, 0], "170 / 7 =", 170 / 7)
+assert taken[0] == 10, "the first position sees only itself: does your mask hide what comes later?"
+assert torch.allclose(taken[2], torch.tensor(170 / 7)), "by hand it was 170 / 7"
+print("02.1 is right")
 
-text = "the soup was fresh and the waiter was charming . it was"
-ids = torch.tensor([tokenizer.encode(text)])  # (1, T)
+# %% [markdown]
+# ## All heads, and the block
+#
+# One attention gives one mean per position. **Heads** allow several: the width $D$ is cut into $H$ parts of
+# $d = D / H$, and each part attends by itself. Four linear layers do it: `query`, `key` and `value` make the vectors, and
+# `output` mixes what the heads took.
+#
+# The feed-forward part widens each vector, applies GELU, and narrows it again. GPT-2 uses the tanh approximation,
+# `F.gelu(x, approximate="tanh")`; BERT's is the exact one. Both parts read a *normalized* copy of $x$ and add to $x$
+# itself (**pre-LN**):
+#
+# $$a = x + \text{attention}(\text{LN}(x)) \qquad y = a + W_\text{down}\, \text{gelu}(W_\text{up}\, \text{LN}(a))$$
+#
+# **Exercise 02.2 (15 minutes).** Write the three modules. Use the names given in the docstrings: the shipped weights must
+# find their places. The difficult part is the reshaping: $(B, T, D)$ becomes $(B, H, T, d)$ and back, and `view` alone cannot
+# do it.
+
+
+# %% tags=["exercise"]
+class SelfAttention(nn.Module):
+    """All heads at once: (B, T, D) -> (B, T, D). Layers: `query`, `key`, `value`, `output`, each D to D."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        # your turn
+        self.heads = heads
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.value, self.output = nn.Linear(width, width), nn.Linear(width, width)
+
+    def split(self, x: Tensor) -> Tensor:
+        """Head h gets the h-th part of each vector: (B, T, D) -> (B, H, T, D/H)."""
+        # your turn
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, T, H, d) -> (B, H, T, d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # your turn
+        mixed = attention(self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x)))
+        return self.output(mixed.transpose(1, 2).flatten(2))  # (B, H, T, d) -> (B, T, H, d) -> (B, T, D)
+
+
+class FeedForward(nn.Module):
+    """(B, T, D) -> (B, T, D). Layers: `up` (D to inner) and `down` (inner to D), with tanh GELU between."""
+
+    def __init__(self, width: int, inner: int):
+        super().__init__()
+        # your turn
+        self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # your turn
+        return self.down(F.gelu(self.up(x), approximate="tanh"))
+
+
+class Block(nn.Module):
+    """Pre-LN: (B, T, D) -> (B, T, D). Parts: `attention_norm`, `attention`, `mlp_norm`, `mlp`."""
+
+    def __init__(self, width: int, heads: int, inner: int):
+        super().__init__()
+        # your turn
+        self.attention_norm, self.attention = nn.LayerNorm(width), SelfAttention(width, heads)
+        self.mlp_norm, self.mlp = nn.LayerNorm(width), FeedForward(width, inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # your turn
+        x = x + self.attention(self.attention_norm(x))
+        return x + self.mlp(self.mlp_norm(x))
+
+
+# %%
+torch.manual_seed(0)
+block, x = Block(width=12, heads=3, inner=20), torch.randn(2, 5, 12)
+changed = x.clone()
+changed[:, 3] += 1
+moved = (block(changed) - block(x)).abs().amax(dim=(0, 2)) > 0
+print("the fourth position was changed; outputs that move:", moved.tolist())
+assert moved.tolist() == [False, False, False, True, True], "position 3 may move itself and later positions only"
+print("02.2 is right")
+
+# %% [markdown]
+# ## The model and its loss
+#
+# Attention does not know the order of what it reads, so a learned vector of the *position* is added to each token's vector. The
+# output needs one score per token of the vocabulary. GPT-2 has no layer for it: it multiplies with the token embeddings again.
+# Such an output is **tied** to the input.
+#
+# The loss is the mean of $-\ln p(\text{next token})$, in **nats**, over all positions that have a next token.
+#
+# **Exercise 02.3 (12 minutes).** Write the model and the loss. The difficult part is which score is compared
+# with which token.
+
+
+# %% tags=["exercise"]
+class GPT(nn.Module):
+    """Token ids (B, T) -> scores of every token as the next one (B, T, V).
+
+    Parts: `token_embedding` (V, D), `position_embedding` (context, D), `blocks` (an nn.ModuleList), and the last
+    LayerNorm, `norm`. Positions count from 0.
+    """
+
+    def __init__(self, vocab_size: int, context: int = 128, width: int = 128, heads: int = 4, inner: int = 512, layers: int = 2):
+        super().__init__()
+        # your turn
+        self.token_embedding = nn.Embedding(vocab_size, width)
+        self.position_embedding = nn.Embedding(context, width)
+        self.blocks = nn.ModuleList(Block(width, heads, inner) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        # your turn
+        positions = torch.arange(ids.shape[1], device=ids.device)  # (T,)
+        x = self.token_embedding(ids) + self.position_embedding(positions)  # (B, T, D) + (T, D)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x) @ self.token_embedding.weight.T  # (B, T, D) @ (D, V)
+
+
+def next_token_loss(scores: Tensor, ids: Tensor) -> Tensor:
+    """Mean cross-entropy of each next token: scores (B, T, V), ids (B, T) -> ()."""
+    # your turn
+    return F.cross_entropy(scores[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
+
+
+# %%
+from minitune.models.common import draw_weights
+
+torch.manual_seed(0)
+model = GPT(len(tokenizer))
+draw_weights(model, spread=0.05)  # weights from N(0, 0.05), biases 0
+batch = text[: 16 * 64].view(16, 64)
+first = next_token_loss(model(batch), batch).item()
+print(f"untrained, the loss is {first:.2f}; guessing evenly among {len(tokenizer)} tokens: {math.log(len(tokenizer)):.2f}")
+assert abs(first - math.log(len(tokenizer))) < 0.5, "an untrained GPT should be about as good as an even guess"
+print("02.3 is right")
+
+# %% [markdown]
+# ## Train it
+#
+# The rest is a loop: the text in rows of 64 tokens, AdamW, 50 steps of warmup, then a rate that falls to zero. No row is
+# used twice, so each step's loss is measured on text that the model has not seen. To see what it has learned, let it write:
+# draw a token from its probabilities, append it, repeat.
+
+
+# %%
+@torch.no_grad()
+def write(model, text: str, probabilities=lambda scores: scores.softmax(dim=-1), count: int = 40, seed: int = 0) -> str:
+    """Continue `text` by `count` tokens, or up to the end of a text."""
+    generator, ids = torch.Generator().manual_seed(seed), tokenizer.encode(text)
+    while count > 0 and ids[-1] != tokenizer.end_id:
+        scores = model(torch.tensor([ids]))[0, -1]  # (V,), of the last position
+        ids.append(torch.multinomial(probabilities(scores), 1, generator=generator).item())
+        count -= 1
+    return tokenizer.decode([i for i in ids if i != tokenizer.end_id])
+
+
+def train(model: nn.Module, loss_of=next_token_loss) -> list[float]:
+    """The loss of each step."""
+    optimizer, losses = torch.optim.AdamW(model.parameters(), lr=3e-3), []
+    for step, batch in enumerate(text[: STEPS * ROWS * WINDOW].view(STEPS, ROWS, WINDOW)):
+        optimizer.param_groups[0]["lr"] = 3e-3 * min((step + 1) / 50, 1 - step / STEPS)
+        loss = loss_of(model(batch), batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+print("before:", write(model, "the young team", count=12))
+losses = train(model)
+print("after: ", write(model, "the young team"))
+
+# %% [markdown]
+# How low can the loss go? Not to zero: the grammar throws dice, and no model can foresee a throw. The mean
+# of $-\ln p$ over the grammar's own choices is its **entropy**. Because our news is written by a program, we know it. Below
+# are 600 new reports, what the grammar pays for them, what counting pays, and what your model pays.
+#
+# > **Guess before you look.** Is a minute of training enough to beat bigram counts from the same text? To reach the entropy?
+
+# %%
+fresh = news_and_its_surprise(world, 60 if is_fast() else 600)  # (report, -ln p of the grammar's choices)
+held = stream([report for report, _ in fresh])
+held = torch.cat([held[-1:], held])  # the first report, too, comes after another one's end
+counts = torch.full((len(tokenizer), len(tokenizer)), 1e-4)  # (V, V); a little for pairs that never occurred
+counts.index_put_((text[:-1], text[1:]), torch.ones(len(text) - 1), accumulate=True)
+bigram = (counts / counts.sum(dim=1, keepdim=True)).log()  # (V, V)
+frequency = (counts.sum(dim=0) / counts.sum()).log()  # (V,)
+windows = held[: len(held) // WINDOW * WINDOW].view(-1, WINDOW)  # (W, 64)
+
+
+@torch.no_grad()
+def loss_by_place(model) -> Tensor:
+    """The loss of guessing the token at each place of a window but the first: (63,)."""
+    surprise = -model(windows)[:, :-1].log_softmax(dim=-1).gather(2, windows[:, 1:, None])  # (W, 63, 1)
+    return surprise.mean(dim=(0, 2))
+
+
+by_place = loss_by_place(model)
+baselines = {
+    "guessing evenly": math.log(len(tokenizer)),
+    "how often each token occurs": -frequency[held[1:]].mean().item(),
+    "bigram counts": -bigram[held[:-1], held[1:]].mean().item(),
+    "the grammar's entropy": sum(surprise for _, surprise in fresh) / (len(held) - 1),
+}
+for name, loss in {**baselines, "your GPT": by_place.mean().item()}.items():
+    print(f"{name:30} {loss:.2f} nats per token")
+print(f"your GPT after 1 token         {by_place[0]:.2f}, and after 32 tokens or more {by_place[31:].mean():.2f}")
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(figsize=(8.2, 3.8), layout="constrained")
+axes.plot(range(1, len(losses) + 1), losses, color="tab:blue", label="your GPT, on unseen text")
+for (name, loss), style in zip(list(baselines.items())[1:], (":", "--", "-"), strict=True):
+    axes.axhline(loss, color="black", linestyle=style, linewidth=1.2, label=name)
+axes.set(xlabel="training step (1,024 tokens each)", ylabel="loss, nats per token", ylim=(0, 8))
+axes.legend(frameon=False, loc="upper right")
+show(figure, "02-loss.png")
+
+# %% [markdown]
+# ![The loss falls below the bigram model's within a hundred steps and comes near the entropy](figures/02-loss.png)
+#
+# The curve crosses each baseline in turn: first it learns which tokens are frequent, then which follow which. Below the
+# bigram line, it must be using attention, since without attention each position knows only its own token and place. With a
+# single token to look at, your GPT is about as good as the counts; with 32 or more, it is within a few hundredths of the
+# entropy.
+#
+# ## Load the shipped weights
+#
+# The shipped GPT had 8,000 steps on all five kinds of documents. Your classes have its parameters' names:
+
+# %%
+shipped = minitune.load("gpt")
+model = GPT(len(tokenizer))
+model.load_state_dict(shipped.model.state_dict())
+ids = torch.tensor([tokenizer.encode("the soup was fresh and the waiter was charming . it was")])
 with torch.no_grad():
-    output = model(ids)
-    next_word = model.logits(output.hidden[0, -1]).softmax(dim=-1)  # (V,)
-best = next_word.topk(8)
-show_table(
-    f"The likeliest words after: {text}",
-    ["next", "probability"],
-    [[tokenizer.tokens([i])[0], f"{p:.3f}"] for p, i in zip(best.values, best.indices, strict=True)],
-)
+    scores, theirs = model(ids), shipped.model.logits(shipped.model(ids).hidden)
+print(f"largest difference from the package's scores: {(scores - theirs).abs().max():.0e}")
+assert torch.allclose(scores, theirs, atol=1e-4), "the package computes other scores from the same weights"
+for p, i in zip(*scores[0, -1].softmax(dim=-1).topk(5), strict=True):
+    print(f"... it was{tokenizer.decode([i.item()]).strip():>12} {p:.3f}")
 
 # %% [markdown]
-# ## What the heads look at
+# It was never trained to classify, yet after a good review it predicts good words. Lesson 7 turns this into a method.
 #
-# Queries and keys are outputs of linear layers called `query` and `key`; a hook reads them as they pass. Each picture
-# is one head: a row is a position that asks, a column one that is asked, dark means much attention.
+# ## Choosing the next token
+#
+# **Greedy** decoding takes the most likely token every time: safe, and always the same. Drawing from all 1,809 tokens is
+# lively, but thousands of small probabilities add up, and one bad token spoils what follows. Three controls lie between:
+#
+# - **temperature** $\tau$: divide the scores by $\tau$ before the softmax; below 1, likely tokens become likelier;
+# - **top-k**: keep the $k$ most likely tokens;
+# - **top-p**, or nucleus: keep the fewest most likely tokens that together have at least the probability $p$.
+#
+# **Exercise 02.4 (10 minutes).** Turn scores into the probabilities to draw from. The order is temperature, then top-k, then
+# top-p, on what is left. The difficult part is the token that takes the sum past $p$: it is kept.
+
+
+# %% tags=["exercise"]
+def probabilities(
+    scores: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+) -> Tensor:
+    """What the next token is drawn from: scores (V,) -> probabilities (V,), which sum to 1.
+
+    Temperature 0 is greedy: the most likely token has all the probability.
+    """
+    # your turn
+    if temperature == 0:
+        return F.one_hot(scores.argmax(), len(scores)).to(scores.dtype)
+    ranked, order = (scores / temperature).sort(descending=True)  # (V,)
+    if top_k is not None:
+        ranked[top_k:] = -torch.inf
+    p = ranked.softmax(dim=-1)
+    if top_p is not None:
+        before = p.cumsum(dim=-1) - p  # the probability of all tokens that are likelier
+        p = p.masked_fill((before >= top_p) & (torch.arange(len(p), device=p.device) > 0), 0.0)
+    return torch.zeros_like(p).scatter(0, order, p / p.sum())
 
 
 # %%
-def head_weights(model, ids):
-    """The attention weights of every layer: a list of (H, T, T)."""
-    seen = {}
-    hooks = [
-        getattr(block.attention, name).register_forward_hook(lambda _, __, y, k=(i, name): seen.update({k: y}))
-        for i, block in enumerate(model.blocks)
-        for name in ("query", "key")
-    ]
-    with torch.no_grad():
-        model(ids)
-    for hook in hooks:
-        hook.remove()
-    visible = visible_keys(None, ids.shape[1], 0, causal=model.kind == "gpt", device=ids.device)
-    split = model.blocks[0].attention.split
-    return [
-        attention_weights(split(seen[i, "query"]), split(seen[i, "key"]), visible)[0] for i in range(len(model.blocks))
-    ]
+known = torch.tensor([0.1, 0.5, 0.15, 0.25]).log()
+print(probabilities(known, top_p=0.6), "<- 0.5 is not enough, so 0.25 comes in")
+assert torch.allclose(probabilities(known, top_p=0.6), torch.tensor([0, 2 / 3, 0, 1 / 3])), "top_p=0.6 keeps two tokens"
+assert probabilities(known, temperature=0)[1] == 1, "greedy gives all the probability to the most likely token"
+print("02.4 is right\n")
+for settings in ({"temperature": 0}, {"temperature": 0.7}, {}, {"top_p": 0.9}, {"top_k": 5}, {"temperature": 2.0}):
+    print(settings, "\n   ", write(model, "the hotel was", lambda scores, s=settings: probabilities(scores, **s), seed=3))
 
+# %% [markdown]
+# At temperature 2 the text falls apart, although the model is the same.
+#
+# ## What it costs
+#
+# A forward pass takes about two operations per weight and token (one multiplication, one addition), a training step three
+# times that. Attention adds products of queries and keys, which grow with the *square* of the length. When writing, `write`
+# above reads everything again for each token; in practice the keys and values of earlier positions are kept, the **key/value
+# cache**.
 
-text = "the plot was dull but the cast was charming . it was"
-ids = torch.tensor([tokenizer.encode(text)])
-words = tokenizer.tokens(ids[0])
-layers = head_weights(model, ids)
-heads = layers[0].shape[0]
-figure, grid = plt.subplots(len(layers), heads, figsize=(3.3 * heads, 3.5 * len(layers)), layout="constrained")
-for layer, weights in enumerate(layers):
-    for head in range(heads):
-        axes = grid[layer][head]
-        axes.imshow(weights[head], cmap="Blues", vmin=0, vmax=1)
-        axes.set_xticks(range(len(words)), words, rotation=90, fontsize=7)
-        axes.set_yticks(range(len(words)), words if head == 0 else [], fontsize=7)
-        axes.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=9)
+# %%
+parts = {"token embedding": model.token_embedding, "positions": model.position_embedding, "blocks": model.blocks}
+for name, part in parts.items():
+    print(f"{name:16} {sum(p.numel() for p in part.parameters()):9,} parameters")
+print(f"{'all':16} {sum(p.numel() for p in model.parameters()):9,}")
+print(f"cache, ours:               {2 * 2 * 128 * 4 / 1000:.0f} KB per token (layers x keys and values x width x 4 bytes)")
+print(f"cache, Llama 2 7B:         {32 * 2 * 4096 * 2 / 1e6:.1f} MB per token in 16 bits")
+print(f"cache of 4,096 tokens:     {32 * 2 * 4096 * 2 * 4096 / 1e9:.1f} GB, beside {2 * 6.74:.1f} GB of weights")
+
+# %% [markdown]
+# ## Can you read the model from its heads?
+#
+# Here are three of the eight heads of the shipped model, computed by *your* `attention_weights`.
+
+# %%
+sentence = "the plot was dull but the cast was charming . it was"
+ids = torch.tensor([tokenizer.encode(sentence)])
+words = [word.strip("_") for word in tokenizer.tokens(ids[0])]
+seen, x = [], model.token_embedding(ids) + model.position_embedding.weight[: len(words)]
+with torch.no_grad():
+    for block in model.blocks:
+        part, normed = block.attention, block.attention_norm(x)
+        seen.append(attention_weights(part.split(part.query(normed)), part.split(part.key(normed)))[0])  # (H, T, T)
+        x = block(x)
+
+# %% tags=["hide-input"]
+figure, grid = plt.subplots(1, 3, figsize=(11.5, 4.4), layout="constrained", sharey=True)
+for axis, (layer, head) in zip(grid, ((1, 3), (2, 1), (2, 3)), strict=True):
+    image = axis.imshow(seen[layer - 1][head - 1], cmap="Greys", vmin=0, vmax=1)
+    axis.set_xticks(range(len(words)), words, rotation=90)
+    axis.set_yticks(range(len(words)), words)
+    axis.set(title=f"layer {layer}, head {head}", xlabel="the word looked at")
+grid[0].set_ylabel("the word that looks")
+figure.colorbar(image, ax=grid, label="attention weight", shrink=0.8)
 show(figure, "02-heads.png")
-before = torch.stack([weights.diagonal(offset=-1, dim1=1, dim2=2).mean(dim=1) for weights in layers])  # (L, H)
-print("mean weight on the token just before, by layer (rows) and head:\n", before.numpy().round(2))
-first = torch.stack([weights[:, 3:, 0].mean(dim=1) for weights in layers])  # (L, H)
-print("mean weight on the very first token, from the fourth on:\n", first.numpy().round(2))
-but, looks = words.index("_but"), layers[1][2]  # (T, T)
-show_table(
-    'Layer 2, head 3: how much each word gives to "but", and to all that stood before it',
-    ["word that looks", 'on "but"', "on what stood before"],
-    [[words[at], f"{looks[at, but]:.2f}", f"{looks[at, :but].sum():.2f}"] for at in range(but, len(words))],
-)
-print(
-    f'layer 1, head 3: the full stop gives {layers[0][2][words.index("_."), words.index("_charming")]:.2f} to "charming"'
-)
 
 # %% [markdown]
-# ![What the heads look at](figures/02-heads.png)
+# ![Attention weights of three heads on one sentence](figures/02-heads.png)
 #
-# Look at layer 2, head 3. The "but" itself and the "the" after it still look back at the dull plot. From "cast" on, what
-# stood before the "but" gets 0.16 and less, and the "but" gets much: 0.70 from "was", 0.41 from "charming". In layer 1,
-# head 3, the full stop gives 0.81 to the adjective before it. Nobody told the model that a "but" turns a review round.
-# (This is one sentence and two heads of eight, picked because one can read them. Most heads look at several things at
-# once, and nobody can say in a word what for.)
+# *Each row sums to 1. The upper right is empty: that is the causal mask.*
 #
-# The dark cell at the top left of every picture says nothing: the first word sees only itself, so the mask forces a weight
-# of 1. In large models some heads also send later words to the first token when they have nothing to look for. Ours has no
-# such head: from the fourth word on, the first token gets at most 0.24 on average.
+# In layer 1, head 3, the full stop looks at the adjective before it. In layer 2, head 3, the words after "but" look back at
+# the "but", which decides the review. So that head must be the one that handles "but". Is it? We remove one head at a time, by
+# setting its columns of `output` to zero, and ask the model for a verdict ("great" or "terrible" after "it was") on the test
+# reviews of lesson 1's sentiment task that contain a "but", and on as many that do not.
 #
-# ## How good can a model get?
-#
-# The loss is the mean of $-\ln p(\text{next token})$. It cannot go to zero: when the grammar throws a die, nobody can
-# foresee the throw. What remains at best is the grammar's own **entropy**, the mean of $-\ln p$ of the choices that it
-# makes. For news we can have it exactly enough, because nearly every report can be written in one way only: we let the
-# grammar write, and note the probability of every choice on the way.
+# > **Guess before you look.** Which of the eight removals hurts the "but" reviews most?
 
 # %%
-COUNT = 40 if is_fast() else 600
-reports = news_and_its_surprise(World(seed=0), COUNT)  # (text, -ln p of its choices)
-loss, entropy = news_loss(gpt, reports)
-print(f"the grammar's entropy on news: {entropy:.3f} nats a token")
-print(f"the shipped GPT's loss there:  {loss:.3f} nats a token")
-print(f"guessing evenly would cost:    {math.log(len(tokenizer)):.3f}")
-tokens = sum(len(tokenizer.encode(text)) + 1 for text, _ in reports) / COUNT  # with the token that ends a text
-kind = -math.log(0.15) / tokens
-print(f"{tokens:.1f} tokens a report; to tell that it is news costs {-math.log(0.15):.2f} nats, {kind:.3f} a token")
-print(f"what is left of the gap: {loss - entropy - kind:+.3f}")
+import copy
+
+from minitune.world.tasks import load_split
+
+rows = load_split("sentiment", "test")
+with_but = [row for row in rows if " but " in row["text"]][: 10 if is_fast() else None]
+without = [row for row in rows if " but " not in row["text"]][: len(with_but)]
+good, bad = tokenizer.word_id("great"), tokenizer.word_id("terrible")
+
+
+@torch.no_grad()
+def verdicts(model, rows: list[dict]) -> float:
+    """The share of reviews whose label the model finds."""
+    found = 0
+    for row in rows:
+        scores = model(torch.tensor([tokenizer.encode(row["text"] + " it was")]))[0, -1]
+        found += (scores[good] > scores[bad]).item() == (row["label"] == "positive")
+    return found / len(rows)
+
+
+def without_head(model: GPT, layer: int, head: int) -> GPT:
+    model = copy.deepcopy(model)
+    model.blocks[layer].attention.output.weight.data[:, 32 * head : 32 * (head + 1)] = 0  # (D, D): its part of the input
+    return model
+
+
+print(f"accuracy on {len(with_but)} reviews each   with a 'but'   without")
+print(f"{'all heads':32} {verdicts(model, with_but):8.2f}   {verdicts(model, without):8.2f}")
+for layer in range(2):
+    for head in range(4):
+        one_less = without_head(model, layer, head)
+        name = f"without layer {layer + 1}, head {head + 1}"
+        print(f"{name:32} {verdicts(one_less, with_but):8.2f}   {verdicts(one_less, without):8.2f}")
 
 # %% [markdown]
-# The model must also find out that it is reading news at all, which the grammar knows beforehand. Of all documents 15%
-# are news, so this is worth $-\ln 0.15 = 1.9$ nats a report, 0.07 a token. The rest of the gap, 0.01, is what the model
-# has not learned, give or take the luck of 600 reports.
+# The head that looks at "but" can go without a single error. Layer 1, head 3 and layer 2, head 1 cannot, and they are needed
+# for reviews without a "but" just as much. A picture of attention shows where a head looks, not what the model uses: the information
+# also travels through other heads and through the feed-forward layers. Removal is a test, though not a perfect one, since other heads can do the
+# work of a removed one.
 #
-# ## Writing
+# > **At scale.** GPT-2 has 12 to 48 such blocks, 768 to 1,600 wide, 50,257 tokens and a context of 1,024; GPT-3 has 96 blocks
+# > and 175 billion parameters. For real text nobody knows the entropy. Hoffmann et al. (2022), from many training runs, fit a
+# > limit of 1.69 nats per token for their data and tokenizer. Jain and Wallace (2019) ask whether attention explains a
+# > prediction, and find that very different weights often give the same one. Olsson et al. (2022) find heads in large models
+# > with a clear job, copying what followed the same token earlier, and test them by removal. Today's models keep the block
+# > and change its parts: rotary positions, RMSNorm, gated feed-forward layers, and keys and values shared among heads.
 #
-# To write, sample the next token, append it, repeat. *Greedy* takes the likeliest token. *Temperature* divides the
-# scores by a number: below 1 the model keeps closer to what is likely, above 1 it dares more of what is not. *Top-p*
-# drops the unlikely tail: it samples among the likeliest tokens that together have the probability p.
-
-# %%
-prompt = tokenizer.encode("the hotel was")
-for settings in ({"temperature": 0.0}, {"temperature": 0.8}, {"temperature": 0.8, "top_p": 0.9}, {"temperature": 2.0}):
-    written = generate(model, [prompt], 30, stop_id=tokenizer.end_id, seed=3, **settings)[0]
-    print(settings, "\n   ", tokenizer.decode(prompt + written))
-
-# %% [markdown]
-# At temperature 2 the text falls apart: too much of the probability goes to the hundreds of tokens that each were nearly
-# impossible.
+# ## In practice
 #
-# While it writes, a model needs the keys and values of everything before. They do not change, so they are kept: the
-# **key/value cache**. The result is the same, and the work for one more token is one position instead of all.
-
-# %%
-prompts = [tokenizer.encode(text) for text in ("the hotel was", "mira was born in", "yesterday")]
-with_cache = generate(model, prompts, 20)
-print("same without the cache:", with_cache == generate(model, prompts, 20, use_cache=False))
-print("same one by one:       ", with_cache == [generate(model, [p], 20)[0] for p in prompts])
-
-# %% [markdown]
-# ## What to notice
+# You will not write attention again: `F.scaled_dot_product_attention(q, k, v, is_causal=True)` computes yours without
+# ever storing the $(T, T)$ weights. With the library `transformers`:
 #
-# - The blank in "it was ___" is filled with *good* words after a good review: of the eight likeliest next tokens five
-#   praise, none condemns. Nobody trained a classifier here.
-# - The keys and values that a model keeps are its whole memory of the text. Later a method will learn keys and values
-#   that belong to no text at all: prefix tuning.
+# ```python
+# from transformers import AutoModelForCausalLM, AutoTokenizer
+#
+# tokenizer = AutoTokenizer.from_pretrained("gpt2")
+# model = AutoModelForCausalLM.from_pretrained("gpt2")
+# inputs = tokenizer("The hotel was", return_tensors="pt")
+# loss = model(**inputs, labels=inputs["input_ids"]).loss  # shifted inside: do not shift the labels yourself
+# out = model.generate(**inputs, max_new_tokens=30, do_sample=True, temperature=0.8, top_p=0.9)
+# ```
+#
+# And with minitune: `minitune generate gpt "the hotel was" --temperature 0.8 --top-p 0.9`. Its modules
+# `minitune/models/gpt.py` and `generate.py` are yours with padding, a cache and prefixes. To answer questions of fact, start
+# with greedy decoding; for varied text, with top-p near 0.9 and a temperature of 0.7 to 1.
 #
 # ## Common mistakes
 #
-# - **Padding that is seen.** A batch of unequal prompts needs a mask, and positions that do not count the padding. With
-#   either missing, a batch gives other answers than each prompt alone.
-# - **A mask as wide as the new tokens only.** With a past of P positions the mask is P + T wide.
-# - **The loss shifted by one too many.** The hidden state at position t guesses token t + 1, not t.
+# (one run each)
 #
-# ## Exercises
+# ## Check yourself
 #
-# 1. Replace `causal=True` by `False` in `visible_keys` for a copy of the model. What does the loss on news become, and
-#    why is that no success?
-# 2. Write five sentences with a "but". Does head 3 of layer 2 look at it in each? Does it look at "yet" as well?
-# 3. Implement beam search with `past_key_values`.
+# 1. A model has width 768 and 12 heads. What is $d$, and by what are the scores divided?
+# 2. Your training loss is 0.3 nats below the entropy of the text. Name two possible causes.
+# 3. Scores give the probabilities 0.5, 0.3, 0.15, 0.05. What is drawn from, and with which probabilities, with top-k 3 and
+#    then top-p 0.8?
+# 4. Why does a GPT without position vectors still know something about order?
 #
-# ## Three questions
+# [Answers](answers/02_a_gpt_by_hand.md), with reasons.
 #
-# **1. Why divide by $\sqrt{d}$?** A sum of d products of unit spread has spread $\sqrt{d}$; without the division softmax
-# would start out nearly one-hot, and gradients would vanish.
+# **More:** [the shipped model's loss and the cache](more/02_further.py), [the mistakes, run](more/02_mistakes.py).
 #
-# **2. A row of the mask hides everything. What should attention give?** Softmax of nothing is 0/0. We define it as zero,
-# and so does PyTorch's kernel; NaN would spread to the whole model.
+# ## In one paragraph
 #
-# **3. Could the loss fall below the entropy?** On text that it was trained on, yes: it can remember throws of the die.
-# On new text, only by luck on a small sample.
+# A GPT adds a token's vector and its position's, lets blocks of attention and feed-forward layers add to the sum, and compares
+# the result with every token's vector. The causal mask lets all positions learn at once, each predicting the next token. Its loss
+# lies between that of counting and the entropy of the text. To write, it draws from its own predictions, and temperature, top-k
+# and top-p decide how freely. **Next:** [lesson 3](03_a_bert_by_hand.py) takes the mask away and hides tokens instead.
