@@ -201,8 +201,8 @@ for step in range(STEPS):
 
 # %% [markdown]
 # Now ask it the whole test, in words that it has not been trained on. An answer counts only if it is the very text that
-# is wanted: **exact match**. Our `go_on` reads everything again for each token of each question; the `generate` of
-# lesson 2 writes the same for many rows at once.
+# is wanted: **exact match**. Our `go_on` reads everything again for each token of each question; minitune's
+# `generate` writes the same for many rows at once.
 
 # %%
 from minitune.models import generate

@@ -1,5 +1,9 @@
 """Numbers of lessons that no command of ours makes: figures of papers and sums on paper, with their source."""
 
 SOURCES: dict[int, dict[str, str]] = {
+    2: {
+        "1.69": "Hoffmann et al. 2022, arXiv 2203.15556, the fit of approach 3",
+        "0.8": "settings of the examples in practice and in a question",
+    },
     22: {},
 }

@@ -140,9 +140,13 @@ def weights_of(mine, query, key):
     try:
         got = mine.attention_weights(query, key)
     except RuntimeError as error:
-        pytest.fail(f"of (2, 3, 5, 4) twice it stops ({error}): are only the last two dimensions of the keys transposed?")
+        pytest.fail(
+            f"of (2, 3, 5, 4) twice it stops ({error}): are only the last two dimensions of the keys transposed?"
+        )
     shape = (*query.shape[:-1], key.shape[-2])
-    assert got.shape == shape, f"the weights are {tuple(got.shape)} and not {tuple(shape)}: transpose the last two dimensions"
+    assert got.shape == shape, (
+        f"the weights are {tuple(got.shape)} and not {tuple(shape)}: transpose the last two dimensions"
+    )
     return got
 
 
@@ -151,12 +155,16 @@ def test_02_1_the_future_is_hidden(mine):
     got = weights_of(mine, query, key)
     assert not got.isnan().any(), "some weights are nan: the first position has nothing left to see; it must see itself"
     later, past = got.triu(diagonal=1), got.tril(diagonal=-1)
-    assert past.any(), "the past is hidden in place of the future: which triangle of the matrix lies right of the diagonal?"
+    assert past.any(), (
+        "the past is hidden in place of the future: which triangle of the matrix lies right of the diagonal?"
+    )
     assert got.triu(diagonal=2).any() or not later.any(), (
         "a position sees the position right after it: does the mask begin one diagonal too late?"
     )
     raw = (query @ key.transpose(-2, -1) / 2).masked_fill(torch.ones(5, 5).triu(1).bool(), 0).softmax(dim=-1)
-    assert not torch.allclose(got, raw, atol=1e-5), "the future's scores are set to 0, and e to the 0 is 1: what has weight 0?"
+    assert not torch.allclose(got, raw, atol=1e-5), (
+        "the future's scores are set to 0, and e to the 0 is 1: what has weight 0?"
+    )
     assert not later.any(), "a position sees later positions: where is the causal mask?"
 
 
@@ -189,7 +197,9 @@ def test_02_1_takes_the_values(mine):
     query, key, value = (numbers(2, 3, 5, 4, seed=seed) for seed in range(3))
     right = F.scaled_dot_product_attention(query, key, value, is_causal=True)
     got = mine.attention(query, key, value)
-    assert torch.allclose(got, right, atol=1e-5), "the weights are right and the output is not: are the values weighted?"
+    assert torch.allclose(got, right, atol=1e-5), (
+        "the weights are right and the output is not: are the values weighted?"
+    )
 
 
 # ---- 02.2 heads and block ----
@@ -198,7 +208,9 @@ def test_02_1_takes_the_values(mine):
 def test_02_2_parameters_have_their_names(mine):
     wanted = dict(random_model(GPTConfig(20, width=12, heads=3, inner=20), seed=0).blocks[0].state_dict())
     got = dict(mine.Block(12, 3, 20).state_dict())
-    assert set(got) == set(wanted), f"missing: {sorted(set(wanted) - set(got))}; unknown: {sorted(set(got) - set(wanted))}"
+    assert set(got) == set(wanted), (
+        f"missing: {sorted(set(wanted) - set(got))}; unknown: {sorted(set(got) - set(wanted))}"
+    )
     for name, value in wanted.items():
         assert got[name].shape == value.shape, f"{name} is {tuple(got[name].shape)}, and {tuple(value.shape)} is needed"
 
@@ -212,7 +224,8 @@ def test_02_2_splits_each_vector(mine):
         "split mixes positions: a view to (B, H, T, d) only cuts the numbers anew; which dimension must be split first?"
     )
     assert torch.equal(got[0, 0, 0], torch.tensor([0.0, 1.0, 2.0])), (
-        f"head 1 got the entries {got[0, 0, 0].int().tolist()} of the first vector: head h gets the h-th part of each vector"
+        f"head 1 got the entries {got[0, 0, 0].int().tolist()} of the first vector: head h gets the "
+        "h-th part of each vector"
     )
 
 
@@ -231,7 +244,9 @@ def test_02_2_joins_the_heads(mine):
 
     mixed = F.scaled_dot_product_attention(heads(part.query), heads(part.key), heads(part.value), is_causal=True)
     joined = mixed.transpose(1, 2).flatten(2)
-    assert not torch.allclose(got, joined, atol=1e-5), "the heads are joined and that is all: what is the layer `output` for?"
+    assert not torch.allclose(got, joined, atol=1e-5), (
+        "the heads are joined and that is all: what is the layer `output` for?"
+    )
     assert not torch.allclose(got, part.output(mixed.reshape(2, 5, 12)), atol=1e-5), (
         "the heads are joined without transposing back: (B, H, T, d) becomes (B, T, H, d) first, or positions are mixed"
     )
@@ -264,9 +279,11 @@ def test_02_2_the_block_adds(mine):
     known = {
         "what attention finds must be added to x: where is the residual?": c + block.mlp(block.mlp_norm(c)),
         "what the mlp finds must be added to x: where is the residual?": block.mlp(block.mlp_norm(a)),
-        "attention's output is added to the normalized copy; it must be added to x itself": b + block.mlp(block.mlp_norm(b)),
+        "attention's output is added to the normalized copy; it must be added to x itself": b
+        + block.mlp(block.mlp_norm(b)),
         "the mlp reads x as it is: where is mlp_norm?": a + block.mlp(a),
-        "attention reads x as it is: where is attention_norm?": (d := x + block.attention(x)) + block.mlp(block.mlp_norm(d)),
+        "attention reads x as it is: where is attention_norm?": (d := x + block.attention(x))
+        + block.mlp(block.mlp_norm(d)),
         "both parts read the first x: the mlp reads what attention has added to": a + block.mlp(block.mlp_norm(x)),
     }
     e = block.attention_norm(x + block.attention(x))
@@ -288,13 +305,17 @@ def model_of(mine):
     theirs = random_model(GPTConfig(20, spread=0.5, **SIZES), seed=0)
     with torch.no_grad():
         for parameter in theirs.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
+            parameter.add_(
+                0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
+            )
     ours = mine.GPT(20, **SIZES)
     missing = set(theirs.state_dict()) - set(ours.state_dict())
     assert not any(name.startswith("blocks") for name in missing), (
         "the model does not own the parameters of its blocks: an nn.ModuleList holds modules, a list hides them"
     )
-    assert len({id(block) for block in ours.blocks}) == 3, "all layers are the same block: make a new one for each layer"
+    assert len({id(block) for block in ours.blocks}) == 3, (
+        "all layers are the same block: make a new one for each layer"
+    )
     unknown = set(ours.state_dict()) - set(theirs.state_dict())
     assert not missing and not unknown, f"missing: {sorted(missing)}; unknown: {sorted(unknown)} (the output is tied)"
     ours.load_state_dict(theirs.state_dict())
@@ -317,7 +338,9 @@ def test_02_3_the_package_agrees(mine):
         assert differs(through(theirs, x + later)), "the positions count from 1; they count from 0"
         raw = through(theirs, x + theirs.position_embedding(torch.arange(7)), last=False)
         assert differs(raw), "the scores are made from what the last block gives: where is the last LayerNorm, `norm`?"
-        assert not differs(output.hidden), "the scores differ from the package's: are they the product with token_embedding?"
+        assert not differs(output.hidden), (
+            "the scores differ from the package's: are they the product with token_embedding?"
+        )
 
 
 def through(model, x, last=True):
@@ -337,7 +360,9 @@ def test_02_3_the_loss_is_of_the_next_token(mine):
 
     right = loss(scores[:, :-1], ids[:, 1:])
     known = {
-        "each position is compared with its own token, which it has read: what does position t predict?": loss(scores, ids),
+        "each position is compared with its own token, which it has read: what does position t predict?": loss(
+            scores, ids
+        ),
         "each position is compared with the token before it: shift the other way": loss(scores[:, 1:], ids[:, :-1]),
         "the loss is shifted by one too many: position t predicts t + 1": loss(scores[:, :-2], ids[:, 2:]),
         "cross_entropy takes scores and does the softmax itself: yours is applied twice": loss(
@@ -398,8 +423,8 @@ def test_02_4_top_p_keeps_the_fewest(mine):
         got = probabilities_of(mine, top_p=p)
         kept = int((got > 0).sum())
         assert kept >= wanted, (
-            f"top_p={p} keeps {kept} of 0.5, 0.25, 0.15, 0.1, and {wanted} are needed: the token that takes the sum past p "
-            "is kept"
+            f"top_p={p} keeps {kept} of 0.5, 0.25, 0.15, 0.1, and {wanted} are needed: the token that takes the "
+            "sum past p is kept"
         )
         assert kept <= wanted, f"top_p={p} keeps {kept} of 0.5, 0.25, 0.15, 0.1: one too many; {wanted} have p already"
         assert torch.isclose(got.sum(), torch.tensor(1.0)), f"what is left must sum to 1; it sums to {got.sum():.2f}"
@@ -410,8 +435,8 @@ def test_02_4_top_k_comes_first(mine):
     got = probabilities_of(mine, top_k=2, top_p=0.65)
     kept = int((got > 0).sum())
     assert kept == 1, (
-        f"top_k=2 and top_p=0.65 keep {kept}: after top_k the likeliest has two thirds, which is enough. Does top_p see what "
-        "top_k has left?"
+        f"top_k=2 and top_p=0.65 keep {kept}: after top_k the likeliest has two thirds, which is enough. Does top_p "
+        "see what top_k has left?"
     )
 
 
