@@ -131,6 +131,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 # %% [markdown]
+# ## Write it yourself
+#
 # **Exercise 02.1 (8 minutes).** Write both functions for tensors of any number of leading dimensions; you will soon
 # have a batch and several heads. The difficult part is the mask: which entries of a $(T, T)$ matrix are in the
 # future of their row?
@@ -342,8 +344,7 @@ print("after: ", write(model, "the young team"))
 
 # %% [markdown]
 # How low can the loss go? Not to zero: the grammar draws at random, and no model can foresee a draw. The mean
-# of $-\ln p$ over the grammar's own choices is its **entropy**, which we know because a program writes our news. Below
-# are the losses on 600 new reports.
+# of $-\ln p$ over the grammar's own choices is its **entropy**, which we know because a program writes our news.
 #
 # > **Guess before you look.** Is a minute of training enough to beat bigram counts from the same text? To reach the entropy?
 
@@ -457,7 +458,7 @@ for settings in ({"temperature": 0}, {"temperature": 0.7}, {}, {"top_p": 0.9}, {
     )
 
 # %% [markdown]
-# At temperature 2 the text falls apart, although the model is the same.
+# At temperature 2 the same model's text falls apart.
 #
 # ## What it costs
 #
@@ -560,14 +561,12 @@ for layer in range(2):
 # %% [markdown]
 # Two removals do most of the damage, and the two heads form a path: in layer 1 the full stop takes from the adjective, and in
 # layer 2 the last word reads the full stop. The head that looks at "but" can go, although "but" turns the review around. Perhaps the model needs no "but"
-# here, because the clause that decides usually comes last. So a picture of attention shows where a head looks, not
-# what the prediction depends on; start reading at the position of the prediction, and test what you read by removal. Even this
-# test has a gap: a head may be spared only because others do its work.
+# here, because the clause that decides usually comes last. A picture of attention shows where a head looks, not
+# what the prediction depends on. Start reading at the position of the prediction, and test what you read by removal.
 #
 # > **At scale.** GPT-2 has 12 to 48 such blocks, 768 to 1,600 wide; GPT-3 has 96 and 175 billion parameters. The entropy of real
 # > text is not known. Hoffmann et al. (2022) fit a limit of 1.69 nats per token to many training runs, for their data and
-# > tokenizer. Olsson et al. (2022) find heads in larger models that copy what followed the same token earlier; there,
-# > too, the test is removal. Today's models keep the block and change its parts: rotary positions, RMSNorm,
+# > tokenizer. Today's models keep the block and change its parts: rotary positions, RMSNorm,
 # > gated feed-forward layers, and keys and values shared among heads.
 #
 # ## In practice
@@ -600,6 +599,7 @@ for layer in range(2):
 # | the loss not shifted | the loss falls to 0.02; it writes "team team team team" |
 # | `view` in place of a transposition | it learns, but worse: 1.92; half-right sentences |
 # | no residual around attention | the loss stays at 4.13, where counting single tokens is |
+# | no division by $\sqrt d$ | it learns, but more slowly: 1.80 |
 # | no position vectors | a little worse here: 1.70 |
 #
 # ## Check yourself

@@ -49,16 +49,14 @@ MISTAKES = {  # what is wrong: (text of the solution, text in its place)
     "no residual around attention": ("x = x + self.attention(", "x = self.attention("),
     "no positions": (" + self.position_embedding(positions)", ""),
     "no division by sqrt(d)": (" / math.sqrt(query.shape[-1])", ""),
-    "nn.Embedding's own first weights": ("", ""),
 }
 
 
-def trained(mine, first_weights: bool):
+def trained(mine):
     """A model and the loss of each step."""
     torch.manual_seed(0)
     model = mine.GPT(len(tokenizer))
-    if first_weights:
-        draw_weights(model, spread=0.05)
+    draw_weights(model, spread=0.05)
     optimizer, losses = torch.optim.AdamW(model.parameters(), lr=3e-3), []
     for step, batch in enumerate(text[: STEPS * ROWS * WINDOW].view(STEPS, ROWS, WINDOW)):
         optimizer.param_groups[0]["lr"] = 3e-3 * min((step + 1) / 50, 1 - step / STEPS)
@@ -84,10 +82,10 @@ source = read_text(lesson.path)
 for mistake, (old, new) in MISTAKES.items():
     assert not old or source.count(old) == 1, f"{old!r} must be in the lesson once"
     mine = exercises_of(lesson, source.replace(old, new) if old else source, lesson.path)
-    model, losses = trained(mine, first_weights="first weights" not in mistake)
+    model, losses = trained(mine)
     with torch.no_grad():
         loss = mine.next_token_loss(model(windows), windows).item()
-    found[mistake] = {"first": round(losses[0], 4), "last": round(loss, 4), "writes": written(model)}
+    found[mistake] = {"first": round(losses[0], 2), "last": round(loss, 2), "writes": written(model)}
     print(
         f"{mistake:36} first loss {losses[0]:6.2f}   on new reports {loss:5.2f}   {found[mistake]['writes']}",
         flush=True,
