@@ -56,9 +56,8 @@ def test_a_copy_shares_nothing_with_the_model_and_is_tied_as_it_is(model, ids):
     assert len(copy.blocks[1].attention.query._forward_hooks) == 1
     for part, its in zip(model.modules(), copy.modules(), strict=True):
         assert part is not its and part.training == its.training
-        shared = [
-            name for name, table in vars(part).items() if isinstance(table, dict | set) and table is vars(its)[name]
-        ]
+        tables = {name: table for name, table in vars(part).items() if isinstance(table, dict | set)}
+        shared = [name for name, table in tables.items() if table is vars(its)[name]]
         assert not shared, f"a hook of the copy would be one of the model: {shared[0]} is one for both"
     with torch.no_grad():
         for parameter in copy.parameters():
