@@ -358,7 +358,7 @@ def plain(rows):
 
 def test_the_rows_are_the_same_however_many_processes_compute_them(checkpoint, monkeypatch):
     methods = ["zero-shot", "frozen+head", "full+head", "prefix-tuning"]
-    given = (DATA, checkpoint, question(checkpoint.kind), methods, [1, 2], 2, "shuffled-labels", {"steps": 2})
+    given = (DATA, checkpoint, question(checkpoint.kind), methods, [2], 2, "shuffled-labels", {"steps": 2})
     alone = compare(*given)
     monkeypatch.setattr("minitune.experiments.jobs.in_processes", through_pickle)
     assert plain(compare(*given, jobs=3)) == plain(alone)

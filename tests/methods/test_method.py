@@ -72,7 +72,7 @@ def logits_of(model, kind):
 # shapes
 
 
-@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize(("what", "kind"), list(zip(WHAT, cycle(("bert", "gpt")), strict=False)))
 def test_every_method_has_every_read_out_and_trains_as_many_numbers_as_its_formula_says(what, kind):
     labels, base = ("1", "2", "4"), tiny.checkpoint(kind)
     words = dict(zip(labels, tiny.WORDS.values(), strict=True))

@@ -278,7 +278,7 @@ def test_a_template_with_a_blank_for_each_token(bert_tokenizer):
 @pytest.mark.parametrize("mask_id", [None, MASK])
 def test_gradients_reach_the_places_that_are_read_and_no_other(mask_id):
     readout = Phrases(WORDS, mask_id)
-    hidden = hidden_of(readout, width=20, rows=2).requires_grad_()
+    hidden = hidden_of(readout, width=20, rows=1).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: readout(x, Scores()), hidden)
     readout(hidden, Scores()).square().sum().backward()
     moved = (hidden.grad != 0).any(dim=-1).all(dim=0)  # (K, L)

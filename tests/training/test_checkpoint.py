@@ -180,7 +180,7 @@ def test_anything_flipped_is_refused_or_harmless(saved):
     folder, checkpoint = saved
     whole = (folder / "model.pt").read_bytes()
     rng = random.Random(3)
-    for _ in range(60):
+    for _ in range(25):
         damaged = bytearray(whole)
         damaged[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
         (folder / "model.pt").write_bytes(damaged)
