@@ -1,6 +1,5 @@
 """What the tests of all commands share: the reviews, and a command run in this process."""
 
-import functools
 import io
 import json
 import re
@@ -57,15 +56,10 @@ def tune(capsys, models, method, *more, kind="bert", data="reviews.csv", steps="
 
 def few_rows(monkeypatch, count=12):
     """The toy world's tasks, but of a few rows."""
-    monkeypatch.setattr("minitune.questions.from_task.load_split", lambda *which: split_of(*which)[:count])
+    from minitune.questions import from_task
 
-
-@functools.cache
-def split_of(*which):
-    """A file of the toy world, read once."""
-    from minitune.world.tasks import load_split
-
-    return load_split(*which)
+    whole = from_task.load_split
+    monkeypatch.setattr(from_task, "load_split", lambda *which: whole(*which)[:count])
 
 
 class Watched(io.StringIO):

@@ -386,5 +386,5 @@ def test_full_tuning_learns_eight_examples_by_heart(checkpoint, monkeypatch):
     for name in ("full+head", "full+verbalizer"):
         method = Method.parse(name)
         tuned = method.build(checkpoint, question(checkpoint.kind), seed=0)
-        fit(method, tuned, few, [], seed=0, steps=30)
+        fit(method, tuned, few, [], seed=0, steps=22)
         assert tuned.accuracy(few) == 1.0, name

@@ -293,7 +293,7 @@ def test_gradients_reach_the_places_that_are_read_and_no_other(mask_id):
 def test_learns_its_examples(tokenizer):
     classifier = build(tokenizer, [["awful", "was bad"], ["great"]])
     classifier.model.load_state_dict(random_model(classifier.model.config, seed=0).state_dict())
-    train(classifier, ExampleBatches(classifier, EXAMPLES, 5, 0).batch, TrainConfig(steps=40, lr=0.02))
+    train(classifier, ExampleBatches(classifier, EXAMPLES, 5, 0).batch, TrainConfig(steps=24, lr=0.02))
     assert classifier.accuracy(EXAMPLES) == 1.0
 
 

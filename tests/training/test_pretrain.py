@@ -186,7 +186,7 @@ def test_timing_the_first_steps_disturbs_nothing(tokenizer):
 
 
 def test_learns(kind, tmp_path):
-    result = run(kind, tmp_path, steps=60, save_seconds=RARELY)
+    result = run(kind, tmp_path, steps=40, save_seconds=RARELY)
     first, last = result.history.scores[0][1]["held-out loss"], result.history.scores[-1][1]["held-out loss"]
     assert last < 0.75 * first
 

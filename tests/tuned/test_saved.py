@@ -243,7 +243,13 @@ def test_pairs_come_back(kind, bases, tmp_path):
     assert question.is_pair and torch.equal(scores_of(predictor, pairs), scores_of(trained[1], pairs))
 
 
-@pytest.mark.parametrize("name", ["full+head", "top+head", "lora+head", "prefix-tuning+head", "output", "frozen+head"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *[("full+head", "bert"), ("top+head", "gpt"), ("lora+head", "bert"), ("prefix-tuning+head", "gpt")],
+        *[("output", "gpt"), ("output", "bert"), ("frozen+head", "bert")],
+    ],
+)
 def test_what_was_loaded_can_be_trained_on(name, kind, bases, tmp_path):
     trained = train(kind, name)
     save(tmp_path, bases, kind, *trained)
