@@ -174,11 +174,11 @@ assert not torch.allclose(mixed[:, :, 0], value[:, :, 0]), "the first position s
 print("03.1 is right")
 
 # %% [markdown]
-# The layers around it are those of lesson 2, so they are given. Only GELU differs: GPT-2 uses an approximation with tanh, BERT the
-# exact function, $x\,\Phi(x)$, where $\Phi$ is the normal distribution function. That is `F.gelu` as it comes.
+# The layers around it are those of lesson 2, so they are given. Only GELU differs: GPT-2 approximates it with tanh, and BERT uses
+# the exact $x\,\Phi(x)$, where $\Phi$ is the normal distribution function. That is `F.gelu` as it comes.
 
 
-# %% tags=["imports"]
+# %% tags=["imports", "hide-input"]
 class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -250,9 +250,8 @@ def word_scores(bert: nn.Module, hidden: Tensor) -> Tensor:
 
 
 # %% [markdown]
-# The rest of the model is given. Read what it adds up at the bottom: a token's embedding, its position's, and the embedding of its
-# **type**, 0 for the first part of the input and 1 for the second. Next sentence prediction reads [CLS], which belongs to
-# neither part.
+# The rest of the model is given. Note what is added up at the bottom: the embeddings of the token, of its position and of its
+# **type**, 0 for the first part of the input and 1 for the second. Next sentence prediction reads [CLS].
 
 
 # %% tags=["imports"]
@@ -313,8 +312,7 @@ for text in ("the plot was [MASK] and gripping .", "the plot was [MASK] and tedi
     print(f"{text:40} {describe(guess(mine, text), tokenizer)}")
 
 # %% [markdown]
-# Your classes, with the shipped weights, are the BERT of the first paragraph. (The scores above are those of a trained model;
-# the guitar is a fact that it read.)
+# Your classes, with the shipped weights, are the BERT of the first table.
 #
 # ## Write it yourself: what it learns from
 #
@@ -327,8 +325,7 @@ for text in ("the plot was [MASK] and gripping .", "the plot was [MASK] and tedi
 #
 # The loss is computed at the chosen positions only; `F.cross_entropy` ignores positions whose label is -100. Why not hide all of
 # the chosen ones? A model that has to predict only at [MASK] has no reason to keep a good hidden state for words that it can
-# see, and a user's text has no [MASK]. It is easy to get the three shares nearly right. What is a token's fate after the first
-# replacement?
+# see, and a user's text has no [MASK]. The difficult part is that no token may meet two fates.
 
 
 # %% tags=["exercise"]
@@ -452,6 +449,7 @@ def losses(model: BERT, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
     return mlm, F.cross_entropy(model.follows(hidden), follows)
 
 
+# %% tags=["imports", "hide-input"]
 def pretrain(model: BERT, batch_at, steps: int, losses=losses) -> list[tuple[float, float]]:
     """AdamW, the rate rising for 50 steps and then falling to zero; the two losses of each step."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98))
@@ -492,7 +490,7 @@ def held(model: BERT) -> str:
 
 
 print("held-out documents ", held(young))
-print("the shipped weights", held(mine), "  (they have read these documents)")
+print("the shipped weights", held(mine), "  (they have read nearly all of these documents)")
 for text in ("the plot was [MASK] and gripping .", "the plot was [MASK] and tedious .", "edna [MASK] the guitar ."):
     print(f"{text:36} {describe(guess(young, text), tokenizer)}")
 
@@ -502,7 +500,7 @@ for text in ("the plot was [MASK] and gripping .", "the plot was [MASK] and tedi
 #
 # ## What it costs
 
-# %%
+# %% tags=["hide-input"]
 parts = {
     "embeddings and their norm": ("token_embedding", "position_embedding", "type_embedding", "embedding_norm"),
     "two blocks": ("blocks",),
@@ -520,13 +518,13 @@ print(
 )
 
 # %% [markdown]
-# The last line is the price of masking. A GPT learns from every token that it reads; a BERT learns from the chosen ones only, and
-# with the paper's 15% from fewer still. In exchange it gives each token a state that has seen both sides, in a single pass. It
-# cannot write: a BERT has no cache, since a new word would change the states of all words before it.
+# The last line is the price of masking: a GPT has a loss at every token that it reads, a BERT only at the chosen ones. In exchange,
+# one pass gives each token a state that has seen both sides. A BERT is not made for writing. It can have no cache either, since a new
+# word changes the states of all words before it.
 #
 # The shipped BERT read 20 million tokens in 39 minutes on one CPU core. BERT-base has 110 million parameters and was trained on
 # 16 TPU chips for four days. At 16 bytes per parameter (a weight, its gradient and two averages in 32 bits) it needs 1.8 GB before
-# activations; a model of 7 billion, 112 GB.
+# activations. A model of 7 billion would need 112 GB.
 #
 # ## When does it learn what is good?
 #
@@ -566,27 +564,26 @@ show(figure, "03-polarity.png")
 # *One run each, with one seed; 31 looks at 400 reviews of the dev set. The loss is MLM plus NSP, each on held-out text of its own
 # kind.*
 #
-# With joined opinions, the accuracy stays at chance for four million tokens, then rises within two looks, while the loss shows nothing
-# special. Without them it never leaves chance, although that model learns topics and facts about as well. In this text, polarity comes from
-# the conjunctions. Hatzivassiloglou and McKeown (1997) sorted adjectives into good and bad by their conjunctions alone, long before
-# language models.
+# With joined opinions, the accuracy stays at or near chance for four million tokens and then leaves it within a look or two, while
+# the loss shows nothing special. Without them it never leaves chance, although that model knows topics and facts about as well. In
+# these two runs, it took the joined opinions to learn polarity. (Hatzivassiloglou and McKeown sorted adjectives into good and bad by their
+# conjunctions alone in 1997, long before language models of this kind.)
 #
-# Two cautions. These are two runs; with another seed the jump may come earlier or later. And an accuracy of *exactly* 0.5 at several
-# looks in a row most likely means that the model gave one answer to every review. An accuracy changes only where a score
-# crosses a threshold. Perhaps the scores drifted apart before that; we did not record them.
+# Two cautions. There is one run of each kind; with another seed the jump may come earlier or later. And an accuracy of *exactly* 0.5
+# at four looks in a row suggests that the model gave one and the same answer to every review. Accuracy changes only where a score
+# crosses a threshold; perhaps the scores had drifted apart before. We did not record them.
 #
 # > **At scale.** Chen et al. (2024) see an abrupt step in a real BERT-base: within a short window, attention heads pick up syntax, the
-# > loss drops steeply, and grammatical abilities follow. Schaeffer et al. (2023) warn that many jumps in large models
-# > disappear when a smooth measure replaces accuracy. Both say the same to a practitioner: look at more than the loss.
+# > loss drops steeply, and grammatical abilities follow. Schaeffer et al. (2023) argue that many jumps reported of large models
+# > disappear when a smooth measure replaces accuracy.
 #
 # ## In practice
 #
-# - **Share of masked words.** 15% was never tuned much. Wettig et al. (2023) find that 40% is better for models of the size of BERT-large;
-#   ModernBERT (Warner et al. 2024) uses 30%.
+# - **Share of masked words.** Wettig et al. (2023) find 40% better than 15% for models of the size of BERT-large; ModernBERT
+#   (Warner et al. 2024) uses 30%.
 # - **NSP.** Removing it hurt in the BERT paper. RoBERTa (Liu et al. 2019), trained longer on full-length inputs, did as well or
 #   slightly better without it, and most later models leave it out.
-# - **Pre-LN** has replaced post-LN in most newer models, ModernBERT among them, because deep post-LN models are hard to train without a
-#   slow warmup.
+# - **Pre-LN** has replaced post-LN in most newer models, ModernBERT among them: deep post-LN models need a careful warmup.
 # - **What encoders are for today:** classification, tagging, search and reranking, where one text is read once and nothing
 #   is written.
 #
@@ -619,7 +616,12 @@ for name, run in mistakes["trained"].items():
     print(f"{name:27} {run['first']:9.2f} {run['last']:11.2f} {run['held out'][0]:16.2f}")
 
 # %% [markdown]
-# MISTAKES
+# - **No padding mask:** the mean loss hardly tells, but a text's scores now depend on what else is in its batch.
+# - **A causal mask, pre-LN, no transform:** every name and shape fits, and the model is much worse all the same. After loading weights, compare the scores with the original's.
+# - **Every type 0:** the words barely suffer, and the pairs become worse than a coin's $\ln 2$.
+# - **Labels copied after hiding:** the training loss is superb, because the answer is in the input.
+# - **A loss everywhere:** a low loss again, since most positions can be copied. On hidden words the model has learned less.
+# - **Embeddings as PyTorch draws them**, from $N(0, 1)$: the first loss is far above $\ln V = 7.39$, and the training lags behind.
 #
 # ## Check yourself
 #
