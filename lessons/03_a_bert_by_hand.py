@@ -59,13 +59,12 @@ for name in ("GPT", "BERT"):
         )
 
 # %% [markdown]
-# GPT gives the same answer twice, because at the gap it has read three words and nothing of what follows. To write text,
-# that is how a model must work. To *understand* a finished text it is a handicap.
+# GPT gives the same answer twice, because at the gap it has read three words and nothing of what follows. A model that
+# writes must work like this. To *understand* a finished text, it is a handicap.
 #
-# Suppose we let every position see the whole text. Then "predict the next token" is no longer a task: the next token is in
-# view, and the model could copy it. BERT (Devlin et al. 2019) therefore hides some words and asks for those. This is
-# **masked language modeling** (MLM). A second, smaller task is **next sentence prediction** (NSP): does the second part of
-# the input follow the first, or does it come from another text?
+# If every position sees the whole text, "predict the next token" is no longer a task, since the next token is in view.
+# BERT (Devlin et al. 2019) therefore hides some words and asks for those. This is **masked language modeling** (MLM). A
+# second, smaller task is **next sentence prediction** (NSP): does the second part of the input follow the first?
 
 # %% tags=["hide-input"]
 from matplotlib import pyplot as plt
@@ -144,8 +143,8 @@ from torch.nn import functional as F
 
 # %% [markdown]
 # **Exercise 03.1 (8 minutes).** Write the attention of all heads at once, with a mask for padding in place of the causal one.
-# The difficult part is the mask's shape: the scores have an axis of positions that ask and an axis of positions that are asked.
-# Which of the two does padding belong to? And what must a score be, before the softmax, for its weight to be exactly zero?
+# The difficult part is the mask's shape: the scores have an axis of positions that ask and one of positions that are asked. Which
+# of the two must not be padding? And which score gives a weight of exactly zero?
 
 
 # %% tags=["exercise"]
@@ -174,8 +173,8 @@ assert not torch.allclose(mixed[:, :, 0], value[:, :, 0]), "the first position s
 print("03.1 is right")
 
 # %% [markdown]
-# The layers around it are those of lesson 2, so they are given. Only GELU differs: GPT-2 approximates it with tanh, and BERT uses
-# the exact $x\,\Phi(x)$, where $\Phi$ is the normal distribution function. That is `F.gelu` as it comes.
+# The layers around it are those of lesson 2, so they are given. Only GELU differs: GPT-2 approximates it with
+# tanh, BERT uses the exact one, `F.gelu` as it comes.
 
 
 # %% tags=["imports", "hide-input"]
@@ -250,8 +249,8 @@ def word_scores(bert: nn.Module, hidden: Tensor) -> Tensor:
 
 
 # %% [markdown]
-# The rest of the model is given. Note what is added up at the bottom: the embeddings of the token, of its position and of its
-# **type**, 0 for the first part of the input and 1 for the second. Next sentence prediction reads [CLS].
+# The rest of the model is given. A token's **type** is 0 in the first part of the input and 1 in the second. Next
+# sentence prediction reads [CLS].
 
 
 # %% tags=["imports"]
@@ -323,9 +322,9 @@ for text in ("the plot was [MASK] and gripping .", "the plot was [MASK] and tedi
 # - 10% are replaced by a random ordinary token,
 # - 10% are left as they are.
 #
-# The loss is computed at the chosen positions only; `F.cross_entropy` ignores positions whose label is -100. Why not hide all of
-# the chosen ones? A model that has to predict only at [MASK] has no reason to keep a good hidden state for words that it can
-# see, and a user's text has no [MASK]. The difficult part is that no token may meet two fates.
+# The loss is computed at the chosen positions only; `F.cross_entropy` ignores positions whose label is -100. Why not hide
+# all of the chosen ones? A model that has to predict only at [MASK] has no reason to keep a good hidden state for words
+# that it can see, and a user's text has no [MASK]. No token may meet two fates.
 
 
 # %% tags=["exercise"]
@@ -366,8 +365,7 @@ for row in range(3):
     print(" ".join(tokenizer.tokens(inputs[row])), "   to guess:", " ".join(tokenizer.tokens(labels[row][chosen[row]])))
 
 # %% [markdown]
-# The paper chooses 15% of the tokens. Our models choose 35%, so that a short training has more to learn from; we did not
-# compare the two.
+# The paper chooses 15% of the tokens. We choose 35%, for a short training to learn more from; we did not compare the two.
 #
 # **Exercise 03.4 (8 minutes).** Make a row for both tasks from two parts of text: [CLS] first [SEP] second [SEP]. Half of the time
 # the second part is the rest of the same document; half of the time it is the end of another one.
@@ -424,7 +422,8 @@ print("does not follow: ", seen[1])
 # %% [markdown]
 # ### Train it
 #
-# A batch is 32 pairs, padded, with words hidden. The loss is the sum of two cross-entropies, $L = L_\text{MLM} + L_\text{NSP}$.
+# A batch is 32 pairs, padded, with words hidden. The loss is the sum of two cross-entropies, $L = L_\text{MLM} +
+# L_\text{NSP}$.
 
 
 # %% tags=["imports"]
@@ -495,8 +494,8 @@ for text in ("the plot was [MASK] and gripping .", "the plot was [MASK] and tedi
     print(f"{text:36} {describe(guess(young, text), tokenizer)}")
 
 # %% [markdown]
-# After a minute the model knows what kind of word belongs into the gap: an adjective of a review, a verb after a name. It doesn't
-# know which of them. Good and bad words get nearly the same probability, whichever word follows "and".
+# After a minute the model knows what kind of word belongs into the gap: an adjective of a review, a verb after a name.
+# But good and bad words get nearly the same probability, whichever word follows "and".
 #
 # ## What it costs
 
@@ -518,21 +517,21 @@ print(
 )
 
 # %% [markdown]
-# The last line is the price of masking: a GPT has a loss at every token that it reads, a BERT only at the chosen ones. In exchange,
-# one pass gives each token a state that has seen both sides. A BERT is not made for writing. It can have no cache either, since a new
-# word changes the states of all words before it.
+# The last line is the price of masking: a GPT has a loss at every token that it reads, a BERT only at the chosen ones. In
+# exchange, one pass gives each token a state that has seen both sides. It is not made for writing: a new word changes the
+# states of all words before it, so that nothing can be cached.
 #
-# The shipped BERT read 20 million tokens in 39 minutes on one CPU core. BERT-base has 110 million parameters and was trained on
-# 16 TPU chips for four days. At 16 bytes per parameter (a weight, its gradient and two averages in 32 bits) it needs 1.8 GB before
-# activations. A model of 7 billion would need 112 GB.
+# The shipped BERT read 20 million tokens in 39 minutes on one CPU core. BERT-base has 110 million parameters and was
+# trained on 16 TPU chips for four days. At 16 bytes per parameter (a weight, its gradient and two averages in 32 bits) it
+# needs 1.8 GB before activations. With 7 billion it would be 112 GB.
 #
 # ## When does it learn what is good?
 #
-# Nobody tells the model that "gripping" is praise. But our text joins like with like: "the plot was clever *and* gripping", "the
-# soup was bland, *and so was* the bread". To guess a word beside "and", it pays to know which words keep company. Here are two
-# pretrainings of the shipped size, watched all the way. One reads our text. The other reads a text from the same grammar in which
-# no sentence joins two opinions; everything else (the words, the verdicts, one polarity per review) is as before. Both are then
-# asked, without any further training, whether 400 reviews are good or bad, as "the soup was cold. it was [MASK]".
+# Nobody tells the model that "gripping" is praise. But our text joins like with like: "the plot was clever *and*
+# gripping", "the soup was bland, *and so was* the bread". To guess a word beside "and", it pays to know which words keep
+# company. Here are two pretrainings of the shipped size. One reads our text, the other a text from the same grammar in
+# which no sentence joins two opinions; the words, the verdicts and one polarity per review are as before. Along the way
+# both are asked, without further training, whether 400 reviews are good or bad: "the soup was cold. it was [MASK]".
 #
 # > **Guess before you look.** Does the accuracy rise as smoothly as the loss falls? Where does it end without joined opinions?
 
@@ -564,14 +563,12 @@ show(figure, "03-polarity.png")
 # *One run each, with one seed; 31 looks at 400 reviews of the dev set. The loss is MLM plus NSP, each on held-out text of its own
 # kind.*
 #
-# With joined opinions, the accuracy stays at or near chance for four million tokens and then leaves it within a look or two, while
-# the loss shows nothing special. Without them it never leaves chance, although that model knows topics and facts about as well. In
-# these two runs, it took the joined opinions to learn polarity. (Hatzivassiloglou and McKeown sorted adjectives into good and bad by their
-# conjunctions alone in 1997, long before language models of this kind.)
+# With joined opinions, the accuracy stays at or near chance for four million tokens and then leaves it within a look or
+# two, while the loss shows nothing special. Without them it never leaves chance, although that model knows topics and
+# facts about as well. In these two runs, it took the joined opinions to learn polarity.
 #
-# Two cautions. There is one run of each kind; with another seed the jump may come earlier or later. And an accuracy of *exactly* 0.5
-# at four looks in a row suggests that the model gave one and the same answer to every review. Accuracy changes only where a score
-# crosses a threshold; perhaps the scores had drifted apart before. We did not record them.
+# With another seed the jump may come earlier or later. An accuracy of *exactly* 0.5 at four looks in a row suggests that
+# the model gave every review the same answer. Perhaps the scores had drifted apart before; we did not record them.
 #
 # > **At scale.** Chen et al. (2024) see an abrupt step in a real BERT-base: within a short window, attention heads pick up syntax, the
 # > loss drops steeply, and grammatical abilities follow. Schaeffer et al. (2023) argue that many jumps reported of large models
@@ -581,11 +578,10 @@ show(figure, "03-polarity.png")
 #
 # - **Share of masked words.** Wettig et al. (2023) find 40% better than 15% for models of the size of BERT-large; ModernBERT
 #   (Warner et al. 2024) uses 30%.
-# - **NSP.** Removing it hurt in the BERT paper. RoBERTa (Liu et al. 2019), trained longer on full-length inputs, did as well or
-#   slightly better without it, and most later models leave it out.
+# - **NSP.** Removing it hurt in the BERT paper. RoBERTa (Liu et al. 2019), trained longer, did as well or slightly
+#   better without it, and most later models leave it out.
 # - **Pre-LN** has replaced post-LN in most newer models, ModernBERT among them: deep post-LN models need a careful warmup.
-# - **What encoders are for today:** classification, tagging, search and reranking, where one text is read once and nothing
-#   is written.
+# - **What encoders are for today:** classification, tagging, search and reranking.
 #
 # With the library `transformers`:
 #
@@ -599,12 +595,14 @@ show(figure, "03-polarity.png")
 # loss = model(**batch).loss  # labels of -100 are ignored there too
 # ```
 #
-# And with minitune: `minitune pretrain bert --minutes 1`. Its model, `minitune/models/bert.py`, has the names of yours. Its batches
-# (`minitune/data/batching.py`) differ in one thing: a text's positions sometimes start late, so that the late ones are trained too.
+# And with minitune: `minitune pretrain bert --minutes 1`. Its model, `minitune/models/bert.py`, has the names of yours.
+# Its batches (`minitune/data/batching.py`) differ in one thing: a text's positions sometimes start late, so that the late
+# ones are trained too.
 #
 # ## Common mistakes
 #
-# Each was made once ([more/03_mistakes.py](more/03_mistakes.py)). First with the shipped weights, which load without an error every time:
+# Each was made once ([more/03_mistakes.py](more/03_mistakes.py)). First with the shipped weights, which load without an
+# error:
 
 # %% tags=["hide-input"]
 mistakes = read_result("03-mistakes.json")
@@ -617,11 +615,14 @@ for name, run in mistakes["trained"].items():
 
 # %% [markdown]
 # - **No padding mask:** the mean loss hardly tells, but a text's scores now depend on what else is in its batch.
-# - **A causal mask, pre-LN, no transform:** every name and shape fits, and the model is much worse all the same. After loading weights, compare the scores with the original's.
+# - **A causal mask, pre-LN, no transform:** every name and shape fits, and the model is much worse all the same. After
+#   loading weights, compare the scores with the original's.
 # - **Every type 0:** the words barely suffer, and the pairs become worse than a coin's $\ln 2$.
 # - **Labels copied after hiding:** the training loss is superb, because the answer is in the input.
-# - **A loss everywhere:** a low loss again, since most positions can be copied. On hidden words the model has learned less.
-# - **Embeddings as PyTorch draws them**, from $N(0, 1)$: the first loss is far above $\ln V = 7.39$, and the training lags behind.
+# - **A loss everywhere:** a low loss again, since most positions can be copied. On hidden words the model has learned
+#   less.
+# - **Embeddings as PyTorch draws them**, from $N(0, 1)$: the first loss is far above $\ln V = 7.39$, and the training
+#   lags behind.
 #
 # ## Check yourself
 #
@@ -638,8 +639,8 @@ for name, run in mistakes["trained"].items():
 #
 # ## In one paragraph
 #
-# A BERT is a transformer without the causal mask: every position sees every real one, and padding is hidden as a key. Its blocks
-# normalize after adding, its input has types, and its output goes through a transform before it meets the embedding. It is
-# trained to guess a chosen share of the words, most of them hidden, some exchanged, some left in view; special tokens are never
-# chosen. Ours also learned whether two parts belong together. What such a model knows can arrive abruptly, while the loss falls
-# smoothly. **Next:** lesson 4 puts a classifier on top.
+# A BERT is a transformer without the causal mask: every position sees every real one, and padding is hidden as a key. Its
+# blocks normalize after adding, its input has types, and its output goes through a transform before it meets the
+# embedding. It is trained to guess a share of the words, most of them hidden, some exchanged, some left in view, and to
+# tell whether two parts belong together. What such a model knows can arrive abruptly, while the loss falls smoothly.
+# **Next:** lesson 4 puts a classifier on top.
