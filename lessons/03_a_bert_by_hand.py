@@ -3,7 +3,7 @@
 #
 # *Read the whole text at once. Guess the words that were hidden.*
 #
-# **Before this:** lesson 2. **Reading:** 25 minutes. **Four exercises:** 40 minutes. **Running:** 2 minutes on one CPU
+# **Before this:** lesson 2. **Reading:** 28 minutes. **Four exercises:** 40 minutes. **Running:** 2 minutes on one CPU
 # core.
 #
 # After this lesson you can
