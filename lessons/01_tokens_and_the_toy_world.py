@@ -3,7 +3,7 @@
 #
 # *A model reads numbers. Which pieces of a text get one?*
 #
-# **Before this:** Python; no PyTorch yet. **Reading:** 25 minutes. **Three exercises:** 30 minutes. **Running:** half a
+# **Before this:** Python; no PyTorch yet. **Reading:** 20 minutes. **Three exercises:** 30 minutes. **Running:** half a
 # minute on one CPU core.
 #
 # After this lesson you can
@@ -14,11 +14,10 @@
 #
 # ## The problem
 #
-# Later you will ask a language model for its opinion of a review without training it: write
-# `the soup was cold . it was`, and look whether *terrible* or *great* is the likelier next word. Over 1,000 reviews our
-# GPT is almost always right. Ask it to choose between *unpleasant* and *unforgettable*, with code that works for the first
-# pair, and the two scores can come out exactly equal on every single review. There is no error message.
-# The reason is in the numbers that the model receives:
+# A language model can rate a review without being trained for it: write `the soup was cold . it was`, and see
+# whether *terrible* or *great* is the likelier next word. On 1,000 reviews our GPT is almost always right. Now let the
+# same code choose between *unpleasant* and *unforgettable*: the two scores are exactly equal on every review, and there is
+# no error message. The reason is in the numbers that the model receives:
 
 # %%
 import minitune
@@ -29,10 +28,10 @@ for word in ("terrible", "great", "unpleasant", "unforgettable"):
     print(f"{word:14} {' '.join(gpt.tokenizer.tokens(ids)):24} {ids}")
 
 # %% [markdown]
-# (`_` is a space.) *Terrible* and *great* have a number of their own. The other two are written in pieces, and code that
-# takes a word's first number compares `_un` with `_un`. These pieces are called **tokens**. Why are some words one token
-# and others four or seven? To answer this you will write both kinds of tokenizers that this course uses. First, the text
-# from which they learned.
+# (`_` is a space.) *Terrible* and *great* have a number of their own. The other two are split, and code that reads a
+# word's first number compares `_un` with `_un`. The pieces are called **tokens**. Why is one word a single token, and
+# another four or seven? You will write both kinds of tokenizer that this course uses. First, the text from which
+# they learned.
 #
 # ## The toy world, in one page
 #
@@ -52,9 +51,9 @@ for kind, share in zip(SHARES.items, SHARES.weights, strict=True):
     print(f"{kind:8} {share:2}%   {text}")
 
 # %% [markdown]
-# Reviews give the model a reason to learn which words praise: many end in a verdict, such as *it was dreadful*. People
-# give it facts to remember, some stated a thousand times and some five. News has topics, scenes come with questions, and
-# places are described by what they serve. From the same patterns come nine labelled tasks. One test row of each:
+# Reviews give a model a reason to learn which words praise: many hold a verdict, such as *it was dreadful*. People come
+# with facts to remember, news with topics, scenes with questions, and places with what they serve. The same program
+# writes nine labeled tasks. One test row of each:
 
 # %% tags=["hide-input"]
 ASKED = {
@@ -81,9 +80,9 @@ for task, fields in ASKED.items():
     print(f"{task:10} {' | '.join(given)[:118]}\n{'':10} -> {answer}")
 
 # %% [markdown]
-# Why a toy? On text from the web, nobody can say for certain whether a model *learned* something or had read the
-# answer, or whether a task needs language at all. Here we can measure it, in this world and in four others that the same
-# program writes from other seeds ([more/01_world.py](more/01_world.py)):
+# Why a toy? With text from the web it is hard to know whether a model has learned something or has read the answer, and
+# whether a task needs more than counting words. Here both can be measured, in our world and in four others that the same program
+# writes from other seeds ([more/01_world.py](more/01_world.py)):
 
 # %% tags=["hide-input"]
 from minitune.course.lessons import is_fast, read_result, show
@@ -106,19 +105,18 @@ for name, label in PROOFS.items():
     print(f"{label:60} {ours:>9} {low:>16} {high:>5}")
 
 # %% [markdown]
-# No document gives a test answer away, every question has an answer, and counting words does not suffice to find it. What
-# a world of 734 words cannot show is said in each lesson under "At scale".
+# No document repeats a task, a reader who knows the grammar finds every answer, and counting words is not enough.
+# What a world of 734 words cannot show is said in each lesson under "At scale".
 #
 # ## Tokens by merging
 #
-# How should text become numbers? A number for each *letter* makes texts long. A number for each *word* leaves no
-# number for a new word. **Byte-pair encoding**, BPE (Sennrich et al. 2016), lies between: it spells common words whole and
-# rare words in pieces.
+# A number for each *letter* makes texts long. A number for each *word* leaves none for a new word. **Byte-pair
+# encoding**, BPE (Sennrich et al. 2016), lies between the two: common words stay whole, rare words are cut into pieces.
 #
 # *Training.* Write every word of a text as single bytes, its leading space included. (An English letter is one byte,
 # other characters are two to four.) Count which two neighbors occur together most often, merge them into one
-# piece wherever they occur, and repeat. The list of merges is all that is learned. *Encoding.* Spell a new word in bytes, and apply
-# the merges in the order in which they were learned.
+# piece wherever they occur, and repeat. The list of merges is all that is learned. *Encoding.* Write a new word in bytes
+# too, and apply the merges in the order in which they were learned.
 
 # %% tags=["hide-input"]
 from matplotlib import pyplot as plt
@@ -196,9 +194,14 @@ def split(text: str) -> list[str]:
     return re.findall(r" ?\w+| ?[^\w\s]+|\s+(?!\S)|\s+", " " + text)
 
 
+def spell(word: str) -> Pieces:
+    """A word in single bytes: " low" -> (b" ", b"l", b"o", b"w")."""
+    return tuple(bytes([byte]) for byte in word.encode())
+
+
 # %% [markdown]
-# **Exercise 1.1 (12 minutes).** Write one step of training, in three functions. Two things are easy to get wrong: a pair counts as
-# often as its word occurs, and in `merge` a piece that has just been used is not available for the next pair.
+# **Exercise 1.1 (12 minutes).** Write one step of training, in three functions. The difficult one is `merge`. What
+# should become of *aaa* when the pair is `a a`?
 
 
 # %% tags=["exercise"]
@@ -233,11 +236,6 @@ def merge(pieces: Pieces, pair: Pair) -> Pieces:
 
 
 # %%
-def spell(text: str) -> Pieces:
-    """Single bytes: "low" -> (b"l", b"o", b"w")."""
-    return tuple(bytes([byte]) for byte in text.encode())
-
-
 letters = {bytes([byte]): byte for byte in range(256)}
 pairs = count_pairs({spell(" low"): 6, spell(" slow"): 5})
 assert pairs[b"l", b"o"] == 11, f"l o occurs 6 + 5 = 11 times, not {pairs[b'l', b'o']}"
@@ -275,17 +273,17 @@ for number, pair in enumerate(merges, 1):
     print(f"{number:2}   {readable(pair):8} -> {readable([b''.join(pair)]):6} id {ids[b''.join(pair)]}")
 
 # %% [markdown]
-# **Exercise 1.2 (8 minutes).** Encode and decode any text. Encoding is one loop over the merges.
-# In decoding, mind that a character such as *ï* is two bytes, and may lie in two tokens.
+# **Exercise 1.2 (8 minutes).** Encode and decode any text. In decoding, mind that a character such as *ï* is two bytes,
+# which may be in two tokens.
 
 
 # %% tags=["exercise"]
 def encode(text: str, merges: Sequence[Pair]) -> list[bytes]:
-    """The tokens of a text: each of its words (`split`) in single bytes, then merged in the order of `merges`."""
-    # your turn: bytes([65]) is b"A", and a loop over bytes yields numbers
+    """The tokens of a text: each of its words (`split`) in single bytes (`spell`), then merged in the order of `merges`."""
+    # your turn
     tokens = []
     for word in split(text):
-        pieces = tuple(bytes([byte]) for byte in word.encode())
+        pieces = spell(word)
         for pair in merges:
             pieces = merge(pieces, pair)
         tokens.extend(pieces)
@@ -293,7 +291,7 @@ def encode(text: str, merges: Sequence[Pair]) -> list[bytes]:
 
 
 def decode(tokens: Sequence[bytes]) -> str:
-    """The text of tokens, without the space that `split` put first. Broken characters become "\\ufffd", never an error."""
+    """The text of tokens, without the space that `split` put first. A broken character becomes �, never an error."""
     # your turn: bytes.decode has the setting errors="replace"
     return b"".join(tokens).decode("utf-8", errors="replace").removeprefix(" ")
 
@@ -307,13 +305,13 @@ print("token by token: ", "".join(decode([token]) for token in encode("naïve", 
 print("1.2 is right")
 
 # %% [markdown]
-# *Slowest* is in no training text, yet its ending is one token, learned from other words. And no text is unknown, because
-# all 256 bytes are tokens. (In the line before the last, the two halves of *ï* were decoded apart.)
+# *Slowest* is not among the ten words, yet its ending is one token, learned from others. No text is unknown, because all
+# 256 bytes are tokens. (Where *naïve* is broken, the two bytes of *ï* were decoded apart.)
 #
 # ### The real one
 #
-# The same code on the words of all 160,000 documents ([more/01_word_counts.py](more/01_word_counts.py)). The limit is now
-# 180. Its result should be the tokenizer with which our GPT was trained, made by the library `tokenizers`:
+# Now the words of all 160,000 documents ([more/01_word_counts.py](more/01_word_counts.py)). With a limit of 180, your code
+# should find the tokenizer of our GPT, which the library `tokenizers` made:
 
 # %%
 import json
@@ -351,9 +349,9 @@ print(readable(tokens))
 # %% [markdown]
 # ## What a vocabulary costs
 #
-# Each token needs a row of 128 numbers in our GPT's embedding matrix (lesson 2). Fewer tokens make longer texts, and a
-# model's context holds a fixed number of tokens, 128 in ours. (Attention, moreover, compares each token with all
-# before it.) Both sides of the bargain, for tokenizers that stop earlier or later:
+# Each token of the vocabulary needs a row of 128 numbers in our GPT's embedding matrix (lesson 2). A smaller vocabulary makes longer texts,
+# and a model's context holds a fixed number of tokens, 128 in ours. Both sides, for tokenizers that stop
+# earlier or later:
 
 # %% tags=["hide-input"]
 import codecs
@@ -410,8 +408,8 @@ for done in (0, 100, 500, len(theirs), len(every)):
 # loses its capitals and accents and is then cut from the left: take the longest beginning that is in the vocabulary, then
 # the longest continuation, and so on. A piece that continues a word is marked `##`. The merges play no part.
 #
-# **Exercise 1.3 (10 minutes).** Write this longest match. The difficult part is when nothing fits: the *whole* word
-# becomes `[UNK]`, even if its beginning had matched.
+# **Exercise 1.3 (10 minutes).** Write this longest match. When nothing fits, the *whole* word becomes `[UNK]`, even if its
+# beginning had matched.
 
 
 # %% tags=["exercise"]
@@ -489,7 +487,7 @@ for label, chosen in (("longest words in one token", whole), ("shortest that are
 # serves a word of the training text. Length decides little, as the last two lines show. What decides is how often a
 # word occurs in the text *on which the tokenizer was trained*.
 #
-# Why stop at 180, then? A token that is hardly ever read has an embedding that is hardly ever trained. And this course
+# Why stop at 180, then? A token that is hardly ever read has an embedding that is hardly ever trained, and this course
 # needs some words that are split.
 #
 # > **At scale.** GPT-2 has 50,257 tokens: 256 bytes, 50,000 merges and a mark for the end of a text. BERT has 30,522,
@@ -501,11 +499,11 @@ for label, chosen in (("longest words in one token", whole), ("shortest that are
 #
 # ## In practice
 #
-# - **Keep the model's tokenizer.** Its ids are the row numbers of the embedding. Fine-tuning with another makes no sense.
-# - **Count tokens per word on your own data.** English prose takes a little over one with today's tokenizers. Far more says that
-#   your text differs from what the tokenizer was trained on, and that it will fill the context.
+# - **Keep the model's tokenizer.** Its ids are the row numbers of the embedding, and another tokenizer's mean nothing to it.
+# - **Count tokens per word on your own data.** English prose takes a little over one with today's tokenizers. With far
+#   more, your text is unlike what the tokenizer was trained on, and it fills the context sooner.
 # - **A label word should be one token**, with its space.
-# - **A user's text must not become a special token.** If a review contains `[MASK]`, that must not make a blank.
+# - **A user's text must not become a special token.** A review that contains `[MASK]` must not make a blank.
 #
 # ```python
 # from transformers import AutoTokenizer
@@ -516,7 +514,7 @@ for label, chosen in (("longest words in one token", whole), ("shortest that are
 # tokenizer.train_new_from_iterator(texts, vocab_size=8000)  # only for a model that will be pretrained anew
 # ```
 #
-# In minitune, text never becomes a special token, the leading space is put there for you, and a split label word is refused:
+# In minitune, text never becomes a special token, the leading space is added for you, and a split label word is refused:
 
 # %%
 from minitune.errors import UserError
@@ -554,8 +552,8 @@ except UserError as error:
 #
 # ## In one paragraph
 #
-# A tokenizer turns text into numbers. BPE starts from bytes and merges the commonest pair, again and again; encoding repeats the merges
-# in their order. WordPiece takes the longest piece that it knows. Both keep whole what was common in their training text
-# and split the rest, which decides what can be a label word, how long a text is, and how large the embedding. The toy
-# world is a text in which we know what can be learned.
-# **Next:** lesson 2 builds the GPT that reads these numbers.
+# A tokenizer turns text into numbers. BPE starts from bytes and merges the commonest pair, again and again; encoding
+# repeats the merges in their order. WordPiece takes the longest piece that it knows. Both keep whole what was common in
+# their training text and split the rest. This decides what can be a label word, how long a text is, and how large the
+# embedding is. The toy world is a text of which we know what it can teach.
+# **Next:** [lesson 2](02_a_gpt_by_hand.py) builds the GPT that reads these numbers.

@@ -15,7 +15,7 @@ LETTERS = {bytes([byte]): byte for byte in range(256)}
 PAIRS_LINE = "            pairs[pair] += count\n"
 COMMONEST = "min(pairs, key=lambda pair: (-pairs[pair], ids[pair[0]], ids[pair[1]]))"
 JOINED = "merged.append(pieces[at] + pieces[at + 1])\n            at += 2"
-BYTES = "pieces = tuple(bytes([byte]) for byte in word.encode())"
+BYTES = "pieces = spell(word)"
 EACH_MERGE = "        for pair in merges:\n            pieces = merge(pieces, pair)\n"
 DECODED = 'b"".join(tokens).decode("utf-8", errors="replace").removeprefix(" ")'
 WRONG = {
@@ -242,7 +242,7 @@ def test_1_2_decodes(mine):
 
 # ---- 1.3 wordpiece ----
 
-VOCABULARY = {"good", "##n", "##ness", "##e", "##s", "g", "ness", "##goo", "##o", "##d", "goods"}
+VOCABULARY = {"good", "##n", "##ness", "##e", "##s", "g", "ness", "##goo", "##o", "##d", "goods", "##sx"}
 
 
 def test_1_3_takes_the_longest_piece(mine):
@@ -263,6 +263,10 @@ def test_1_3_gives_up_the_whole_word(mine):
     found = mine.wordpiece("goodly", VOCABULARY)
     assert isinstance(found, list), "an unknown word must be a list too, with [UNK] alone in it"
     assert found != ["good"], "the rest of 'goodly' is dropped: what if no piece fits?"
+    back = mine.wordpiece("goodsx", VOCABULARY)
+    assert back == ["[UNK]"] or found != ["[UNK]"], (
+        f"'goodsx' becomes {back}: 'goods' is the longest beginning, and longest match never goes back to a shorter one"
+    )
     assert found == ["[UNK]"], f"'goodly' becomes {found}: when a rest does not fit, the whole word is [UNK]"
 
 
