@@ -101,11 +101,15 @@ def is_shared(config) -> bool:
     return config.args == ["tests"] and asked.markexpr in ("not thorough", "thorough")
 
 
+def asked_lesson(config) -> re.Match | None:
+    return re.fullmatch(r"lesson\d\d", config.option.markexpr)
+
+
 def pytest_ignore_collect(collection_path, config):
     """With `-m lesson02` the files that do not name this lesson are not imported; with `--mine` only checks are."""
     if config.option.mine and collection_path.suffix == ".py" and collection_path.parent.name != "lessons":
         return True
-    lesson = re.fullmatch(r"lesson\d\d", config.option.markexpr)
+    lesson = asked_lesson(config)
     if lesson and collection_path.name.startswith("test_"):
         text = collection_path.read_text("utf-8")
         text += re.sub(r"^test_(\d\d)_.*", r" lesson\1", collection_path.name)  # the checks of a lesson's exercises
@@ -120,8 +124,13 @@ def pytest_collection_finish():
     gc.set_threshold(10_000)
 
 
-def pytest_collection_modifyitems(items):
-    """From the lowest room to the highest: the first failure of a run is then nearest to its cause."""
+def pytest_collection_modifyitems(config, items):
+    """From the lowest room to the highest: the first failure of a run is then nearest to its cause. What is thorough
+    is no part of a lesson: `-m lesson02` takes the place of `-m 'not thorough'`."""
+    if asked_lesson(config):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
     def place(item) -> tuple[int, bool]:
         room = item.path.parent.name

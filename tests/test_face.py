@@ -20,7 +20,6 @@ from minitune.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny
 from tests.commands.helpers import few_rows
 
-pytestmark = pytest.mark.lesson04
 FAST = {"steps": 2}
 
 
