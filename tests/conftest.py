@@ -5,6 +5,8 @@ on one thread: with tensors this small two of them would only wait for each othe
 of all tests is shared by several processes instead, a file at a time (`pytest -n 0`: by one).
 """
 
+import copy
+import functools
 import gc
 import os
 import re
@@ -17,6 +19,8 @@ from torch import nn
 
 from minitune.data.tokenizers import train_tokenizer
 from minitune.models import BERT, GPT, BERTConfig, GPTConfig
+from minitune.questions import from_task
+from minitune.training import checkpoint
 from minitune.tuning import prefix_tuning
 
 torch.set_num_threads(1)
@@ -24,7 +28,35 @@ if not torch.cuda.is_available():  # for each device that is not there PyTorch w
     torch.manual_seed = torch.default_generator.manual_seed
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.fsync = lambda descriptor: None  # the tests write thousands of files; that each is synced, test_files.py sees to
+read_pickled, read_before = checkpoint.load_pickled, {}  # whose own tests, in test_pickled.py, have it as it is
 FIT_STEPS, prefix_tuning.FIT_STEPS = prefix_tuning.FIT_STEPS, 3  # a prefix first trains a network on real words
+
+
+def load_pickled(path):
+    """A file of the bytes of one before has its content, copied: the two readings take longer than most tests."""
+    held = path.read_bytes()
+    if held not in read_before:
+        read_before[held] = read_pickled(path)
+    return copy.deepcopy(read_before[held])
+
+
+checkpoint.load_pickled = load_pickled
+
+
+load_split = from_task.load_split
+
+
+@functools.cache
+def read_split(name, split):
+    return load_split(name, split)
+
+
+def load_split_once(name, split, folder=None):
+    """The toy world's own files are the same in all tests."""
+    return load_split(name, split, folder) if folder else list(read_split(name, split))
+
+
+from_task.load_split = load_split_once
 
 MOST_PROCESSES = 8  # each takes half a gigabyte
 ROOMS = [
@@ -69,11 +101,15 @@ def is_shared(config) -> bool:
     return config.args == ["tests"] and asked.markexpr in ("not thorough", "thorough")
 
 
+def asked_lesson(config) -> re.Match | None:
+    return re.fullmatch(r"lesson\d\d", config.option.markexpr)
+
+
 def pytest_ignore_collect(collection_path, config):
     """With `-m lesson02` the files that do not name this lesson are not imported; with `--mine` only checks are."""
     if config.option.mine and collection_path.suffix == ".py" and collection_path.parent.name != "lessons":
         return True
-    lesson = re.fullmatch(r"lesson\d\d", config.option.markexpr)
+    lesson = asked_lesson(config)
     if lesson and collection_path.name.startswith("test_"):
         text = collection_path.read_text("utf-8")
         text += re.sub(r"^test_(\d\d)_.*", r" lesson\1", collection_path.name)  # the checks of a lesson's exercises
@@ -88,8 +124,13 @@ def pytest_collection_finish():
     gc.set_threshold(10_000)
 
 
-def pytest_collection_modifyitems(items):
-    """From the lowest room to the highest: the first failure of a run is then nearest to its cause."""
+def pytest_collection_modifyitems(config, items):
+    """From the lowest room to the highest: the first failure of a run is then nearest to its cause. What is thorough
+    is no part of a lesson: `-m lesson02` takes the place of `-m 'not thorough'`."""
+    if asked_lesson(config):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
     def place(item) -> tuple[int, bool]:
         room = item.path.parent.name

@@ -1,5 +1,7 @@
 """The Python face, as its docstrings and the README promise it: what scikit-learn and peft users expect."""
 
+import ast
+import importlib
 import re
 import shlex
 import subprocess
@@ -18,7 +20,6 @@ from minitune.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny
 from tests.commands.helpers import few_rows
 
-pytestmark = pytest.mark.lesson04
 FAST = {"steps": 2}
 
 
@@ -136,6 +137,18 @@ def snippets(language):
     return [text for its, text in fenced if its == language]
 
 
+@pytest.mark.skipif(not README.exists(), reason="the README is beside the package in a clone alone")
+def test_every_python_snippet_of_the_readme_is_python_and_names_what_there_is():
+    for snippet in snippets("python"):
+        for node in ast.walk(ast.parse(snippet)):
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "minitune":
+                assert hasattr(minitune, node.attr), f"the README says minitune.{node.attr}, and there is none"
+            if isinstance(node, ast.ImportFrom):
+                for name in node.names:
+                    assert hasattr(importlib.import_module(node.module), name.name), f"{node.module}.{name.name}"
+
+
+@pytest.mark.thorough
 @pytest.mark.skipif(not README.exists(), reason="the README is beside the package in a clone alone")
 def test_every_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
     """One after the other, as a reader would type them, in an empty folder; here on few rows, and in few steps."""

@@ -18,7 +18,6 @@ from minitune.training.checkpoint import save_checkpoint
 from minitune.tuned.shelf import Shelf
 from tests import tiny
 
-pytestmark = pytest.mark.lesson04
 HOW = ("awful", "slow", "great")
 POOL = tuple(Example(f"the {thing} was {how}", label=i) for thing in ("hero", "plot") for i, how in enumerate(HOW))
 PAIRS = tuple(Example(e.text, "so it was", e.label % 2) for e in POOL)

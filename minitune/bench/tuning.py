@@ -4,7 +4,6 @@ when it is used, and the bytes that training it takes.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,7 @@ from minitune.bench.readers import CLASSES, ROWS, SETTINGS, Reader, our_reader, 
 from minitune.data.examples import draw
 from minitune.methods.method import Method
 from minitune.methods.what import WHAT
-from minitune.models.build import Model
+from minitune.models.build import Model, copied
 from minitune.predictors.predictor import ExampleBatches
 from minitune.questions.from_task import task_data
 from minitune.training.checkpoint import load_checkpoint
@@ -57,8 +56,8 @@ def models_in_use(kind: str) -> dict[str, tuple[Model | Tuned, dict[str, Any]]]:
             models[what] = (fold(reader.model), batch["inputs"])
     beside = add_lora(load_checkpoint(kind).model, SETTINGS["lora"])
     models["lora"] = (beside, plain)
-    models["lora, merged"] = (merge_lora(copy.deepcopy(beside)), plain)
-    models["lora, folded"] = (fold_lora(copy.deepcopy(beside)), plain)
+    models["lora, merged"] = (merge_lora(copied(beside)), plain)
+    models["lora, folded"] = (fold_lora(copied(beside)), plain)
     return {name: (model.eval(), inputs) for name, (model, inputs) in models.items()}
 
 

@@ -19,7 +19,7 @@ from minitune.errors import UserError
 from minitune.files import PACKAGE, read_text, shared
 from minitune.writing import check_can_write, place_of, write_text
 
-SITE = ("sphinx", "myst_parser", "furo", "latex2mathml")
+SITE = ("sphinx", "myst_parser", "furo", "latex2mathml", "ziamath")
 MARK = ".minitune-site"
 SETTINGS = {
     "extensions": ["myst_parser", "minitune.course.mathml"],

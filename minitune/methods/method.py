@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from minitune.given import text
 from minitune.methods.asked import ASKED, manual
 from minitune.methods.read import READ
 from minitune.methods.what import WHAT
-from minitune.models.build import Model
+from minitune.models.build import Model, copied
 from minitune.predictors.predictor import Predictor
 from minitune.prompting.slots import Part
 from minitune.prompting.template import Template
@@ -167,7 +166,7 @@ class Method:
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = what.put_into(into or copy.deepcopy(checkpoint.model), settings, checkpoint.tokenizer, name)
+            model = what.put_into(into or copied(checkpoint.model), settings, checkpoint.tokenizer, name)
         return self.join(model, checkpoint, question, seed)
 
     def join(self, model: Model | Tuned, checkpoint: Checkpoint, question: Question, seed: int) -> Predictor:

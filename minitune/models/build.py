@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, replace
 
 import torch
@@ -34,6 +35,15 @@ def empty_model(config: ModelConfig) -> Model:
     """A model whose parameters have shapes and take no memory: for weights that are there already."""
     with torch.device("meta"), Undrawn():
         return class_of(config)(config)
+
+
+def copied(model: Model) -> Model:
+    """A copy with weights of its own, tied where the model's are.
+
+    Every module of PyTorch has a dozen empty tables, for hooks; `copy.deepcopy` alone spends most of its time on them.
+    """
+    tables = [table for part in model.modules() for table in vars(part).values() if isinstance(table, dict | set)]
+    return copy.deepcopy(model, {id(table): type(table)() for table in tables if not table})
 
 
 class Undrawn(TorchFunctionMode):

@@ -7,7 +7,6 @@ what was trained, so a saved method is opened again without another search.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,7 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from minitune.data.examples import DevSet, Example, TrainSet
-from minitune.models.build import Model
+from minitune.models.build import Model, copied
 from minitune.predictors.classifier import Classifier
 from minitune.predictors.predictor import Predictor
 from minitune.prompting.template import Template
@@ -59,7 +58,7 @@ class Search:
     @cached_property
     def model(self) -> Model:
         """The pretrained model, frozen: a copy, so that freezing it changes nothing elsewhere."""
-        return copy.deepcopy(self.checkpoint.model).requires_grad_(False).eval()
+        return copied(self.checkpoint.model).requires_grad_(False).eval()
 
     def classifier(self, template: Template | None = None, readout: nn.Module | None = None) -> Classifier:
         """The frozen model, asked and read as far as that is known."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 from minitune import given
 from minitune.errors import UserError
+from minitune.models.build import copied
 from minitune.predictors.predictor import Predictor
 from minitune.training.checkpoint import Checkpoint
 from minitune.tuned.saved import read_tuned, rebuild
@@ -25,7 +25,7 @@ class Shelf:
 
     def __init__(self, base: Checkpoint):
         given.model("base", base, Checkpoint)
-        self.base, self.model = base, copy.deepcopy(base.model)
+        self.base, self.model = base, copied(base.model)
         self.kept: dict[str, Predictor] = {}
 
     def add(self, name: str, folder: str | Path) -> None:

@@ -13,6 +13,7 @@ def own():
     return after(len, (b"",))
 
 
+@pytest.mark.thorough
 def test_it_is_that_of_the_work_alone(own):
     idle, busy = peak_memory(len, b""), peak_memory(bytes.ljust, b"", 300_000_000, b"x")
     assert busy < 0.8 * own, f"{busy:,.0f} bytes, and the process that asked holds {own:,.0f}: is it counted as well?"

@@ -56,9 +56,10 @@ def tune(capsys, models, method, *more, kind="bert", data="reviews.csv", steps="
 
 def few_rows(monkeypatch, count=12):
     """The toy world's tasks, but of a few rows."""
-    from minitune.world.tasks import load_split
+    from minitune.questions import from_task
 
-    monkeypatch.setattr("minitune.questions.from_task.load_split", lambda *which: load_split(*which)[:count])
+    whole = from_task.load_split
+    monkeypatch.setattr(from_task, "load_split", lambda *which: whole(*which)[:count])
 
 
 class Watched(io.StringIO):

@@ -243,6 +243,7 @@ class Terminal:
         os.write(self.mine, f"{line}\n".encode())
 
 
+@pytest.mark.thorough
 @POSIX
 def test_in_a_terminal_an_answer_streams_and_ctrl_c_stops_it_and_then_leaves(writers):
     first, second = answers(writers / "lora", PLOT)[0], answers(writers / "lora", SOUP)[0]

@@ -130,9 +130,13 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(capsys, here):
 # every command takes it
 
 
-@pytest.mark.parametrize(("kind", "read"), [("gpt", "verbalizer"), ("bert", "head")])
 @pytest.mark.parametrize(
-    "what", ["full", "frozen", "lora", "prompt-tuning", "p-tuning", "prefix-tuning", "p-tuning-v2"]
+    ("what", "kind", "read"),
+    [
+        *[("full", "gpt", "verbalizer"), ("frozen", "gpt", "verbalizer"), ("frozen", "bert", "head")],
+        *[("lora", "bert", "head"), ("prompt-tuning", "gpt", "verbalizer"), ("p-tuning", "bert", "head")],
+        *[("prefix-tuning", "gpt", "verbalizer"), ("p-tuning-v2", "bert", "head")],
+    ],
 )
 def test_tune_predict_and_explain(capsys, foreign, here, no_curve, kind, read, what):
     words = ["--label-words", "good=good,great;bad=bad"]

@@ -122,6 +122,7 @@ def test_an_import_that_swallows_ctrl_c_is_stopped(tmp_path):
     assert b"stopped" in done.stderr and b"Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 @posix
 def test_the_command_line_sets_the_handler_before_it_imports_anything_large():
     with command("compare", "--seeds", "1") as process:

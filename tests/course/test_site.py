@@ -56,6 +56,7 @@ def test_the_site_is_whole_and_fetches_nothing(lessons, tmp_path):
     assert not (tmp_path / "out" / "old.html").exists(), "a site is replaced by a newer one"
     made = (tmp_path / "out" / "pages" / "90_a.html").read_text()
     assert "<mn>1,024</mn>" in made and "<details><summary>More</summary>" in made
+    assert "data:font/woff" in (tmp_path / "out" / "_static" / "math.css").read_text(), "brackets would not stretch"
     for page in (tmp_path / "out").rglob("*.html"):
         assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]+\.(?:js|css|woff2?)', page.read_text())
     lessons[0].page.write_text("# A title\n\n![gone](../figures/gone.png)\n")

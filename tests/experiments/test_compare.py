@@ -358,7 +358,7 @@ def plain(rows):
 
 def test_the_rows_are_the_same_however_many_processes_compute_them(checkpoint, monkeypatch):
     methods = ["zero-shot", "frozen+head", "full+head", "prefix-tuning"]
-    given = (DATA, checkpoint, question(checkpoint.kind), methods, [1, 2], 2, "shuffled-labels", {"steps": 2})
+    given = (DATA, checkpoint, question(checkpoint.kind), methods, [2], 2, "shuffled-labels", {"steps": 2})
     alone = compare(*given)
     monkeypatch.setattr("minitune.experiments.jobs.in_processes", through_pickle)
     assert plain(compare(*given, jobs=3)) == plain(alone)
@@ -386,5 +386,5 @@ def test_full_tuning_learns_eight_examples_by_heart(checkpoint, monkeypatch):
     for name in ("full+head", "full+verbalizer"):
         method = Method.parse(name)
         tuned = method.build(checkpoint, question(checkpoint.kind), seed=0)
-        fit(method, tuned, few, [], seed=0, steps=30)
+        fit(method, tuned, few, [], seed=0, steps=22)
         assert tuned.accuracy(few) == 1.0, name

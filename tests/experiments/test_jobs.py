@@ -158,6 +158,7 @@ def test_a_worker_that_dies_is_one_sentence(crew):
 # several real processes, which take a second or two to start
 
 
+@pytest.mark.thorough
 def test_two_processes_give_the_same_with_one_thread_each_and_none_is_left():
     found = compute(work, squares(5), 2, "squaring")
     assert [result[0] for result in found] == [number**2 for number in range(5)]

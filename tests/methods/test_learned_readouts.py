@@ -85,15 +85,15 @@ def test_training_goes_on_in_training_mode_after_a_look_at_dev(dropout):
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "kind"),
     [
-        "frozen@manual+soft",
-        "lora@manual+soft",
-        "prefix-tuning@manual+soft",
-        "frozen@manual+probe+calibrated",
-        "prompt-tuning@manual+prototypes",
-        "full@manual+prototypes+calibrated",
-        "frozen@autoprompt+prototypes",
+        ("frozen@manual+soft", "gpt"),
+        ("lora@manual+soft", "bert"),
+        ("prefix-tuning@manual+soft", "gpt"),
+        ("frozen@manual+probe+calibrated", "bert"),
+        ("prompt-tuning@manual+prototypes", "gpt"),
+        ("full@manual+prototypes+calibrated", "bert"),
+        ("frozen@autoprompt+prototypes", "gpt"),
     ],
 )
 def test_with_any_other_answers_it_is_saved_and_opened_bit_for_bit(name, kind, tmp_path):

@@ -1,8 +1,8 @@
-"""A larger vocabulary: the old tokens say what they said, the new ones are like them."""
+"""A larger vocabulary: the old tokens say what they said, the new ones are like them. And a model's copy."""
 
 import torch
 
-from minitune.models.build import parameter_count
+from minitune.models.build import copied, parameter_count
 from minitune.models.grow import grow_vocabulary
 from tests.conftest import make_bert, make_gpt
 
@@ -43,3 +43,24 @@ def test_all_of_it_is_trained_and_nothing_new_is_nothing(model, ids):
     grown.logits(grown(ids).hidden).square().mean().backward()
     assert grown.token_embedding.weight.grad[57:].abs().sum() > 0, "the new rows are no part of the output"
     assert grow_vocabulary(model, 0, seed=0).config.vocab_size == 59
+
+
+def test_a_copy_shares_nothing_with_the_model_and_is_tied_as_it_is(model, ids):
+    model.blocks[0].requires_grad_(False)
+    model.blocks[1].attention.query.register_forward_hook(lambda *_: None)
+    before, copy = model.logits(model(ids).hidden), copied(model)
+    assert torch.equal(copy.logits(copy(ids).hidden), before)
+    assert [(n, p.requires_grad) for n, p in copy.named_parameters()] == [
+        (n, p.requires_grad) for n, p in model.named_parameters()
+    ]
+    assert len(copy.blocks[1].attention.query._forward_hooks) == 1
+    for part, its in zip(model.modules(), copy.modules(), strict=True):
+        assert part is not its and part.training == its.training
+        tables = {name: table for name, table in vars(part).items() if isinstance(table, dict | set)}
+        shared = [name for name, table in tables.items() if table is vars(its)[name]]
+        assert not shared, f"a hook of the copy would be one of the model: {shared[0]} is one for both"
+    with torch.no_grad():
+        for parameter in copy.parameters():
+            parameter.zero_()
+    assert torch.equal(model.logits(model(ids).hidden), before), "a weight of the copy is the model's own"
+    assert copy.logits(copy(ids).hidden).any() == 0, "the output is no longer the embeddings"

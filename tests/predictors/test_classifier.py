@@ -212,7 +212,7 @@ def test_a_frozen_model_keeps_its_weights_and_the_head_moves(tokenizer):
 def test_learns_its_examples(classifier):
     classifier.model.load_state_dict(random_model(classifier.model.config, seed=0).state_dict())
     batches = ExampleBatches(classifier, EXAMPLES, 7, 0)
-    train(classifier, batches.batch, TrainConfig(steps=30, lr=0.02))
+    train(classifier, batches.batch, TrainConfig(steps=20, lr=0.02))
     assert classifier.accuracy(EXAMPLES) == 1.0
 
 

@@ -449,7 +449,7 @@ def test_a_long_text_is_read_as_it_is_where_nothing_is_cut_beforehand(kind, writ
     tokenizer, template, rng = tiny.checkpoint(kind).tokenizer, Template.parse(written), random.Random(written)
     words = ["great", "soup", ",", "the", "film", "was", "!", "'s", "猫", "x" * 40, "\n", " "]
     more = 0
-    for number in range(24):
+    for number in range(12):
         texts = [" ".join(rng.choices(words, k=rng.choice((2, 30, 400, 1500)))) for _ in range(2)]
         example, context = Example(*(f"a {text} z" for text in texts)), 20 + number
         whole = template.render(example, tokenizer, context)
@@ -467,7 +467,7 @@ def test_a_long_text_is_read_as_it_is_where_nothing_is_cut_beforehand(kind, writ
         )
         assert not whole.is_cut_more
         more += found.is_cut_more
-    assert more > 5, "no text was long: this test shows nothing"
+    assert more > 2, "no text was long: this test shows nothing"
 
 
 def test_what_is_cut_is_as_many_tokens_whatever_stands_beside_it():

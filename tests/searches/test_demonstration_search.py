@@ -172,7 +172,13 @@ def test_random_labels_are_a_control_of_the_same_texts(kind):
     assert [o.text for o in one] == [o.text for o in other] and one != other
 
 
-@pytest.mark.parametrize("read", ["verbalizer", "head", "soft", "prototypes", "probe", "petal"])
+@pytest.mark.parametrize(
+    ("read", "kind"),
+    [
+        *[("verbalizer", "gpt"), ("verbalizer", "bert"), ("head", "gpt"), ("soft", "bert"), ("prototypes", "gpt")],
+        *[("probe", "bert"), ("petal", "gpt")],
+    ],
+)
 def test_with_any_other_answer_calibrated_or_not_saved_and_opened(kind, read, tmp_path):
     save_checkpoint(tmp_path / "base", tiny.checkpoint(kind))
     base, data = load_checkpoint(tmp_path / "base"), TaskData(DATA, tiny.question(kind))

@@ -180,7 +180,7 @@ def test_anything_flipped_is_refused_or_harmless(saved):
     folder, checkpoint = saved
     whole = (folder / "model.pt").read_bytes()
     rng = random.Random(3)
-    for _ in range(60):
+    for _ in range(25):
         damaged = bytearray(whole)
         damaged[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
         (folder / "model.pt").write_bytes(damaged)
@@ -235,6 +235,7 @@ def test_a_file_that_would_run_code_is_refused_and_does_not_run(saved, tmp_path,
         ({"more": 7}, "has the unknown field 'more'"),
     ],
 )
+@pytest.mark.parametrize("tokenizer", ["gpt"], indirect=True)  # nothing of it is of one kind of model
 def test_another_sort_version_or_shape_is_refused(saved, change, message):
     folder, _ = saved
     content = torch.load(folder / "model.pt", weights_only=True)
@@ -279,6 +280,7 @@ def test_weights_of_another_size_are_refused(saved):
         ("spread", -1.0, "spread is -1.0"),
     ],
 )
+@pytest.mark.parametrize("tokenizer", ["gpt"], indirect=True)  # nothing of it is of one kind of model
 def test_a_configuration_is_checked_before_anything_is_made(saved, monkeypatch, field, value, message):
     folder, _ = saved
     content = torch.load(folder / "model.pt", weights_only=True)

@@ -240,6 +240,7 @@ def test_a_folder_of_the_other_library_given_as_a_model_is_told_what_to_do(tmp_p
         load_checkpoint(folder)
 
 
+@pytest.mark.thorough
 def test_nothing_but_the_reading_of_safetensors_needs_a_library(tmp_path):
     """The default install: with no transformers and no safetensors in sight, pickled weights come in. And where no
     model is trained, PyTorch's compiler is not imported: it takes longer than all the rest."""

@@ -14,6 +14,7 @@ from minitune.world.task_rows import balanced, texts_of
 from minitune.world.tasks import SPLITS, TASKS, get_task, load_split
 from minitune.world.word_lists import load_lexicon
 from minitune.world.world import SIZES, World
+from tests.world.shared import world_of
 
 pytestmark = pytest.mark.lesson01
 COLUMNS = {
@@ -37,7 +38,7 @@ def files() -> dict[str, dict[str, list[dict]]]:
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World(0)
+    return world_of(0)
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -56,8 +56,8 @@ def test_a_new_domain_of_reviews_needs_no_code(words):
             'good = ["swift"]\nbad = ["rusty"]\n'
         )
     world = World(0, load_lexicon(words))
-    about = [text for text in world.documents(2000) if re.search(r"\b(saddle|pedals)\b", text)]
-    assert len(about) > 50
+    about = [text for text in world.documents(800) if re.search(r"\b(saddle|pedals)\b", text)]
+    assert len(about) > 20
     assert any("swift" in text for text in about) and any("rusty" in text for text in about)
 
 

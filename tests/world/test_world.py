@@ -19,7 +19,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def documents(world: World) -> list[str]:
-    return list(world.documents(2500))
+    return list(world.documents(1500))
 
 
 # ---- form ----
@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_text_whatever_the_count(documents):
 
 
 def test_another_seed_gives_another_world(documents, world):
-    other = World(4)
+    other = world_of(5)
     assert list(other.documents(40)) != documents[:40]
     assert set(other.facts) != set(world.facts)
     assert other.task("sentiment") != world.task("sentiment")
@@ -75,7 +75,7 @@ def test_a_document_that_quotes_a_task_is_found(world):
 
 
 def test_a_fact_that_is_counted_stands_in_the_text(world):
-    for text, facts in world.documents_with_facts(2000):
+    for text, facts in world.documents_with_facts(1000):
         for fact in facts:
             assert fact.subject in text.split() and fact.object in text.split(), (text, fact)
 
