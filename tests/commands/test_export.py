@@ -104,7 +104,7 @@ def test_what_cannot_be_exported_or_imported(capsys, models, lora, tuned, here):
         (["export", "t"], "one of the arguments --peft --transformers is required"),
         (["export", "t", "--peft", "out", "--transformers", "out"], "not allowed with argument"),
         (["export", "gone", "--peft", "out"], "there is no gone/tuned.pt"),
-        (["export", models / "bert", "--peft", "out"], "there is no"),
+        (["export", models / "bert", "--peft", "out"], "holds a model as it was pretrained, and no tuned.pt"),
         (["export", "t", "--transformers", "out"], "t holds a tuned method"),
         (["export", "llama", "--transformers", "out"], "there is no model 'llama'"),
         (["export", models / "bert", "--transformers", "out", "--model", "gpt"], "--model belongs to --peft"),
