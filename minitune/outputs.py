@@ -86,16 +86,6 @@ def holds_json(*keys: str, only: bool = False) -> Looks:
     return looks
 
 
-def begins_with(*beginnings: bytes) -> Looks:
-    """Whether a file begins with one of them."""
-
-    def looks(path: Path) -> bool:
-        with path.open("rb") as file:
-            return file.read(max(map(len, beginnings))).startswith(beginnings)
-
-    return looks
-
-
 # ---- folders of several files that belong together ----
 
 

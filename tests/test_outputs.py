@@ -7,9 +7,13 @@ import pytest
 
 from minitune import outputs
 from minitune.errors import UserError
-from minitune.outputs import begins_with, check_can_fill, check_may_replace, holds_json, write_folder
+from minitune.outputs import check_can_fill, check_may_replace, holds_json, write_folder
 
 TABLE = holds_json("task", "rows")
+
+
+def is_a_picture(path):
+    return path.read_bytes().startswith((b"\x89PNG", b"%PDF"))
 
 
 @pytest.fixture
@@ -47,9 +51,9 @@ def test_a_file_of_another_kind_is_not_replaced(tmp_path, content, is_ours):
 
 def test_what_a_file_is_called_does_not_make_it_ours(mine):
     with pytest.raises(UserError, match="so it stays as it is: choose another path"):
-        check_may_replace(mine, begins_with(b"\x89PNG", b"%PDF"), "a figure")
+        check_may_replace(mine, is_a_picture, "a figure")
     mine.write_bytes(b"%PDF-1.4 ...")
-    check_may_replace(mine, begins_with(b"\x89PNG", b"%PDF"), "a figure")
+    check_may_replace(mine, is_a_picture, "a figure")
     looks = holds_json("task", only=True)
     mine.write_text('{"task": 1, "more": 2}')
     assert not looks(mine) and holds_json("task")(mine)

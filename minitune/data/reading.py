@@ -9,7 +9,7 @@ cannot use it sets aside here; both are told once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -116,11 +116,10 @@ class Reading:
             end = " (--skip-bad leaves such rows out)" * (not self.layout.skip_bad)
             end += "; of all the other rows none can be used, either" * (len(self.bad) > 1)
             return f"{self.path}, {place}: {why.found}; {why.mend}{end}"
-        named = "; ".join(f"{place}: {why.found}" for place, why in self.bad[:NAMED_ONE_BY_ONE])
-        more = f"; and {len(self.bad) - NAMED_ONE_BY_ONE} more" * (len(self.bad) > NAMED_ONE_BY_ONE)
+        named = first_few([f"{place}: {why.found}" for place, why in self.bad])
         return (
-            f"{self.path} has {len(self.bad)} rows that cannot be used: {named}{more}; mend them, or leave such rows "
-            "out with --skip-bad"
+            f"{self.path} has {len(self.bad)} rows that cannot be used: {named}; mend them, or leave such rows out "
+            "with --skip-bad"
         )
 
     def report(self) -> list[str]:
@@ -128,3 +127,9 @@ class Reading:
         counts = Counter(why.cause for _, why in self.bad)
         causes = [f"{count} x {cause}" for cause, count in counts.most_common()]
         return [*self.notes, *([f"rows that are left out: {len(self.bad)} ({'; '.join(causes)})"] if causes else [])]
+
+
+def first_few(faults: Sequence[str]) -> str:
+    """The first of many faults, and how many more there are."""
+    more = len(faults) - NAMED_ONE_BY_ONE
+    return "; ".join([*faults[:NAMED_ONE_BY_ONE], *([f"and {more} more"] if more > 0 else [])])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from minitune.data.reading import NAMED_ONE_BY_ONE
+from minitune.data.reading import first_few
 from minitune.data.written import cell
 from minitune.errors import UserError
 from minitune.methods.ask import read_one
@@ -14,6 +14,7 @@ from minitune.predictors.predictor import Predictor
 from minitune.predictors.regressor import Regressor
 from minitune.predictors.tagger import NO_TAG, Tagger
 from minitune.predictors.writer import Writer
+from minitune.prompting.template import Rendered
 from minitune.questions.question import Question
 from minitune.report import shortened, table
 from minitune.tuned.queries import Query, check_all
@@ -42,9 +43,8 @@ class Answers:
         """What was not read, in sentences; most of the time there is nothing to say."""
         notes, many = [], [count for count in self.cut if count]
         if unasked := [query for query in self.queries if query.why]:
-            first = "; ".join(f"{query.where}: {query.why}" for query in unasked[:NAMED_ONE_BY_ONE])
-            more = f"; and {len(unasked) - NAMED_ONE_BY_ONE} more" * (len(unasked) > NAMED_ONE_BY_ONE)
-            notes.append(f"without an answer: {len(unasked)} of {len(self.queries)} ({first}{more})")
+            why = first_few([f"{query.where}: {query.why}" for query in unasked])
+            notes.append(f"without an answer: {len(unasked)} of {len(self.queries)} ({why})")
         if many:
             most = "at least " * self.is_cut_more
             notes.append(
@@ -77,8 +77,9 @@ def answers_to(
             f"this answers with {ANSWERED.get(question.kind, question.kind)}, not with one of a few classes, so there "
             "are no probabilities of them; leave out --probabilities"
         )
-    queries = [query if query.why else readable(predictor, query) for query in queries]
-    places = [place for place, query in enumerate(queries) if not query.why]
+    asked = [read_query(predictor, query) for query in queries]
+    queries, read = [query for query, _ in asked], [rendered for _, rendered in asked]
+    places = [place for place, rendered in enumerate(read) if rendered]
     if not places:
         check_all(queries)
     examples = [queries[place].example for place in places]
@@ -99,18 +100,18 @@ def answers_to(
             {label: round(chance, DIGITS) for label, chance in zip(question.labels, row, strict=True)} for row in rows
         ]
         chances = spread(rounded, places, [dict.fromkeys(question.labels) for _ in queries])
-    read = predictor.render(examples)
-    cut, is_cut_more = spread([r.cut for r in read], places, [0] * len(queries)), any(r.is_cut_more for r in read)
+    cut, is_cut_more = [r.cut if r else 0 for r in read], any(r.is_cut_more for r in read if r)
     return Answers(queries, spread(values, places, [None] * len(queries)), cut, chances, is_cut_more, unended)
 
 
-def readable(predictor: Predictor, query: Query) -> Query:
-    """The query, or why the model cannot read it."""
+def read_query(predictor: Predictor, query: Query) -> tuple[Query, Rendered | None]:
+    """The query as it is read; or with the reason why it cannot be, and nothing."""
+    if query.why:
+        return query, None
     try:
-        read_one(predictor, query.example)
+        return query, read_one(predictor, query.example)
     except UserError as error:
-        return replace(query, why=str(error))
-    return query
+        return replace(query, why=str(error)), None
 
 
 def spread(values: Sequence[Any], places: Sequence[int], blanks: list[Any]) -> list[Any]:

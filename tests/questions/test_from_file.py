@@ -1,6 +1,5 @@
 """From a user's own file to examples and a question."""
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -8,28 +7,15 @@ import pytest
 from minitune.data.reading import Layout
 from minitune.errors import UserError
 from minitune.methods.file_report import describe, words_asked
-from minitune.models import BERTConfig
-from minitune.models.build import random_model
 from minitune.questions.from_file import file_data
-from minitune.training.checkpoint import Checkpoint
 from tests.conftest import LINES
+from tests.questions.shared import write
 
 pytestmark = pytest.mark.lesson07
 
 
 def file_of(path, test, shots, checkpoint):
     return file_data(path, test, shots).for_model(checkpoint)
-
-
-@pytest.fixture
-def checkpoint(bert_tokenizer):
-    config = BERTConfig(len(bert_tokenizer), layers=1, width=12, heads=2, inner=20, context=16)
-    return Checkpoint(random_model(config, seed=0), bert_tokenizer)
-
-
-def write(path, rows, header=("text", "label")):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
 
 
 def test_labels_that_are_single_tokens_are_their_own_words(tmp_path, checkpoint):

@@ -1,35 +1,21 @@
 """From a task of the toy world to examples and a question."""
 
-import csv
-
 import pytest
 import torch
 
 from minitune.errors import UserError
 from minitune.methods.method import Method
-from minitune.models import BERTConfig
-from minitune.models.build import random_model
 from minitune.predictors.writer import Writing
 from minitune.questions.from_task import SlotScore, task_data
-from minitune.training.checkpoint import Checkpoint, load_checkpoint
+from minitune.training.checkpoint import load_checkpoint
 from minitune.world.tasks import load_split
+from tests.questions.shared import write
 
 pytestmark = pytest.mark.lesson07
 
 
 def task_of(name, checkpoint, folder=None):
     return task_data(name, folder).for_model(checkpoint)
-
-
-@pytest.fixture
-def checkpoint(bert_tokenizer):
-    config = BERTConfig(len(bert_tokenizer), layers=1, width=12, heads=2, inner=20, context=16)
-    return Checkpoint(random_model(config, seed=0), bert_tokenizer)
-
-
-def write(path, rows, header=("text", "label")):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
 
 
 @pytest.mark.parametrize("name", ["sentiment", "topic", "entail", "relations", "rating"])

@@ -56,15 +56,6 @@ def one_reading_of_each_base(monkeypatch):
 read_once = functools.cache(load_checkpoint)
 
 
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory):
-    """The folders of the tiny checkpoints."""
-    folder = tmp_path_factory.mktemp("bases")
-    for kind in ("gpt", "bert"):
-        save_checkpoint(folder / kind, tiny.checkpoint(kind))
-    return folder
-
-
 @pytest.fixture(params=["gpt", "bert"])
 def kind(request):
     return request.param

@@ -12,7 +12,6 @@ from minitune.models.generate import generate
 from minitune.predictors.speaker import Sampling, Speaker
 from minitune.predictors.writer import Writer, Writing
 from minitune.questions.question import Question
-from minitune.training.checkpoint import save_checkpoint
 from minitune.tuned.saved import save_tuned
 from minitune.tuned.voice import Voice, is_tuned, tuned_writer, voice_of
 from tests import tiny
@@ -21,14 +20,6 @@ from tests.predictors.replies import WHATS, checkpoint, slowly, writer
 pytestmark = pytest.mark.lesson24
 ASKED = Question((), "so {text:whole} {text_b} :", is_pair=True, kind="reply", room=7)
 EXAMPLES = [Writing(f"is it {word}", "so sad", text_b=word) for word in ("great", "dull")]
-
-
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bases")
-    for kind in ("gpt", "bert"):
-        save_checkpoint(folder / kind, tiny.checkpoint(kind))
-    return folder
 
 
 def tuned(folder, bases, what, kind="gpt", asked=ASKED, examples=EXAMPLES):
